@@ -1,0 +1,2 @@
+//! Lockstone.
+#![no_std]
