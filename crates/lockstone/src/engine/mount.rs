@@ -1,0 +1,523 @@
+//! Mount and format: all RAM state from flash alone.
+//!
+//! ```text
+//! 1 read every header            the newest good one with a record behind it ends the log; a header with nothing
+//!                                behind it was being opened, and is opened again
+//! 2 look behind the newest       a record where the next header should be: that header was destroyed ─> damage
+//! 3 replay oldest to newest      each record becomes the head of its bucket; runs that never ended don't count
+//! 4 at the newest header         the digest of all heads must be what it was ─> clears damage in dead records
+//! 5 at the end                   torn, marginal or clean: where the first write of this session will go
+//! ```
+//!
+//! A mount writes nothing. What it can't answer for is *doubt*: a place in the log; buckets whose newest record is
+//! older may have lost one there, and are refused.
+
+use super::index::bucket_of;
+use super::load::Loaded;
+use super::scan::{Scan, Step};
+use super::{Class, Facts, Log, NorFlash, Path, Resume, Store, Tail, one_source};
+use crate::error::OpenError;
+use crate::format::header::{Counts, Header, NO_DIGEST, Preamble, header_length};
+use crate::format::pointer::Head;
+use crate::format::record::MARK_CLOSE;
+use crate::format::{FORMAT_VERSION, Reader};
+use crate::layout::{Layout, LayoutError, Part, Position, buffer_size};
+use crate::memory::{Memory, UNKNOWN};
+use crate::report::Report;
+use crate::seal::{StoreId, Suite};
+use crate::trust::RootKey;
+
+const START: Log = Log {
+    settled: false,
+    end: Position::new(0, 0),
+    closed: false,
+    tag: [0; 16],
+    resume: None,
+    declared: 0,
+    declaring: 0,
+    tail: Tail { sequence: 0, scan: None },
+    counts: Counts { live: 0, entries: 0, keys: 0, tombstones: 0, bad: 0 },
+    run: None,
+    failed: None,
+    doubt: None,
+    debt: 0,
+};
+
+/// What changes while the log is replayed.
+struct Replay {
+    void: Option<Position>,
+    newest: u32,
+    /// Counts of the newest header, if they are those before a run that it stands in.
+    before_run: Option<Counts>,
+    counting: bool,
+    run_counts: bool,
+    /// How to take back the last two records.
+    undo: [Option<Undo>; 2],
+    last: Option<Last>,
+}
+
+#[derive(Clone, Copy)]
+struct Undo {
+    bucket: usize,
+    head: Head,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy)]
+struct Last {
+    at: Position,
+    in_index: bool,
+    closing: bool,
+}
+
+/// What the headers say, before anything was verified.
+#[derive(Default)]
+struct Survey {
+    /// The first store found: version, suite.
+    found: Option<Preamble>,
+    blank: bool,
+}
+
+#[one_source]
+impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
+    /// Formats the part: **everything on it is erased**. The first thing that exists afterwards is an empty store.
+    ///
+    /// `random` gives the store's identity: 8 bytes, never secret.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the part is then in whatever state the erases left it, and can be formatted again.
+    pub async fn format<K, R, const H: usize, const B: usize, const G: usize>(
+        flash: F,
+        part: Part,
+        root: &K,
+        random: &mut R,
+        memory: &'m mut Memory<H, B, G>,
+    ) -> Result<Self, OpenError<F::Error>>
+    where
+        K: RootKey,
+        R: rand_core::TryRng,
+    {
+        let mut id = StoreId::default();
+        random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
+        let mut store = Self::assemble(flash, part, root, id, memory)?;
+        store.heads.fill(Head::EMPTY);
+        for sequence in 0..store.layout.segments {
+            // A block that fails now fails again when it's opened, and is retired then.
+            let _ = store.erase_segment(sequence).await;
+        }
+        store.begin_log().await?;
+        store.write_closing().await?;
+        store.log.settled = true;
+        store.report.clean = true;
+        Ok(store)
+    }
+
+    /// Mounts the store on the part. Nothing is written; what was found is in [`report`](Self::report).
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is on the part instead; nothing was changed.
+    pub async fn mount<K: RootKey, const H: usize, const B: usize, const G: usize>(
+        mut flash: F,
+        part: Part,
+        root: &K,
+        memory: &'m mut Memory<H, B, G>,
+    ) -> Result<Self, OpenError<F::Error>> {
+        const { assert!(B >= buffer_size(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE), "BUFFER is below buffer_size") };
+        let layout = Self::lay_out(part, &flash, B)?;
+        let (survey, newest) = survey::<F, S, K>(&mut flash, part.erased, root, &layout, &mut memory.buffer).await?;
+        let Some((header, suite)) = newest else { return Err(survey.verdict::<S, F::Error>()) };
+        if usize::from(header.heads) != H {
+            return Err(OpenError::Heads { formatted: header.heads });
+        }
+        let mut store = Self::put_together(flash, part.erased, suite, header.id, layout, memory);
+        store.mount_log(None).await?;
+        Ok(store)
+    }
+
+    /// The same, but nothing will ever be written: every change is refused with
+    /// [`Error::ReadOnly`](crate::Error::ReadOnly), and the record that the last power cut may have left marginal is
+    /// served as it reads.
+    ///
+    /// # Errors
+    /// As [`mount`](Self::mount).
+    pub async fn mount_read_only<K: RootKey, const H: usize, const B: usize, const G: usize>(
+        flash: F,
+        part: Part,
+        root: &K,
+        memory: &'m mut Memory<H, B, G>,
+    ) -> Result<Self, OpenError<F::Error>> {
+        let mut store = Self::mount(flash, part, root, memory).await?;
+        store.read_only = true;
+        Ok(store)
+    }
+
+    fn lay_out(part: Part, flash: &F, buffer: usize) -> Result<Layout, LayoutError> {
+        let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity())?;
+        if layout.record_max as usize > buffer { Err(LayoutError::Buffer) } else { Ok(layout) }
+    }
+
+    fn assemble<K: RootKey, const H: usize, const B: usize, const G: usize>(
+        flash: F,
+        part: Part,
+        root: &K,
+        id: StoreId,
+        memory: &'m mut Memory<H, B, G>,
+    ) -> Result<Self, OpenError<F::Error>> {
+        const { assert!(B >= buffer_size(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE), "BUFFER is below buffer_size") };
+        const { assert!(H > 0 && H <= 0xffff, "from 1 to 65,535 bucket heads") };
+        let layout = Self::lay_out(part, &flash, B)?;
+        let suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
+        Ok(Self::put_together(flash, part.erased, suite, id, layout, memory))
+    }
+
+    fn put_together<const H: usize, const B: usize, const G: usize>(
+        flash: F,
+        erased: u8,
+        suite: S,
+        id: StoreId,
+        layout: Layout,
+        memory: &'m mut Memory<H, B, G>,
+    ) -> Self {
+        let Memory { heads, buffer, used } = memory;
+        used.fill(UNKNOWN);
+        Self {
+            flash,
+            suite,
+            id,
+            layout,
+            erased,
+            read_only: false,
+            heads,
+            buffer,
+            used,
+            path: Path::EMPTY,
+            log: START,
+            report: Report::default(),
+        }
+    }
+
+    /// Opens the first segment that works.
+    async fn begin_log(&mut self) -> Result<(), OpenError<F::Error>> {
+        let mut failure = OpenError::WornOut;
+        for sequence in 0..self.layout.segments / 2 {
+            self.log = START;
+            self.log.end = Position::new(sequence, 0);
+            self.log.tail.sequence = sequence;
+            match self.prepare_segment(sequence).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => failure = OpenError::Flash(error),
+            }
+        }
+        Err(failure)
+    }
+
+    /// Rebuilds everything from flash. `void`: a record that does not count even if it reads well now.
+    pub(super) async fn mount_log(&mut self, void: Option<Position>) -> Result<(), OpenError<F::Error>> {
+        self.heads.fill(Head::EMPTY);
+        self.used.fill(UNKNOWN);
+        let failed = self.log.failed;
+        self.log = Log { failed, ..START };
+        self.report = Report::default();
+        let header = self.find_end(void).await?;
+        self.look_behind(&header).await;
+        self.replay(&header, void).await;
+        self.log.doubt = self.report.doubt;
+        self.log.settled = true;
+        Ok(())
+    }
+
+    /// The newest header with a record behind it. Those with nothing behind them were being opened.
+    async fn find_end(&mut self, void: Option<Position>) -> Result<Header, OpenError<F::Error>> {
+        let mut newest = None;
+        for physical in 0..self.layout.segments {
+            let sequence = self.sequence_at(physical).await;
+            newest = newest.max(sequence);
+        }
+        let mut sequence = newest.ok_or(OpenError::Damaged)?;
+        for _ in 0..self.layout.segments {
+            let (header, tag) = self.header(sequence).await.ok_or(OpenError::Damaged)?;
+            let start = Position::new(sequence, self.header_length());
+            let mut scan = Scan::new(start, None, Some(tag));
+            if !matches!(self.step(&mut scan, void).await, Step::End) {
+                return Ok(header);
+            }
+            if header.previous >= sequence {
+                return Err(OpenError::HalfFormatted);
+            }
+            sequence = header.previous;
+        }
+        Err(OpenError::Damaged)
+    }
+
+    /// Sequence number of the good header in a physical segment.
+    async fn sequence_at(&mut self, physical: u32) -> Option<u32> {
+        // A position of the first life has the address; the number in the header is checked against it afterwards.
+        let at = Position::new(physical, 0);
+        let _ = self.written_in(at, header_length::<S>(&self.layout)).await?;
+        let (header, _) = Header::parse::<S>(&self.layout, self.erased, self.buffer)?;
+        if self.layout.physical(header.sequence) != physical {
+            return None;
+        }
+        self.header(header.sequence).await.map(|(header, _)| header.sequence)
+    }
+
+    /// A good record where the next segment would begin, without a header: the header was destroyed.
+    async fn look_behind(&mut self, newest: &Header) {
+        self.log.end.sequence = newest.sequence;
+        for skipped in 1..=newest.counts.bad.saturating_add(1).min(self.layout.segments - 1) {
+            let next = newest.sequence + skipped;
+            let at = Position::new(next, self.header_length());
+            if self.header(next).await.is_none() && self.load(at, None).await.is_some() {
+                self.report.damaged_headers += 1;
+                self.report.doubt = Some(Position::new(next, 0));
+                self.log.end.sequence = next;
+                return;
+            }
+        }
+    }
+
+    /// Reads the log from the oldest segment to the newest.
+    async fn replay(&mut self, header: &Header, void: Option<Position>) {
+        let newest = self.log.end.sequence;
+        let mut replay = Replay {
+            void,
+            newest,
+            before_run: header.in_run.then_some(header.counts),
+            counting: false,
+            run_counts: true,
+            undo: [None; 2],
+            last: None,
+        };
+        self.report.newest = newest;
+        self.report.oldest = header.oldest;
+        self.log.tail.sequence = header.oldest;
+        self.log.declared = header.oldest;
+        self.log.declaring = header.oldest;
+        let mut sequence = header.oldest;
+        if self.header(sequence).await.is_none() {
+            self.lost_header(sequence);
+        }
+        loop {
+            if sequence == header.sequence {
+                self.check_newest(header, &mut replay);
+            }
+            replay.undo = [None; 2];
+            let scan = self.replay_segment(sequence, &mut replay).await;
+            if sequence >= newest {
+                return self.find_resume_place(&scan, &replay).await;
+            }
+            sequence = self.follow(sequence, newest).await;
+        }
+    }
+
+    /// The segment after this one; one whose header is lost is known from the header after it.
+    async fn follow(&mut self, sequence: u32, newest: u32) -> u32 {
+        let Some(next) = self.next_segment(sequence, newest).await else { return newest };
+        let previous = self.header(next).await.map_or(sequence, |(header, _)| header.previous);
+        if previous <= sequence || previous >= next {
+            return next;
+        }
+        self.lost_header(previous);
+        previous
+    }
+
+    async fn replay_segment(&mut self, sequence: u32, replay: &mut Replay) -> Scan {
+        let mut scan = self.enter(sequence, replay.newest).await;
+        loop {
+            match self.step(&mut scan, replay.void).await {
+                Step::Record { record, undone } => self.replay_record(&record, undone, &scan, replay).await,
+                Step::Damaged(at) => {
+                    self.report.damaged_records += 1;
+                    self.report.doubt = self.report.doubt.max(Some(at));
+                    replay.undo = [None; 2];
+                }
+                Step::End => return scan,
+            }
+        }
+    }
+
+    async fn replay_record(&mut self, record: &Loaded, undone: usize, scan: &Scan, replay: &mut Replay) {
+        self.report.records += 1;
+        for _ in 0..undone {
+            self.take_back(replay);
+        }
+        let facts = self.facts(&record.shape);
+        let closing = facts.class == Class::Mark && self.check_closing(record);
+        if record.shape.first {
+            replay.run_counts = !record.shape.more || self.run_ends(*scan, replay).await;
+            self.report.unfinished_runs += u32::from(!replay.run_counts);
+            if let (Some(before), true) = (replay.before_run, record.shape.more && replay.run_counts) {
+                self.log.counts = before;
+                replay.counting = true;
+            }
+        }
+        let in_index = replay.run_counts && facts.class != Class::Mark;
+        let undo = Undo {
+            bucket: bucket_of(facts.hash, self.heads.len()),
+            head: self.head_of(facts.hash),
+            counts: self.log.counts,
+        };
+        replay.undo = [Some(undo), replay.undo[0]];
+        if in_index {
+            if replay.counting {
+                self.recount(&facts).await;
+            }
+            self.set_head(facts.hash, Head::new::<S>(&self.layout, record.at, record.length, &record.tag));
+        }
+        if !record.shape.more && record.at.sequence != replay.newest {
+            replay.counting = false;
+        }
+        replay.last = Some(Last { at: record.at, in_index, closing });
+    }
+
+    /// Counts a record as the write of it did.
+    async fn recount(&mut self, facts: &Facts) {
+        let previous = match self.walk(facts.hash).await {
+            Ok(found) => found.map(|record| self.facts(&record.shape)),
+            Err(_) => None,
+        };
+        self.count(facts, previous);
+    }
+
+    /// Whether the run whose first record was just passed was written to its end.
+    async fn run_ends(&mut self, mut scan: Scan, replay: &Replay) -> bool {
+        loop {
+            match self.step(&mut scan, replay.void).await {
+                Step::Record { record, .. } if record.shape.first => return false,
+                Step::Record { record, .. } if !record.shape.more => return true,
+                Step::Record { .. } | Step::Damaged(_) => {}
+                Step::End if scan.at.sequence >= replay.newest => return false,
+                Step::End => {
+                    let next = self.next_segment(scan.at.sequence, replay.newest).await;
+                    scan = self.enter(next.unwrap_or(replay.newest), replay.newest).await;
+                }
+            }
+        }
+    }
+
+    /// Where the first write of this session goes.
+    async fn find_resume_place(&mut self, scan: &Scan, replay: &Replay) {
+        let written = self.written_end(scan.at).await;
+        let (start, tag) = match scan.history[0] {
+            Some(boundary) if replay.last.is_some_and(|last| last.at.sequence == scan.at.sequence) => boundary,
+            _ => (scan.at.offset, scan.tag),
+        };
+        let last = replay.last.filter(|last| last.at.sequence == scan.at.sequence);
+        self.report.torn_bytes = written - scan.at.offset;
+        self.report.clean = last.is_some_and(|last| last.closing) && written == scan.at.offset;
+        self.log.end = scan.at;
+        self.log.tag = scan.tag.unwrap_or_default();
+        self.log.resume = Some(Resume {
+            start,
+            tag: tag.unwrap_or_default(),
+            place: (written / self.layout.cell + 1) * self.layout.cell,
+            copy: last.filter(|last| last.in_index).map(|last| last.at),
+            counts: match replay.undo[0] {
+                Some(undo) if last.is_some() => undo.counts,
+                _ => self.log.counts,
+            },
+        });
+    }
+}
+
+impl<F, S: Suite> Store<'_, F, S> {
+    /// A header is lost. Its segment's records are pinned by the next header; only what it alone said is in doubt.
+    fn lost_header(&mut self, sequence: u32) {
+        self.report.damaged_headers += 1;
+        self.report.doubt = self.report.doubt.max(Some(Position::new(sequence, 0)));
+    }
+
+    /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
+    fn check_newest(&mut self, header: &Header, replay: &mut Replay) {
+        if !header.in_run {
+            self.log.counts = header.counts;
+            if header.digest != NO_DIGEST {
+                self.settle_doubt(header.digest, Position::new(header.sequence, 0));
+            }
+        } else if !replay.run_counts {
+            self.log.counts = header.counts;
+        }
+        replay.counting = true;
+    }
+
+    /// Compares the heads with a digest written at `at`: clears all doubt before it, or raises it.
+    fn settle_doubt(&mut self, digest: u64, at: Position) {
+        if digest == self.heads_digest() {
+            self.report.doubt = self.report.doubt.filter(|doubt| *doubt > at);
+        } else {
+            self.report.doubt = self.report.doubt.max(Some(at));
+        }
+    }
+
+    /// Whether the mark in the buffer is a closing one; its digest pins the heads.
+    fn check_closing(&mut self, record: &Loaded) -> bool {
+        if self.name(&record.shape) != [MARK_CLOSE] {
+            return false;
+        }
+        if let Some(digest) = Reader(self.inline(&record.shape)).u64() {
+            self.settle_doubt(digest, record.at);
+        }
+        true
+    }
+
+    fn take_back(&mut self, replay: &mut Replay) {
+        if let Some(undo) = replay.undo[0] {
+            if let Some(head) = self.heads.get_mut(undo.bucket) {
+                *head = undo.head;
+            }
+            self.log.counts = undo.counts;
+        }
+        replay.undo = [replay.undo[1], None];
+    }
+
+    /// What the last mount found.
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+}
+
+/// Reads all headers; the newest authentic one decides which store this is.
+#[one_source]
+async fn survey<F: NorFlash, S: Suite, K: RootKey>(
+    flash: &mut F,
+    erased: u8,
+    root: &K,
+    layout: &Layout,
+    buffer: &mut [u8],
+) -> Result<(Survey, Option<(Header, S)>), OpenError<F::Error>> {
+    let mut survey = Survey { found: None, blank: true };
+    let mut newest: Option<(Header, S)> = None;
+    let length = (header_length::<S>(layout) as usize).min(buffer.len());
+    let Some(place) = buffer.get_mut(..length) else { return Err(OpenError::Layout(LayoutError::Buffer)) };
+    for physical in 0..layout.segments {
+        if flash.read(physical * layout.segment, place).await.is_err() {
+            survey.blank = false;
+            continue;
+        }
+        survey.blank &= place.iter().all(|byte| *byte == erased);
+        survey.found = survey.found.or_else(|| Preamble::parse(place));
+        let Some((header, tag)) = Header::parse::<S>(layout, erased, place) else { continue };
+        if newest.as_ref().is_some_and(|(best, _)| best.sequence >= header.sequence) {
+            continue;
+        }
+        let suite = S::open(root, &header.id).map_err(|_| OpenError::RootKey)?;
+        if layout.physical(header.sequence) == physical && header.verify(&suite, place, &tag) {
+            newest = Some((header, suite));
+        }
+    }
+    Ok((survey, newest))
+}
+
+impl Survey {
+    fn verdict<S: Suite, E>(&self) -> OpenError<E> {
+        match self.found {
+            Some(found) if found.version != FORMAT_VERSION || found.suite != S::ID => {
+                OpenError::Incompatible { version: found.version, suite: found.suite }
+            }
+            Some(_) => OpenError::NotAuthentic,
+            None if self.blank => OpenError::Blank,
+            None => OpenError::Unknown,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Settle: before the first write after a mount, closes whatever the last power session may have left half-done.
+//!
+//! The last record found may be marginal (read right once, wrong later), and something invisible may have been begun
+//! behind it. So the first write of each power session is a resume record, one cell past all that is visible: it says
+//! where what counts ends, and is the last record written again, or an opening mark. Its bytes follow from flash
+//! alone; if a cut takes it, the next session writes the very same bytes to the same place, or goes on behind it.
+//!
+//! A mount alone writes nothing; settling waits for a write, or for a read of the record in question.
+
+use super::write::Source;
+use super::{NorFlash, Store, one_source};
+use crate::error::Error;
+use crate::format::record::{Kind, MARK_OPEN, Shape};
+use crate::key::SYSTEM;
+use crate::layout::Position;
+use crate::seal::Suite;
+
+/// How often a record may turn out unreadable after it was read, before we give up.
+const TRIES: u32 = 4;
+
+#[one_source]
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Looks at flash again if the last call did not end.
+    pub(super) async fn ready(&mut self) -> Result<(), Error<F::Error>> {
+        if self.log.settled || self.log.run.is_some() {
+            return Ok(());
+        }
+        self.mount_log(None).await.map_err(|_| Error::Damaged)
+    }
+
+    /// Ready, and allowed to write.
+    pub(super) async fn writable(&mut self) -> Result<(), Error<F::Error>> {
+        if self.log.run.is_some() {
+            return Ok(());
+        }
+        self.ready().await?;
+        if self.read_only {
+            return Err(Error::ReadOnly);
+        }
+        if self.log.doubt.is_some() {
+            return Err(Error::Damaged);
+        }
+        self.settle().await?;
+        self.retire_failed().await
+    }
+
+    /// Writes the resume record, if one is due.
+    pub(super) async fn settle(&mut self) -> Result<(), Error<F::Error>> {
+        let mut tries = 0;
+        while let Some(resume) = self.log.resume {
+            let written = match resume.copy {
+                Some(at) => self.write_again(at).await,
+                None => self.write_opening().await,
+            };
+            match (written, resume.copy) {
+                (Ok(()), _) => self.log.settled = true,
+                (Err(Error::Damaged), Some(at)) if tries < TRIES => {
+                    self.mount_log(Some(at)).await.map_err(|_| Error::Damaged)?;
+                    if self.log.doubt.is_some() {
+                        return Err(Error::Damaged);
+                    }
+                }
+                (Err(error), _) => return Err(error),
+            }
+            tries += 1;
+        }
+        Ok(())
+    }
+
+    async fn write_again(&mut self, at: Position) -> Result<(), Error<F::Error>> {
+        let record = self.load(at, None).await.ok_or(Error::Damaged)?;
+        let hash = self.facts(&record.shape).hash;
+        self.append(record.shape, Source::Copy(at), Some(hash)).await
+    }
+
+    async fn write_opening(&mut self) -> Result<(), Error<F::Error>> {
+        let source = Source::Draft { client: 0, whole: 0, name: &[MARK_OPEN], inline: &[] };
+        self.append(Shape::single(Kind::Mark, 1, 0), source, None).await
+    }
+
+    /// Makes the retirement of a failed segment durable.
+    async fn retire_failed(&mut self) -> Result<(), Error<F::Error>> {
+        let Some(physical) = self.log.failed.take() else { return Ok(()) };
+        let name = super::segment::retired_name(physical);
+        let hash = self.suite.hash(super::space_of(SYSTEM), &name);
+        if self.walk(hash).await?.is_some() {
+            return Ok(());
+        }
+        let shape = Shape { client: true, ..Shape::single(Kind::Entry, 5, 0) };
+        let length = self.expected_length(Kind::Entry, 5, 0);
+        self.make_room(length).await?;
+        let source = Source::Draft { client: SYSTEM, whole: 0, name: &name, inline: &[] };
+        self.append(shape, source, Some(hash)).await?;
+        self.log.settled = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! Stats: fill, wear and health in numbers.
+
+use super::{NorFlash, Store, one_source};
+use crate::error::Error;
+use crate::report::Stats;
+use crate::seal::Suite;
+
+#[one_source]
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Counts fill, wear and bad segments. Reads one header a segment.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), when a call before it did not end and the flash must be looked at again.
+    pub async fn stats(&mut self) -> Result<Stats, Error<F::Error>> {
+        self.ready().await?;
+        let counts = self.log.counts;
+        let (newest, oldest) = (self.log.end.sequence, self.log.tail.sequence);
+        let mut stats = Stats {
+            keys: counts.keys,
+            used_bytes: self.need(&counts),
+            capacity_bytes: self.capacity(),
+            segments: self.layout.segments,
+            segment_bytes: self.layout.segment,
+            log_segments: newest - oldest + 1,
+            bad_segments: counts.bad,
+            erases_min: u32::MAX,
+            erases_max: 0,
+        };
+        for back in 0..self.layout.segments {
+            let Some(sequence) = newest.checked_sub(back) else { break };
+            if let Some((header, _)) = self.header(sequence).await {
+                stats.erases_min = stats.erases_min.min(header.erases);
+                stats.erases_max = stats.erases_max.max(header.erases);
+            }
+        }
+        stats.erases_min = stats.erases_min.min(stats.erases_max);
+        Ok(stats)
+    }
+
+    /// The layout of the part.
+    pub const fn layout(&self) -> &crate::layout::Layout {
+        &self.layout
+    }
+}

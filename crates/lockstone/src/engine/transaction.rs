@@ -1,0 +1,118 @@
+//! Transactions: any number of keys change together or not at all.
+//!
+//! The records of a transaction are one run; they enter the heads as they are written, and the commit mark that ends
+//! the run makes them count after a power cut too. A transaction that is dropped leaves its records in the log, without
+//! an end; the next call finds that out from flash, as a mount would.
+
+use super::write::Source;
+use super::{NorFlash, Run, Store, one_source};
+use crate::error::Error;
+use crate::format::record::{Kind, MARK_COMMIT, Shape};
+use crate::key::Key;
+use crate::seal::Suite;
+
+/// Several changes that become visible together. Dropping it takes all of them back.
+#[must_use = "a transaction that is not committed is taken back"]
+pub struct Transaction<'s, 'm, F, S> {
+    store: &'s mut Store<'m, F, S>,
+    broken: bool,
+}
+
+#[one_source]
+impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
+    /// Begins a transaction and makes room for `bytes` of records (names and values, and about 40 bytes each): while
+    /// it is open nothing can be compacted.
+    ///
+    /// # Errors
+    /// [`Error::Full`] when there is less room than that.
+    pub async fn transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S>, Error<F::Error>> {
+        self.writable().await?;
+        self.begin_run(bytes).await?;
+        self.log.run = Some(Run { before: self.log.counts, begun: false, open_ended: true });
+        Ok(Transaction { store: self, broken: false })
+    }
+}
+
+#[one_source]
+impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
+    /// Stores a value; see [`Store::put`].
+    ///
+    /// # Errors
+    /// [`Error`]. After [`Error::Full`], [`Error::TooLarge`], [`Error::InvalidName`] or [`Error::Collision`] the
+    /// transaction can go on without this change; after others it can't be committed.
+    pub async fn put<'k>(&mut self, key: impl Into<Key<'k>>, value: &[u8]) -> Result<(), Error<F::Error>> {
+        let before = self.store.log.end;
+        let result = self.store.put(key, value).await;
+        self.note(result, before)
+    }
+
+    /// Deletes a key; see [`Store::delete`].
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub async fn delete<'k>(&mut self, key: impl Into<Key<'k>>) -> Result<bool, Error<F::Error>> {
+        let before = self.store.log.end;
+        let result = self.store.delete(key).await;
+        self.note(result, before)
+    }
+
+    /// Reads a value as it will be after the commit; see [`Store::get`].
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn get<'k>(
+        &mut self,
+        key: impl Into<Key<'k>>,
+        buffer: &mut [u8],
+    ) -> Result<Option<usize>, Error<F::Error>> {
+        self.store.get(key, buffer).await
+    }
+
+    /// Makes all changes durable, at once. An empty transaction writes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`] when an earlier call broke it; nothing of it is stored then. After [`Error::Flash`] all of
+    /// it is stored or nothing.
+    pub async fn commit(mut self) -> Result<(), Error<F::Error>> {
+        if self.broken {
+            return Err(Error::Aborted);
+        }
+        if self.store.log.run.is_some_and(|run| run.begun) {
+            let source = Source::Draft { client: 0, whole: 0, name: &[MARK_COMMIT], inline: &[] };
+            let shape = Shape { more: false, ..Shape::single(Kind::Mark, 1, 0) };
+            self.broken = true;
+            self.store.append(shape, source, None).await?;
+            self.broken = false;
+            self.store.log.settled = true;
+        }
+        self.store.log.run = None;
+        Ok(())
+    }
+
+    /// An error after which records were written leaves the run in disorder.
+    fn note<T>(&mut self, result: Result<T, Error<F::Error>>, before: crate::layout::Position) -> Result<T, Error<F::Error>> {
+        let harmless = matches!(
+            result,
+            Ok(_) | Err(Error::Full | Error::TooLarge | Error::InvalidName | Error::Collision | Error::BufferTooSmall { .. })
+        );
+        self.broken |= !harmless || (result.is_err() && before != self.store.log.end);
+        result
+    }
+}
+
+impl<F, S> Drop for Transaction<'_, '_, F, S> {
+    /// What was written does not count; the RAM state is rebuilt from flash at the next call.
+    fn drop(&mut self) {
+        if let Some(run) = self.store.log.run.take()
+            && (run.begun || self.broken)
+        {
+            self.store.log.settled = false;
+        }
+    }
+}
+
+impl<F, S> core::fmt::Debug for Transaction<'_, '_, F, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Transaction").field("broken", &self.broken).finish_non_exhaustive()
+    }
+}

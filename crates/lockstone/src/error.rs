@@ -1,0 +1,133 @@
+//! Errors: small, `Copy`, each saying the state left behind and whether trying again helps.
+
+use crate::layout::LayoutError;
+
+/// Why a call on a mounted store failed. Whatever the error, what was stored before the call is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error<E> {
+    /// The flash driver failed. A write may or may not have happened; the store finds out at the next call by itself.
+    Flash(E),
+    /// No room: nothing was changed. Delete something and try again; deletes always succeed.
+    Full,
+    /// So many blocks went bad that the log can't go on: read-only from now on.
+    WornOut,
+    /// Content that was written is damaged or forged, and the answer depends on it. Nothing was changed. Other keys may
+    /// still be readable; writes are refused so that nothing false becomes permanent. See
+    /// [`Report`](crate::Report).
+    Damaged,
+    /// The name is empty or longer than 255 bytes. Nothing was changed.
+    InvalidName,
+    /// The value is longer than the store could ever hold. Nothing was changed.
+    TooLarge,
+    /// The buffer is shorter than the value; `needed` bytes would do. Nothing was written to the buffer.
+    BufferTooSmall {
+        /// Length of the value in bytes.
+        needed: u32,
+    },
+    /// The store was mounted read-only. Nothing was changed.
+    ReadOnly,
+    /// Two names have the same 64-bit hash (about one chance in 2^44 for a thousand keys), or a bucket is deeper than
+    /// a record can tell. The name can't be stored; nothing was changed.
+    Collision,
+    /// An earlier call of this transaction failed: nothing of the transaction is stored.
+    Aborted,
+}
+
+/// Why a store could not be formatted or mounted. Nothing was changed on flash by a failed mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenError<E> {
+    /// The flash driver failed.
+    Flash(E),
+    /// This part can't hold a store.
+    Layout(LayoutError),
+    /// Every header place is blank: never formatted, or erased.
+    Blank,
+    /// There is content but no header of any store: foreign data, or headers destroyed.
+    Unknown,
+    /// There are headers of a store, but none fits the root key: the wrong key, or forged, or damaged.
+    NotAuthentic,
+    /// There are headers of a store of another format version, suite or geometry.
+    Incompatible {
+        /// Format version found.
+        version: u8,
+        /// Suite number found (0 plain, 1 ascon).
+        suite: u8,
+    },
+    /// Formatting was cut: there is a header but nothing was ever stored. Format again.
+    HalfFormatted,
+    /// The store was formatted with another number of bucket heads.
+    Heads {
+        /// The number it was formatted with.
+        formatted: u16,
+    },
+    /// The root key refused to derive.
+    RootKey,
+    /// The random generator failed while formatting.
+    Random,
+    /// So many blocks are bad that a log doesn't fit.
+    WornOut,
+    /// Damage in what the mount itself depends on.
+    Damaged,
+}
+
+impl<E> From<Error<E>> for OpenError<E> {
+    fn from(error: Error<E>) -> Self {
+        match error {
+            Error::Flash(error) => Self::Flash(error),
+            Error::WornOut | Error::Full => Self::WornOut,
+            _ => Self::Damaged,
+        }
+    }
+}
+
+impl<E> From<LayoutError> for OpenError<E> {
+    fn from(error: LayoutError) -> Self {
+        Self::Layout(error)
+    }
+}
+
+impl<E: core::fmt::Debug> core::fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Flash(error) => write!(f, "the flash driver failed: {error:?}"),
+            Self::Full => f.write_str("the store is full; nothing was changed"),
+            Self::WornOut => f.write_str("too many blocks went bad; the store is read-only now"),
+            Self::Damaged => f.write_str("stored content is damaged or forged; nothing was changed"),
+            Self::InvalidName => f.write_str("a name has 1 to 255 bytes"),
+            Self::TooLarge => f.write_str("the value is longer than this store can hold"),
+            Self::BufferTooSmall { needed } => write!(f, "the value has {needed} bytes, the buffer fewer"),
+            Self::ReadOnly => f.write_str("the store was mounted read-only"),
+            Self::Aborted => f.write_str("an earlier step of this transaction failed; nothing of it is stored"),
+            Self::Collision => f.write_str("this name can't be stored: its hash is taken"),
+        }
+    }
+}
+
+impl<E: core::fmt::Debug> core::error::Error for Error<E> {}
+
+impl<E: core::fmt::Debug> core::fmt::Display for OpenError<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Flash(error) => write!(f, "the flash driver failed: {error:?}"),
+            Self::Layout(error) => f.write_str(error.reason()),
+            Self::Blank => f.write_str("the flash is blank: it was never formatted, or it was erased"),
+            Self::Unknown => f.write_str("the flash holds something, but no store"),
+            Self::NotAuthentic => {
+                f.write_str("there is a store, but nothing of it fits the key: wrong key, forged or damaged")
+            }
+            Self::Incompatible { version, suite } => {
+                write!(f, "there is a store of format {version}, suite {suite}, or of another geometry")
+            }
+            Self::HalfFormatted => f.write_str("formatting was cut short; nothing was stored yet: format again"),
+            Self::Heads { formatted } => write!(f, "the store was formatted with {formatted} bucket heads"),
+            Self::RootKey => f.write_str("the root key refused"),
+            Self::Random => f.write_str("the random generator failed"),
+            Self::WornOut => f.write_str("too many blocks are bad"),
+            Self::Damaged => f.write_str("the store is damaged where the mount depends on it"),
+        }
+    }
+}
+
+impl<E: core::fmt::Debug> core::error::Error for OpenError<E> {}

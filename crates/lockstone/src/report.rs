@@ -1,0 +1,81 @@
+//! What a mount found, and what a store says of itself.
+
+use crate::layout::Position;
+
+/// What the last mount saw. Nothing in here was repaired silently: a mount writes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The store was closed in order: its last record is a closing mark.
+    pub clean: bool,
+    /// Sequence number of the newest segment and of the oldest that is needed.
+    pub newest: u32,
+    /// See `newest`.
+    pub oldest: u32,
+    /// Records read and found good, dead ones included.
+    pub records: u32,
+    /// Places where a record can't be read although something was written after it.
+    pub damaged_records: u32,
+    /// Segment headers that can't be read although their segment is needed.
+    pub damaged_headers: u32,
+    /// Bytes behind the end of the log that a cut write left.
+    pub torn_bytes: u32,
+    /// Groups of records that never became whole: they were being written when power went.
+    pub unfinished_runs: u32,
+    /// The newest damage that may hide the newest state of a key. Keys whose newest record is older than this place
+    /// can't be answered for (`Error::Damaged`), nor can absence there; the others are served as usual. Writes are
+    /// refused. `None`: every key is answered for.
+    pub doubt: Option<Position>,
+}
+
+impl Report {
+    /// Nothing unexpected was found. A torn tail is expected after a power cut.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.damaged_records == 0 && self.damaged_headers == 0 && self.doubt.is_none()
+    }
+}
+
+/// Fill, wear and health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Keys stored.
+    pub keys: u32,
+    /// Bytes that the stored records take, an allowance for their pointers included.
+    pub used_bytes: u32,
+    /// Bytes that `used_bytes` may reach.
+    pub capacity_bytes: u32,
+    /// Segments of the part, of `segment_bytes` each.
+    pub segments: u32,
+    /// Bytes of a segment.
+    pub segment_bytes: u32,
+    /// Segments that hold log.
+    pub log_segments: u32,
+    /// Segments retired as bad.
+    pub bad_segments: u32,
+    /// Fewest erases of any segment whose header can be read.
+    pub erases_min: u32,
+    /// Most erases of any segment.
+    pub erases_max: u32,
+}
+
+/// Where an iteration stands. A fresh one starts at the beginning.
+///
+/// The order is that of the keyed hash, so it says nothing of the names. Whatever is written between two steps: a key
+/// that exists all the while is found exactly once, and no key is found twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    pub(crate) bucket: u32,
+    /// The next position to look at in the bucket, in the order of the index; `None`: the bucket is done.
+    pub(crate) next: u64,
+    pub(crate) done: bool,
+}
+
+impl Cursor {
+    /// The beginning.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bucket: 0, next: 0, done: false }
+    }
+}

@@ -1,0 +1,101 @@
+//! Suite `plain`: a CRC-32C against accidents, and nothing else. Nothing is secret, nothing is authentic.
+//!
+//! For configuration that may be public on parts that nobody attacks, and for comparing the cost of sealing.
+
+use crc::{CRC_32_ISCSI, Crc, NoTable};
+
+use super::{Domain, StoreId, Suite, Tag};
+use crate::layout::Position;
+use crate::trust::{RootKey, RootKeyError};
+
+/// CRC-32C (Castagnoli), as in iSCSI (RFC 3720).
+const CRC32C: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
+
+/// Detects accidents. Keeps no secret and stops no attacker.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain {
+    id: u64,
+}
+
+impl Plain {
+    #[inline(never)]
+    fn checksum(self, domain: Domain, at: Position, associated: &[u8], text: &[u8]) -> [u8; 4] {
+        let mut state = CRC32C.digest();
+        state.update(&self.id.to_le_bytes());
+        state.update(&[domain as u8]);
+        state.update(&at.sequence.to_le_bytes());
+        state.update(&at.offset.to_le_bytes());
+        state.update(associated);
+        state.update(text);
+        state.finalize().to_le_bytes()
+    }
+}
+
+impl Suite for Plain {
+    const ID: u8 = 0;
+    const NAME: &'static str = "plain";
+    const TAG: usize = 4;
+    const LINK: usize = 0;
+    const CHECK: usize = 2;
+
+    fn open<K: RootKey>(_root: &K, id: &StoreId) -> Result<Self, RootKeyError> {
+        Ok(Self { id: u64::from_le_bytes(*id) })
+    }
+
+    fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
+        let mut tag = Tag::default();
+        if let Some(place) = tag.first_chunk_mut() {
+            *place = self.checksum(domain, at, associated, text);
+        }
+        tag
+    }
+
+    fn unseal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
+        self.checksum(domain, at, associated, text) == tag
+    }
+
+    /// FNV-1a, 64 bits, with the finisher of MurmurHash3: spreads names well, resists nobody.
+    fn hash(&self, space: u64, name: &[u8]) -> u64 {
+        let start = fnv(0xcbf2_9ce4_8422_2325, &space.to_le_bytes());
+        finish(fnv(start, name))
+    }
+
+    fn digest(&self, words: impl Iterator<Item = u64>) -> u64 {
+        finish(words.fold(0xcbf2_9ce4_8422_2325, |state, word| fnv(state, &word.to_le_bytes())))
+    }
+}
+
+fn fnv(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+fn finish(mut state: u64) -> u64 {
+    state ^= state >> 33;
+    state = state.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    state ^= state >> 33;
+    state = state.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    state ^ (state >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::NoKey;
+
+    #[test]
+    fn checksum_is_crc_32c() {
+        assert_eq!(CRC32C.checksum(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn place_and_bytes_are_covered() {
+        let suite = Plain::open(&NoKey, b"store-01").unwrap();
+        let at = Position { sequence: 1, offset: 64 };
+        let mut text = *b"hello";
+        let tag = suite.seal(Domain::Record, at, b"head", &mut text);
+        assert!(suite.unseal(Domain::Record, at, b"head", &mut text, &tag[..4]));
+        let other = Position { sequence: 5, offset: 64 };
+        assert!(!suite.unseal(Domain::Record, other, b"head", &mut text, &tag[..4]));
+        assert!(!suite.unseal(Domain::Record, at, b"heat", &mut text, &tag[..4]));
+    }
+}

@@ -1,0 +1,74 @@
+//! Trusted state: what a store needs from the hardware and an attacker can't write.
+//!
+//! A root key from which keys are derived, a monotonic counter, a small trusted slot, and randomness for formatting.
+//! All are small traits, so that a fuse bank, a TPM, a TEE or a page of on-chip flash fits. The counter and the slot
+//! are declared here and have their place in the format (docs/spec/format.md, "Reserved"); the commit protocol that
+//! uses them is not part of this release, and nothing pretends to be protected by them.
+
+/// The root key could not be used (locked, absent, hardware fault). Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RootKeyError;
+
+/// A device-unique secret that never has to leave its hardware: it only derives other keys.
+pub trait RootKey {
+    /// Derives 32 bytes for a label. Equal labels give equal keys; keys of different labels say nothing of each other.
+    ///
+    /// # Errors
+    /// [`RootKeyError`] when the hardware refuses; `key` is then unspecified.
+    fn derive(&self, label: &[u8], key: &mut [u8; 32]) -> Result<(), RootKeyError>;
+}
+
+impl<K: RootKey + ?Sized> RootKey for &K {
+    fn derive(&self, label: &[u8], key: &mut [u8; 32]) -> Result<(), RootKeyError> {
+        (**self).derive(label, key)
+    }
+}
+
+/// No key at all: for the suite `plain`, which keeps nothing secret.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoKey;
+
+impl RootKey for NoKey {
+    fn derive(&self, _label: &[u8], _key: &mut [u8; 32]) -> Result<(), RootKeyError> {
+        Err(RootKeyError)
+    }
+}
+
+/// A counter that only goes up, in hardware that the attacker can't write.
+pub trait MonotonicCounter {
+    /// What the hardware says when it fails.
+    type Error;
+
+    /// The present value.
+    ///
+    /// # Errors
+    /// The hardware's own; the value is unchanged.
+    fn read(&mut self) -> Result<u64, Self::Error>;
+
+    /// Adds one and returns the new value. When it fails the value is the old or the new one: read it again.
+    ///
+    /// # Errors
+    /// The hardware's own, or exhaustion.
+    fn increment(&mut self) -> Result<u64, Self::Error>;
+
+    /// The largest value it can reach: 32 or 64 for fuses, 2^16 for flash-backed ones, 2^32 for RPMB.
+    fn limit(&self) -> u64;
+}
+
+/// 32 bytes that are replaced atomically, in hardware that the attacker can't write (RPMB, TPM NV, an internal page).
+pub trait TrustedSlot {
+    /// What the hardware says when it fails.
+    type Error;
+
+    /// Reads the slot.
+    ///
+    /// # Errors
+    /// The hardware's own.
+    fn read(&mut self) -> Result<[u8; 32], Self::Error>;
+
+    /// Replaces the slot. When it fails the old or the new content is there, whole.
+    ///
+    /// # Errors
+    /// The hardware's own.
+    fn write(&mut self, content: &[u8; 32]) -> Result<(), Self::Error>;
+}
