@@ -17,11 +17,11 @@
 use super::load::Loaded;
 use super::scan::Step;
 use super::write::Source;
-use super::{Class, Facts, NorFlash, RESERVE, Store, Tail, one_source};
+use super::{Class, NorFlash, Store, Tail, kept_free, one_source};
 use crate::error::Error;
 use crate::format::header::Counts;
-use crate::format::pointer::{Head, pointer_length};
-use crate::format::record::{Kind, Shape};
+use crate::format::pointer::pointer_length;
+use crate::format::record::Shape;
 use crate::seal::Suite;
 
 #[one_source]
@@ -60,7 +60,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             return Ok(None);
         }
         if self.used_of(sequence).is_some_and(|used| *used == 0) {
-            self.free_tail().await;
+            self.free_tail().await?;
             return Ok(Some(self.layout.segment));
         }
         let mut scan = match self.log.tail.scan {
@@ -72,7 +72,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             Step::Record { record, .. } => self.keep_if_live(&record).await?,
             Step::Damaged(_) => {}
             Step::End => {
-                self.free_tail().await;
+                self.free_tail().await?;
                 return Ok(Some(self.layout.segment - before.min(self.layout.segment)));
             }
         }
@@ -97,33 +97,29 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Ok(())
     }
 
-    /// Everything live was written again: the oldest segment is free.
-    async fn free_tail(&mut self) {
+    /// Everything live was written again: the oldest segment is free. When few were declared so, a mark declares it:
+    /// the next header would come too late for a session that begins with a full segment.
+    async fn free_tail(&mut self) -> Result<(), Error<F::Error>> {
         let freed = self.log.tail.sequence;
         let newest = self.log.end.sequence;
         let next = self.next_segment(freed, newest).await.unwrap_or(newest);
-        let cost = self.cost(&Shape::single(Kind::Tombstone, 8, 0));
-        let mut lone = 0;
-        for head in self.heads.iter_mut() {
-            if head.position(&self.layout, newest).is_some_and(|at| !head.is_empty() && at.sequence == freed) {
-                *head = Head::EMPTY;
-                lone += 1;
-            }
-        }
-        for _ in 0..lone {
-            self.discount(&Facts { hash: 0, cost, class: Class::Tombstone });
-        }
+        self.clear_heads_before(next);
         self.log.tail = Tail { sequence: next, scan: None };
+        if self.free_segments(self.log.declaring) < 2 {
+            self.write_opening().await?;
+            self.log.settled = true;
+        }
+        Ok(())
     }
 }
 
 impl<F, S: Suite> Store<'_, F, S> {
-    /// Whether a run of `bytes` fits and leaves two segments free: one to open next, one declared free by it.
+    /// Whether a run of `bytes` fits and leaves enough segments free.
     pub(super) fn has_room(&self, bytes: u32) -> bool {
         let offset = self.log.resume.map_or(self.log.end.offset, |resume| resume.place);
         let room = if self.log.closed { 0 } else { self.layout.segment.saturating_sub(offset) };
         let more = bytes.saturating_sub(room).div_ceil(self.segment_yield());
-        self.free_segments() >= more + 2
+        self.free_segments(self.log.tail.sequence) >= more + kept_free(&self.layout)
     }
 
     /// Bytes of records that a segment surely takes.
@@ -138,7 +134,7 @@ impl<F, S: Suite> Store<'_, F, S> {
 
     /// What [`need`](Self::need) may reach.
     pub(super) fn capacity(&self) -> u32 {
-        let reserve = RESERVE + self.log.counts.bad;
+        let reserve = 1 + kept_free(&self.layout) + self.log.counts.bad;
         self.layout.segments.saturating_sub(reserve).saturating_mul(self.segment_yield())
     }
 

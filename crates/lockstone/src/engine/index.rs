@@ -133,20 +133,19 @@ impl<F, S: Suite> Store<'_, F, S> {
 
     /// Counts a new record of this hash, given what the walk to it found.
     pub(super) fn count(&mut self, facts: &Facts, previous: Option<Facts>) {
-        let tombstone = self.cost(&Shape::single(Kind::Tombstone, 8, 0));
+        let cost = self.tombstone_cost();
         let counts = &mut self.log.counts;
         if let Some(previous) = previous {
-            remove(counts, &previous);
+            discount(counts, &previous);
         }
         for _ in 0..self.path.omitted {
-            remove(counts, &Facts { hash: 0, cost: tombstone, class: Class::Tombstone });
+            discount(counts, &Facts { hash: 0, cost, class: Class::Tombstone });
         }
         add(counts, facts);
     }
 
-    /// Counts a record that left the index.
-    pub(super) fn discount(&mut self, facts: &Facts) {
-        remove(&mut self.log.counts, facts);
+    pub(super) fn tombstone_cost(&self) -> u32 {
+        self.cost(&Shape::single(Kind::Tombstone, 8, 0))
     }
 
     /// One record more or less of a segment is in the index.
@@ -167,8 +166,8 @@ fn add(counts: &mut Counts, facts: &Facts) {
     counts.bad += u32::from(facts.class == Class::System);
 }
 
-/// Saturating: on a damaged store the counts may be off, and are then only shown, as writes are refused.
-fn remove(counts: &mut Counts, facts: &Facts) {
+/// Takes a record off the counts. Saturating: on a damaged store the counts may be off, and are then only shown, as writes are refused.
+pub(super) fn discount(counts: &mut Counts, facts: &Facts) {
     counts.live = counts.live.saturating_sub(facts.cost);
     counts.entries = counts.entries.saturating_sub(u32::from(facts.class.is_live()));
     counts.keys = counts.keys.saturating_sub(u32::from(facts.class == Class::Key));

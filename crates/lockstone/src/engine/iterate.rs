@@ -53,10 +53,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 self.next_bucket(cursor);
                 continue;
             };
-            match trie_bits(self.facts(&record.shape).hash).checked_add(1) {
-                Some(next) => cursor.next = next,
-                None => self.next_bucket(cursor),
-            }
+            self.pass(cursor, self.facts(&record.shape).hash);
             let wanted = record.shape.kind == Kind::Entry && self.fields(&record.shape).client == client;
             let found = self.name(&record.shape);
             if wanted
@@ -71,7 +68,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// The first record of the bucket at or behind the cursor, dead keys included.
-    async fn at_or_after(&mut self, cursor: &Cursor) -> Result<Option<Loaded>, Error<F::Error>> {
+    pub(super) async fn at_or_after(&mut self, cursor: &Cursor) -> Result<Option<Loaded>, Error<F::Error>> {
         let head = usize::try_from(cursor.bucket).ok().and_then(|bucket| self.heads.get(bucket)).copied();
         let head = head.unwrap_or(Head::EMPTY);
         if let Some(record) = self.walk_from(head, trie_bits(cursor.next)).await? {
@@ -93,7 +90,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 }
 
 impl<F, S> Store<'_, F, S> {
-    fn next_bucket(&self, cursor: &mut Cursor) {
+    /// Moves the cursor behind a record.
+    pub(super) fn pass(&self, cursor: &mut Cursor, hash: u64) {
+        match trie_bits(hash).checked_add(1) {
+            Some(next) => cursor.next = next,
+            None => self.next_bucket(cursor),
+        }
+    }
+
+    pub(super) fn next_bucket(&self, cursor: &mut Cursor) {
         cursor.bucket += 1;
         cursor.next = 0;
         cursor.done = usize::try_from(cursor.bucket).is_ok_and(|bucket| bucket >= self.heads.len());

@@ -17,7 +17,7 @@
 //!    and the next call mounts again.
 //! 2. A record enters the heads only after it was programmed and read back.
 //! 3. Compaction runs only between runs, never inside one.
-//! 4. A segment is erased only when the newest header that has a record behind it says that it is not needed.
+//! 4. A segment is erased only when a durable header or mark says that it is not needed.
 //! 5. No program unit that an earlier power session may have touched is programmed, but with the very same bytes.
 //!
 //! The source is compiled twice, blocking and async (see `lockstone-macros`).
@@ -74,7 +74,7 @@ struct Log {
     tag: Tag,
     /// The next record goes elsewhere and closes a hole.
     resume: Option<Resume>,
-    /// Oldest segment that is needed, as the newest durable header says.
+    /// Oldest segment that is needed, as the newest durable header or mark says.
     declared: u32,
     /// The same in the newest header; durable once a record stands behind it.
     declaring: u32,
@@ -89,6 +89,8 @@ struct Log {
     doubt: Option<Position>,
     /// Compaction owed by past writes, in bytes of log.
     debt: u32,
+    /// A segment that a mark had freed could not be read whole: the counts need counting.
+    incomplete: bool,
 }
 
 /// A hole: what lies between `start` and `place` of the newest segment does not count.
@@ -100,6 +102,8 @@ struct Resume {
     place: u32,
     /// The record at `start` must be written again, as it may be marginal; else an opening mark is.
     copy: Option<Position>,
+    /// That record commits a transaction: everything the transaction wrote hangs on it.
+    commit: bool,
     /// The counts before that record.
     counts: Counts,
 }
@@ -189,17 +193,20 @@ fn space_of(client: ClientId) -> u64 {
     u64::from(client)
 }
 
-/// Segments that no put may take: one to copy into, one declared free, one for deletes.
-const RESERVE: u32 = 3;
+/// Segments that no run may take: compaction copies into one, and the next mount may need one. Parts of few segments
+/// make do with two.
+const fn kept_free(layout: &Layout) -> u32 {
+    if layout.segments < 8 { 2 } else { 3 }
+}
 
 impl<F, S: Suite> Store<'_, F, S> {
     fn header_length(&self) -> u32 {
         header_length::<S>(&self.layout)
     }
 
-    /// Segments that hold no log, by sequence numbers; a retired one still has a number.
-    fn free_segments(&self) -> u32 {
-        (self.log.tail.sequence + self.layout.segments - 1).saturating_sub(self.log.end.sequence + self.log.counts.bad)
+    /// Segments that hold no log from `oldest` on, by sequence numbers; a retired one still has a number.
+    fn free_segments(&self, oldest: u32) -> u32 {
+        (oldest + self.layout.segments - 1).saturating_sub(self.log.end.sequence + self.log.counts.bad)
     }
 
     fn used_of(&mut self, sequence: u32) -> Option<&mut u8> {

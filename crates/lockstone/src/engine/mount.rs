@@ -12,18 +12,18 @@
 //! A mount writes nothing. What it can't answer for is *doubt*: a place in the log; buckets whose newest record is
 //! older may have lost one there, and are refused.
 
-use super::index::bucket_of;
+use super::index::{bucket_of, discount};
 use super::load::Loaded;
 use super::scan::{Scan, Step};
 use super::{Class, Facts, Log, NorFlash, Path, Resume, Store, Tail, one_source};
 use crate::error::OpenError;
 use crate::format::header::{Counts, Header, NO_DIGEST, Preamble, header_length};
 use crate::format::pointer::Head;
-use crate::format::record::MARK_CLOSE;
+use crate::format::record::{Kind, MARK_CLOSE, MARK_OPEN};
 use crate::format::{FORMAT_VERSION, Reader};
 use crate::layout::{Layout, LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, UNKNOWN};
-use crate::report::Report;
+use crate::report::{Cursor, Report};
 use crate::seal::{StoreId, Suite};
 use crate::trust::RootKey;
 
@@ -41,7 +41,11 @@ const START: Log = Log {
     failed: None,
     doubt: None,
     debt: 0,
+    incomplete: false,
 };
+
+/// How often a record may read well and badly in turn.
+const TRIES: u32 = 4;
 
 /// What changes while the log is replayed.
 struct Replay {
@@ -66,8 +70,11 @@ struct Undo {
 #[derive(Clone, Copy)]
 struct Last {
     at: Position,
-    in_index: bool,
+    /// Must not be lost: in the index, or the commit of a run that is.
+    counts: bool,
+    commit: bool,
     closing: bool,
+    more: bool,
 }
 
 /// What the headers say, before anything was verified.
@@ -213,7 +220,23 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     }
 
     /// Rebuilds everything from flash. `void`: a record that does not count even if it reads well now.
-    pub(super) async fn mount_log(&mut self, void: Option<Position>) -> Result<(), OpenError<F::Error>> {
+    ///
+    /// A marginal record can read well when we look ahead for the end of its run, and badly when we come to it: then it
+    /// is void, and we start again.
+    pub(super) async fn mount_log(&mut self, mut void: Option<Position>) -> Result<(), OpenError<F::Error>> {
+        for _ in 0..TRIES {
+            void = self.mount_once(void).await?;
+            if void.is_none() {
+                self.log.doubt = self.report.doubt;
+                self.log.settled = true;
+                return Ok(());
+            }
+        }
+        Err(OpenError::Damaged)
+    }
+
+    /// One try; returns the record to be void in the next one.
+    async fn mount_once(&mut self, void: Option<Position>) -> Result<Option<Position>, OpenError<F::Error>> {
         self.heads.fill(Head::EMPTY);
         self.used.fill(UNKNOWN);
         let failed = self.log.failed;
@@ -221,10 +244,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         self.report = Report::default();
         let header = self.find_end(void).await?;
         self.look_behind(&header).await;
-        self.replay(&header, void).await;
-        self.log.doubt = self.report.doubt;
-        self.log.settled = true;
-        Ok(())
+        let oldest = self.declared_oldest(&header, void).await;
+        Ok(self.replay(&header, oldest, void).await)
     }
 
     /// The newest header with a record behind it. Those with nothing behind them were being opened.
@@ -277,8 +298,32 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
     }
 
-    /// Reads the log from the oldest segment to the newest.
-    async fn replay(&mut self, header: &Header, void: Option<Position>) {
+    /// The oldest segment that is needed: the newest header says it, or a mark behind it. The last record may be
+    /// marginal and does not count.
+    async fn declared_oldest(&mut self, header: &Header, void: Option<Position>) -> u32 {
+        let newest = self.log.end.sequence;
+        let mut scan = self.enter(newest, newest).await;
+        let (mut oldest, mut next) = (header.oldest, header.oldest);
+        loop {
+            match self.step(&mut scan, void).await {
+                Step::Record { record, undone } => {
+                    if undone == 0 {
+                        oldest = next;
+                    }
+                    let name = self.name(&record.shape);
+                    let says = record.shape.kind == Kind::Mark && (name == [MARK_OPEN] || name == [MARK_CLOSE]);
+                    if let (true, Some(said)) = (says, Reader(self.inline(&record.shape)).u32()) {
+                        next = oldest.max(said.min(newest));
+                    }
+                }
+                Step::Damaged(_) => {}
+                Step::End => return oldest,
+            }
+        }
+    }
+
+    /// Reads the log from the oldest segment to the newest. Returns where a record was gone that had been seen before.
+    async fn replay(&mut self, header: &Header, oldest: u32, void: Option<Position>) -> Option<Position> {
         let newest = self.log.end.sequence;
         let mut replay = Replay {
             void,
@@ -290,10 +335,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             last: None,
         };
         self.report.newest = newest;
-        self.report.oldest = header.oldest;
-        self.log.tail.sequence = header.oldest;
-        self.log.declared = header.oldest;
-        self.log.declaring = header.oldest;
+        self.report.oldest = oldest;
+        self.log.tail.sequence = oldest;
+        self.log.declared = oldest;
+        self.log.declaring = oldest;
+        // Segments that a mark has freed since the newest header are still read, for the digest in that header, though
+        // one of them may have been half erased when power went.
         let mut sequence = header.oldest;
         if self.header(sequence).await.is_none() {
             self.lost_header(sequence);
@@ -305,10 +352,38 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             replay.undo = [None; 2];
             let scan = self.replay_segment(sequence, &mut replay).await;
             if sequence >= newest {
-                return self.find_resume_place(&scan, &replay).await;
+                if replay.last.is_some_and(|last| last.more && last.counts) && self.report.doubt.is_none() {
+                    return Some(scan.at);
+                }
+                self.find_resume_place(&scan, &replay).await;
+                break;
             }
             sequence = self.follow(sequence, newest).await;
         }
+        self.clear_heads_before(oldest);
+        if self.log.incomplete {
+            self.count_all().await;
+        }
+        None
+    }
+
+    /// Counts what the index holds, one by one.
+    async fn count_all(&mut self) {
+        let bad = self.log.counts.bad;
+        self.log.counts = Counts { bad: 0, ..Counts::default() };
+        self.path.clear();
+        let mut cursor = Cursor::new();
+        while !cursor.done {
+            let Ok(Some(record)) = self.at_or_after(&cursor).await else {
+                self.next_bucket(&mut cursor);
+                continue;
+            };
+            let facts = self.facts(&record.shape);
+            self.pass(&mut cursor, facts.hash);
+            self.path.clear();
+            self.count(&facts, None);
+        }
+        self.log.counts.bad = self.log.counts.bad.max(bad);
     }
 
     /// The segment after this one; one whose header is lost is known from the header after it.
@@ -328,8 +403,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             match self.step(&mut scan, replay.void).await {
                 Step::Record { record, undone } => self.replay_record(&record, undone, &scan, replay).await,
                 Step::Damaged(at) => {
-                    self.report.damaged_records += 1;
-                    self.report.doubt = self.report.doubt.max(Some(at));
+                    if at.sequence < self.log.tail.sequence {
+                        self.log.incomplete = true;
+                    } else {
+                        self.report.damaged_records += 1;
+                        self.report.doubt = self.report.doubt.max(Some(at));
+                    }
                     replay.undo = [None; 2];
                 }
                 Step::End => return scan,
@@ -343,11 +422,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             self.take_back(replay);
         }
         let facts = self.facts(&record.shape);
-        let closing = facts.class == Class::Mark && self.check_closing(record);
+        let closing = facts.class == Class::Mark && self.check_closing(record, replay);
         if record.shape.first {
             replay.run_counts = !record.shape.more || self.run_ends(*scan, replay).await;
             self.report.unfinished_runs += u32::from(!replay.run_counts);
-            if let (Some(before), true) = (replay.before_run, record.shape.more && replay.run_counts) {
+            let may_reach_newest = record.shape.more && replay.run_counts && record.at.sequence < replay.newest;
+            if let (Some(before), true) = (replay.before_run, may_reach_newest) {
                 self.log.counts = before;
                 replay.counting = true;
             }
@@ -368,7 +448,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         if !record.shape.more && record.at.sequence != replay.newest {
             replay.counting = false;
         }
-        replay.last = Some(Last { at: record.at, in_index, closing });
+        let commit = facts.class == Class::Mark && replay.run_counts && !record.shape.first;
+        replay.last = Some(Last { at: record.at, counts: in_index || commit, commit, closing, more: record.shape.more });
     }
 
     /// Counts a record as the write of it did.
@@ -411,8 +492,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         self.log.resume = Some(Resume {
             start,
             tag: tag.unwrap_or_default(),
-            place: (written / self.layout.cell + 1) * self.layout.cell,
-            copy: last.filter(|last| last.in_index).map(|last| last.at),
+            place: self.untouched_after(scan.at.offset, written),
+            copy: last.filter(|last| last.counts).map(|last| last.at),
+            commit: last.is_some_and(|last| last.commit),
             counts: match replay.undo[0] {
                 Some(undo) if last.is_some() => undo.counts,
                 _ => self.log.counts,
@@ -424,6 +506,10 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
 impl<F, S: Suite> Store<'_, F, S> {
     /// A header is lost. Its segment's records are pinned by the next header; only what it alone said is in doubt.
     fn lost_header(&mut self, sequence: u32) {
+        if sequence < self.log.tail.sequence {
+            self.log.incomplete = true;
+            return;
+        }
         self.report.damaged_headers += 1;
         self.report.doubt = self.report.doubt.max(Some(Position::new(sequence, 0)));
     }
@@ -432,8 +518,8 @@ impl<F, S: Suite> Store<'_, F, S> {
     fn check_newest(&mut self, header: &Header, replay: &mut Replay) {
         if !header.in_run {
             self.log.counts = header.counts;
-            if header.digest != NO_DIGEST {
-                self.settle_doubt(header.digest, Position::new(header.sequence, 0));
+            if header.digest != NO_DIGEST && !self.log.incomplete {
+                self.settle_doubt(header.digest, header.oldest, Position::new(header.sequence, 0));
             }
         } else if !replay.run_counts {
             self.log.counts = header.counts;
@@ -441,24 +527,50 @@ impl<F, S: Suite> Store<'_, F, S> {
         replay.counting = true;
     }
 
-    /// Compares the heads with a digest written at `at`: clears all doubt before it, or raises it.
-    fn settle_doubt(&mut self, digest: u64, at: Position) {
-        if digest == self.heads_digest() {
+    /// Compares the heads with a digest written at `at`: clears all doubt before it, or raises it. `oldest`: the oldest
+    /// segment needed then; heads before it are tombstones that had left the index.
+    fn settle_doubt(&mut self, digest: u64, oldest: u32, at: Position) {
+        if digest == self.heads_digest(oldest) {
             self.report.doubt = self.report.doubt.filter(|doubt| *doubt > at);
         } else {
             self.report.doubt = self.report.doubt.max(Some(at));
         }
     }
 
-    /// Whether the mark in the buffer is a closing one; its digest pins the heads.
-    fn check_closing(&mut self, record: &Loaded) -> bool {
+    /// Whether the mark in the buffer is a closing one. Its digest pins the heads, if all that they meant then is still
+    /// there: in the newest segment.
+    fn check_closing(&mut self, record: &Loaded, replay: &Replay) -> bool {
         if self.name(&record.shape) != [MARK_CLOSE] {
             return false;
         }
-        if let Some(digest) = Reader(self.inline(&record.shape)).u64() {
-            self.settle_doubt(digest, record.at);
+        let mut reader = Reader(self.inline(&record.shape));
+        if let (Some(oldest), Some(digest), true) =
+            (reader.u32(), reader.u64(), record.at.sequence == replay.newest)
+        {
+            self.settle_doubt(digest, oldest, record.at);
         }
         true
+    }
+
+    /// The first cell that no cut operation can have touched, given where the log and what is visible behind it end.
+    ///
+    /// A call touches one cell only, so it's the cell behind the one in which the visible ends. Where sealed text can
+    /// look blank, a record may go on invisibly for its whole length.
+    fn untouched_after(&self, end: u32, written: u32) -> u32 {
+        let hidden = if S::OPAQUE || written == end { 0 } else { self.layout.record_max };
+        ((written + hidden) / self.layout.cell + 1) * self.layout.cell
+    }
+
+    /// What the heads still name in segments that are not needed are tombstones that stand for nothing.
+    pub(super) fn clear_heads_before(&mut self, oldest: u32) {
+        let newest = self.log.end.sequence;
+        let cost = self.tombstone_cost();
+        for head in self.heads.iter_mut() {
+            if !head.is_empty() && head.position(&self.layout, newest).is_none_or(|at| at.sequence < oldest) {
+                *head = Head::EMPTY;
+                discount(&mut self.log.counts, &Facts { hash: 0, cost, class: Class::Tombstone });
+            }
+        }
     }
 
     fn take_back(&mut self, replay: &mut Replay) {

@@ -161,9 +161,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     pub(super) async fn write_closing(&mut self) -> Result<(), Error<F::Error>> {
-        let digest = self.heads_digest().to_le_bytes();
-        let source = Source::Draft { client: 0, whole: 0, name: &[MARK_CLOSE], inline: &digest };
-        self.append(Shape::single(Kind::Mark, 1, 8), source, None).await
+        let oldest = self.log.tail.sequence;
+        let mut checkpoint = [0; 12];
+        let (left, right) = checkpoint.split_at_mut(4);
+        left.copy_from_slice(&oldest.to_le_bytes());
+        right.copy_from_slice(&self.heads_digest(oldest).to_le_bytes());
+        let source = Source::Draft { client: 0, whole: 0, name: &[MARK_CLOSE], inline: &checkpoint };
+        self.append(Shape::single(Kind::Mark, 1, 12), source, None).await
     }
 
     /// Finds an entry; its record is in the buffer. `to_replace`: a name of the same hash is an error then.
@@ -193,8 +197,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// A record that may be marginal is written again before it is served.
     async fn confirm(&mut self, hash: u64) -> Result<(), Error<F::Error>> {
-        let Some(marginal) = self.log.resume.and_then(|resume| resume.copy) else { return Ok(()) };
-        if self.head_of(hash).position(&self.layout, self.log.end.sequence) == Some(marginal) {
+        let Some(resume) = self.log.resume else { return Ok(()) };
+        let newest = self.head_of(hash).position(&self.layout, self.log.end.sequence);
+        if resume.commit || (resume.copy.is_some() && newest == resume.copy) {
             self.confirm_last().await?;
         }
         Ok(())

@@ -180,12 +180,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Where the last written unit behind `from` ends. Looks on until so much is blank that nothing can follow: a
-    /// record may be longer than it looks, when its end is all ones, and the next lies at most two cells behind it.
+    /// record may be longer than it looks, when its end looks blank, and the next lies at most two cells behind it.
     pub(super) async fn written_end(&mut self, from: Position) -> u32 {
         let cell = self.layout.cell;
         let mut at = from;
         let mut end = from.offset;
-        while at.offset < self.layout.segment && at.offset - end <= self.layout.record_max + 2 * cell {
+        while at.offset < self.layout.segment && at.offset - end <= self.layout.record_max + 3 * cell {
             let length = (cell - at.offset % cell).min(self.layout.segment - at.offset);
             if let Some(written) = self.written_in(at, length).await {
                 end = (at.offset + written).next_multiple_of(self.layout.unit);

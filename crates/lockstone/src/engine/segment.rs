@@ -9,12 +9,13 @@
 use super::{NorFlash, Store, one_source, space_of};
 use crate::error::Error;
 use crate::format::header::{Header, NO_DIGEST};
+use crate::format::pointer::Head;
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::Suite;
 
 /// So many segments in a row may fail before the driver's error is passed on.
-const FAILURES_MAX: u32 = 3;
+const FAILURES_MAX: u32 = 4;
 
 /// Name of the entry that retires a segment.
 pub(super) fn retired_name(physical: u16) -> [u8; 5] {
@@ -26,26 +27,26 @@ pub(super) fn retired_name(physical: u16) -> [u8; 5] {
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Closes the newest segment and opens the next. The buffer is used.
     pub(super) async fn open_segment(&mut self) -> Result<(), Error<F::Error>> {
-        if self.free_segments() < 2 {
-            return Err(Error::Full);
-        }
         let mut sequence = self.log.end.sequence;
+        let mut failure = if self.log.counts.bad > 0 { Error::WornOut } else { Error::Full };
         let mut failures = 0;
-        loop {
+        while failures < FAILURES_MAX {
             sequence = sequence.checked_add(1).ok_or(Error::WornOut)?;
             if sequence >= self.log.declared + self.layout.segments {
-                return Err(if self.log.counts.bad > 0 { Error::WornOut } else { Error::Full });
+                break;
             }
             if self.is_retired(sequence).await {
                 continue;
             }
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
-                Err(error) if failures == FAILURES_MAX => return Err(Error::Flash(error)),
-                _ => failures += 1,
+                Ok(false) => failure = Error::WornOut,
+                Err(error) => failure = Error::Flash(error),
             }
+            failures += 1;
             self.log.failed = u16::try_from(self.layout.physical(sequence)).ok();
         }
+        Err(failure)
     }
 
     async fn is_retired(&mut self, sequence: u32) -> bool {
@@ -139,7 +140,8 @@ impl<F, S: Suite> Store<'_, F, S> {
             Some(resume) => (resume.start, resume.tag, resume.counts),
             None => (self.log.end.offset, self.log.tag, self.log.counts),
         };
-        let as_replayed = self.log.run.is_none() && self.log.resume.is_none();
+        let run = self.log.run.filter(|run| run.begun);
+        let as_replayed = run.is_none() && self.log.resume.is_none();
         Header {
             id: self.id,
             heads: u16::try_from(self.heads.len()).unwrap_or_default(),
@@ -147,16 +149,18 @@ impl<F, S: Suite> Store<'_, F, S> {
             previous: self.log.end.sequence,
             oldest: self.log.tail.sequence,
             erases,
-            counts: self.log.run.map_or(counts, |run| run.before),
+            counts: run.map_or(counts, |run| run.before),
             previous_end,
-            in_run: self.log.run.is_some(),
-            digest: if as_replayed { self.heads_digest() } else { NO_DIGEST },
+            in_run: run.is_some(),
+            digest: if as_replayed { self.heads_digest(self.log.tail.sequence) } else { NO_DIGEST },
             previous_tag,
         }
     }
 
-    /// Digest of all heads: says at the next mount that none was lost.
-    pub(super) fn heads_digest(&self) -> u64 {
-        self.suite.digest(self.heads.iter().map(|head| head.as_u64()))
+    /// Digest of all heads that mean something in `oldest` or a later segment: says at a mount that none was lost.
+    pub(super) fn heads_digest(&self, oldest: u32) -> u64 {
+        let newest = self.log.end.sequence;
+        let needed = |head: &Head| head.position(&self.layout, newest).is_some_and(|at| at.sequence >= oldest);
+        self.suite.digest(self.heads.iter().map(|head| if needed(head) { *head } else { Head::EMPTY }.as_u64()))
     }
 }

@@ -8,7 +8,7 @@
 //! A mount alone writes nothing; settling waits for a write, or for a read of the record in question.
 
 use super::write::Source;
-use super::{NorFlash, Store, one_source};
+use super::{Class, NorFlash, Store, one_source};
 use crate::error::Error;
 use crate::format::record::{Kind, MARK_OPEN, Shape};
 use crate::key::SYSTEM;
@@ -69,13 +69,19 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     async fn write_again(&mut self, at: Position) -> Result<(), Error<F::Error>> {
         let record = self.load(at, None).await.ok_or(Error::Damaged)?;
-        let hash = self.facts(&record.shape).hash;
-        self.append(record.shape, Source::Copy(at), Some(hash)).await
+        let facts = self.facts(&record.shape);
+        let hash = (facts.class != Class::Mark).then_some(facts.hash);
+        self.append(record.shape, Source::Copy(at), hash).await
     }
 
-    async fn write_opening(&mut self) -> Result<(), Error<F::Error>> {
-        let source = Source::Draft { client: 0, whole: 0, name: &[MARK_OPEN], inline: &[] };
-        self.append(Shape::single(Kind::Mark, 1, 0), source, None).await
+    /// Writes an opening mark: it also declares which segment is the oldest needed.
+    pub(super) async fn write_opening(&mut self) -> Result<(), Error<F::Error>> {
+        let oldest = self.log.tail.sequence;
+        let source = Source::Draft { client: 0, whole: 0, name: &[MARK_OPEN], inline: &oldest.to_le_bytes() };
+        self.append(Shape::single(Kind::Mark, 1, 4), source, None).await?;
+        self.log.declaring = oldest;
+        self.log.declared = oldest;
+        Ok(())
     }
 
     /// Makes the retirement of a failed segment durable.

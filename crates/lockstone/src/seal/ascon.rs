@@ -81,6 +81,7 @@ impl Suite for Ascon {
     const NAME: &'static str = "ascon";
     const TAG: usize = 16;
     const LINK: usize = 4;
+    const OPAQUE: bool = true;
     const CHECK: usize = 4;
 
     fn open<K: RootKey>(root: &K, id: &StoreId) -> Result<Self, RootKeyError> {

@@ -47,6 +47,8 @@ pub trait Suite: Sized + private::Sealed {
     const TAG: usize;
     /// Bytes of the link that ties a record to the one before it (0 or 4).
     const LINK: usize;
+    /// Sealed text looks random, so that no part of it looks like blank flash.
+    const OPAQUE: bool;
     /// Bytes of a pointer's check on flash (at most 4).
     const CHECK: usize;
 

@@ -36,6 +36,7 @@ impl Suite for Plain {
     const NAME: &'static str = "plain";
     const TAG: usize = 4;
     const LINK: usize = 0;
+    const OPAQUE: bool = false;
     const CHECK: usize = 2;
 
     fn open<K: RootKey>(_root: &K, id: &StoreId) -> Result<Self, RootKeyError> {

@@ -1,0 +1,182 @@
+//! The command line: what can be asked for.
+//!
+//! Secrets are never arguments: values come from standard input or a file. Tested by the suite `commands`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::device::Suite;
+
+/// Keeps small secrets, configuration and firmware on untrusted flash: nothing acknowledged is ever lost, nothing
+/// stored can be read or changed unnoticed.
+#[derive(Debug, Parser)]
+#[command(name = "lockstone", version, max_term_width = 100, after_help = "\
+Exit codes: 0 done · 1 no such key · 2 usage · 3 damaged or forged content · 4 rolled back (reserved)
+            5 full or worn out · 6 not permitted · 7 device busy or I/O
+
+First steps:
+  lockstone demo
+  lockstone new dev && echo hello | lockstone put dev greeting && lockstone get dev greeting | cat")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One variant a command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a device directory with an empty store in it.
+    #[command(after_help = "Example:\n  lockstone new dev --flash 1M --block 4K --write 4 --suite ascon")]
+    New(New),
+    /// Store a value under a key, replacing the old one. Reads standard input unless --file is given.
+    #[command(after_help = "Examples:\n  lockstone put dev wifi/psk < psk.txt\n  lockstone put dev tls/key --file key.pem")]
+    Put(Put),
+    /// Write the value of a key to standard output or to a file, byte for byte.
+    #[command(after_help = "Examples:\n  lockstone get dev tls/key | openssl pkey -noout\n  lockstone get dev tls/key -o key.pem")]
+    Get(Get),
+    /// List the names of keys, one a line, sorted by bytes; odd bytes are written \xNN.
+    #[command(after_help = "Example:\n  lockstone ls dev wifi/ -l")]
+    Ls(Ls),
+    /// Delete a key. Works on a full device too.
+    #[command(after_help = "Example:\n  lockstone rm dev wifi/psk")]
+    Rm(Named),
+    /// Read everything and say what is damaged. Writes nothing.
+    #[command(after_help = "Example:\n  lockstone check dev && echo sound")]
+    Check(Look),
+    /// Say how full and how worn the device is. Writes nothing.
+    #[command(after_help = "Example:\n  lockstone stats dev --json")]
+    Stats(Look),
+    /// The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device.
+    #[command(after_help = "Examples:\n  lockstone demo\n  lockstone demo --cuts 2000 --json")]
+    Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// Directory to make.
+    #[arg(value_name = "DEV")]
+    pub(crate) device: PathBuf,
+    /// Size of the flash in bytes; K and M are understood.
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = size)]
+    pub(crate) flash: u32,
+    /// Size of an erase block.
+    #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = size)]
+    pub(crate) block: u32,
+    /// Size of a program unit.
+    #[arg(long, value_name = "SIZE", default_value = "4", value_parser = size)]
+    pub(crate) write: u32,
+    /// How records are sealed.
+    #[arg(long, value_enum, default_value_t = Suite::Ascon)]
+    pub(crate) suite: Suite,
+}
+
+/// A device and a client on it.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Device directory.
+    #[arg(value_name = "DEV")]
+    pub(crate) device: PathBuf,
+    /// Whose keys: each client has names of its own.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=u32::MAX as i64 - 1))]
+    pub(crate) client: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Name of the key: 1 to 255 bytes.
+    #[arg(value_name = "KEY")]
+    pub(crate) key: OsString,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    #[command(flatten)]
+    pub(crate) named: Named,
+    /// File to read the value from instead of standard input.
+    #[arg(short, long, value_name = "F")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    pub(crate) named: Named,
+    /// File to replace, as a whole and readable by you alone, instead of writing to standard output.
+    #[arg(short, long, value_name = "F", conflicts_with = "show")]
+    pub(crate) output: Option<PathBuf>,
+    /// Show the value on the terminal; odd bytes are written \xNN there.
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Only names that begin with this.
+    #[arg(value_name = "PREFIX", default_value = "")]
+    pub(crate) prefix: OsString,
+    /// Show the length of each value too.
+    #[arg(short, long)]
+    pub(crate) long: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Look {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How often the power is cut.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) cuts: u32,
+    /// What decides everything random; drawn and printed if not given.
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Bundle of certificates to store; else the machine's, else a small one that comes along.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pem: Option<PathBuf>,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Keep the final state as a device directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+/// A number of bytes: `512`, `4K`, `1M`.
+fn size(text: &str) -> Result<u32, String> {
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let factor = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 1,
+        "K" | "KIB" => 1024,
+        "M" | "MIB" => 1024 * 1024,
+        _ => return Err("a size is a number of bytes, with K or M for KiB and MiB".to_owned()),
+    };
+    let number: u32 = digits.parse().map_err(|_| "a size is a whole number of bytes".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "that is more than 4 GiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_read_with_their_suffix() {
+        for (text, bytes) in [("512", 512), ("4K", 4096), ("4k", 4096), ("1M", 1 << 20), ("2MiB", 2 << 20)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "K", "-1", "1.5M", "1G", "4096M", "99999999999"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

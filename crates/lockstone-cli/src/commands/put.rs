@@ -1,0 +1,61 @@
+//! `put`: a value comes from standard input or a file, never from an argument.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+
+use lockstone::Error;
+use zeroize::Zeroizing;
+
+use super::{close_after, key};
+use crate::args::Put;
+use crate::device::{Device, Purpose, Ram, Session};
+use crate::exit::{Exit, Failure};
+use crate::terminal::{LONG_WORK, spinner};
+
+pub(super) fn put(args: &Put) -> Result<(), Failure> {
+    let device = Device::find(&args.named.place.device)?;
+    let value = read_input(args.file.as_deref(), device.config.geometry.flash)?;
+    let device = device.hold(Purpose::Use)?;
+    let mut memory = Box::new(Ram::new());
+    let mut session = device.mount(&mut memory)?;
+    let spinner = spinner(value.len() > LONG_WORK, "storing");
+    let stored = session.put(key(&args.named), &value);
+    let too_large = matches!(stored, Err(Error::TooLarge)).then(|| too_large(&mut session, value.len()));
+    let closed = close_after(session, stored);
+    spinner.finish_and_clear();
+    too_large.map_or(closed, Err)
+}
+
+/// Reads the value, at most one byte more than the flash has.
+fn read_input(file: Option<&Path>, flash: u32) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let limit = u64::from(flash) + 1;
+    let mut value = Zeroizing::new(Vec::with_capacity(flash as usize + 64));
+    match file {
+        Some(path) => {
+            let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut value));
+            read.map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => Failure::usage(format!("there is no file {}", path.display())),
+                _ => Failure::file("read", path, &error),
+            })?;
+        }
+        None => {
+            let input = io::stdin();
+            if input.is_terminal() {
+                eprintln!("lockstone: reading the value from the terminal; end it with Ctrl-D on a line of its own");
+            }
+            let read = input.lock().take(limit).read_to_end(&mut value);
+            read.map_err(|error| Failure::new(Exit::Io, format!("can't read standard input: {error}")))?;
+        }
+    }
+    if value.len() as u64 >= limit {
+        let sentence = format!("the value is longer than the whole flash, {flash} bytes; nothing was changed");
+        return Err(Failure::usage(sentence));
+    }
+    Ok(value)
+}
+
+fn too_large(session: &mut Session<'_>, length: usize) -> Failure {
+    let capacity = session.stats().map_or(0, |stats| stats.capacity_bytes);
+    Failure::usage(format!("the value has {length} bytes, this store holds {capacity} in all; nothing was changed"))
+}

@@ -1,0 +1,58 @@
+//! `stats`: fill and wear in numbers.
+
+use lockstone::Stats;
+use serde_json::json;
+
+use crate::args::Look;
+use crate::device::{Config, Device, Purpose, Ram};
+use crate::exit::Failure;
+use crate::terminal::{print, print_json};
+
+pub(super) fn stats(args: &Look) -> Result<(), Failure> {
+    let device = Device::find(&args.place.device)?;
+    let config = device.config;
+    let device = device.hold(Purpose::Look)?;
+    let mut memory = Box::new(Ram::new());
+    let stats = device.mount(&mut memory)?.stats()?;
+    if args.json { print_json(&as_json(&config, &stats)) } else { print(as_text(&config, &stats).as_bytes()) }
+}
+
+fn as_json(config: &Config, stats: &Stats) -> serde_json::Value {
+    json!({
+        "suite": config.suite.name(),
+        "flash_bytes": config.geometry.flash,
+        "block_bytes": config.geometry.block,
+        "write_bytes": config.geometry.write,
+        "keys": stats.keys,
+        "used_bytes": stats.used_bytes,
+        "capacity_bytes": stats.capacity_bytes,
+        "segments": stats.segments,
+        "segment_bytes": stats.segment_bytes,
+        "log_segments": stats.log_segments,
+        "bad_segments": stats.bad_segments,
+        "erases_min": stats.erases_min,
+        "erases_max": stats.erases_max,
+    })
+}
+
+fn as_text(config: &Config, stats: &Stats) -> String {
+    let percent = u64::from(stats.used_bytes) * 100 / u64::from(stats.capacity_bytes.max(1));
+    format!(
+        "suite      {}\n\
+         flash      {} bytes: {} segments of {}, {} in the log, {} bad\n\
+         keys       {}, of all clients\n\
+         fill       {} of {} bytes, {percent} %\n\
+         erases     {} to {} a segment\n",
+        config.suite.name(),
+        config.geometry.flash,
+        stats.segments,
+        stats.segment_bytes,
+        stats.log_segments,
+        stats.bad_segments,
+        stats.keys,
+        stats.used_bytes,
+        stats.capacity_bytes,
+        stats.erases_min,
+        stats.erases_max,
+    )
+}

@@ -1,0 +1,207 @@
+//! Report: what came of it, for people and for programs.
+
+use std::io::{self, IsTerminal};
+
+use lockstone_sim::Tear;
+
+use super::attack::Outcomes;
+use super::life::{Flash, Tally};
+
+const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const BLOCKS_A_LINE: usize = 64;
+
+/// All figures of a demo.
+pub(crate) struct Figures<'a> {
+    pub(crate) seed: u64,
+    pub(crate) source: &'a str,
+    pub(crate) certificates: usize,
+    pub(crate) keys: usize,
+    pub(crate) tally: Tally,
+    pub(crate) flips: Outcomes,
+    pub(crate) swaps: Outcomes,
+    /// The devices that lived.
+    pub(crate) flashes: Vec<&'a Flash>,
+    pub(crate) seconds: f64,
+    /// The command that does the same again.
+    pub(crate) replay: String,
+}
+
+/// Writes in colour if someone may look at it.
+struct Paint(bool);
+
+impl Paint {
+    fn new() -> Self {
+        Self(io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+    }
+
+    fn with(&self, code: u8, text: &str) -> String {
+        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn good(&self, text: &str) -> String {
+        self.with(32, text)
+    }
+
+    fn bad(&self, text: &str) -> String {
+        self.with(31, text)
+    }
+
+    /// Green if it is zero.
+    fn zero(&self, number: u32, of: &str) -> String {
+        let text = format!("{number} {of}");
+        if number == 0 { self.good(&text) } else { self.bad(&text) }
+    }
+}
+
+impl Figures<'_> {
+    /// What was lost, wrong or undetected first.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        [&self.tally.trouble, &self.flips.trouble, &self.swaps.trouble].into_iter().find_map(Option::as_deref)
+    }
+
+    fn bytes_programmed(&self) -> u64 {
+        self.flashes.iter().map(|flash| flash.counts().bytes_programmed).sum()
+    }
+
+    /// Fewest and most erases of any block.
+    fn erases(&self) -> (u32, u32) {
+        let counts = || self.flashes.iter().flat_map(|flash| flash.erase_counts()).copied();
+        (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
+    }
+
+    pub(crate) fn as_json(&self) -> serde_json::Value {
+        let (erase_min, erase_max) = self.erases();
+        let tears: serde_json::Map<_, _> =
+            Tear::ALL.iter().zip(self.tally.tears).map(|(tear, times)| (tear.name().to_owned(), times.into())).collect();
+        serde_json::json!({
+            "seed": self.seed,
+            "cuts": self.tally.cuts,
+            "cuts_in_recovery": self.tally.cuts_in_recovery,
+            "tears": tears,
+            "keys": self.keys,
+            "certificates": self.certificates,
+            "changes": self.tally.changes,
+            "lost": self.tally.lost,
+            "wrong": self.tally.wrong,
+            "unmountable": self.tally.unmountable,
+            "flips": self.flips.tried,
+            "flips_caught": self.flips.caught,
+            "flips_harmless": self.flips.harmless,
+            "flips_undetected": self.flips.undetected,
+            "swaps": self.swaps.tried,
+            "swaps_caught": self.swaps.caught,
+            "swaps_harmless": self.swaps.harmless,
+            "swaps_undetected": self.swaps.undetected,
+            "devices": self.flashes.len(),
+            "flash_bytes": self.flashes.first().map(|flash| flash.capacity()),
+            "violations": self.flashes.iter().map(|flash| flash.violations()).sum::<u32>(),
+            "bytes_programmed": self.bytes_programmed(),
+            "bytes_payload": self.tally.payload,
+            "erase_min": erase_min,
+            "erase_max": erase_max,
+            "trouble": self.trouble(),
+            "seconds": (self.seconds * 1000.0).round() / 1000.0,
+        })
+    }
+
+    pub(crate) fn as_text(&self) -> String {
+        let paint = Paint::new();
+        let lines = [self.picture(&paint), self.story(&paint), self.attacks(&paint), self.verdict(&paint)];
+        lines.concat()
+    }
+
+    /// The flash of the first device, a character a block: how much of it is written.
+    fn picture(&self, paint: &Paint) -> String {
+        let Some(flash) = self.flashes.first() else { return String::new() };
+        let block_bytes = flash.capacity() / flash.blocks().max(1);
+        let bars: Vec<_> = flash.data().chunks(block_bytes).map(|block| bar_of(block, flash.erased())).collect();
+        let title = paint.with(1, "LOCKSTONE");
+        let size = format!("{} KiB of flash, {} blocks", flash.capacity() / 1024, flash.blocks());
+        let mut text = format!("\n  {title}  one of {} devices: {size}, each bar what is written\n\n", self.flashes.len());
+        for line in bars.chunks(BLOCKS_A_LINE) {
+            let line: String = line.iter().collect();
+            text.push_str(&format!("  ▕{}▏\n", paint.with(36, &line)));
+        }
+        text.push('\n');
+        text
+    }
+
+    fn story(&self, paint: &Paint) -> String {
+        let tally = &self.tally;
+        let (erase_min, erase_max) = self.erases();
+        let programmed = self.bytes_programmed();
+        let amplification = programmed as f64 / tally.payload.max(1) as f64;
+        let torn: Vec<_> = Tear::ALL.iter().zip(tally.tears).map(|(tear, times)| format!("{tear} {times}")).collect();
+        let in_recovery = grouped(tally.cuts_in_recovery);
+        let (lost, wrong) = (paint.zero(tally.lost, "lost"), paint.zero(tally.wrong, "wrong"));
+        let unmountable = paint.zero(tally.unmountable, "unmountable");
+        let payload = megabytes(tally.payload);
+        let rows = [
+            ("stored", format!("{} certificates of {}", self.certificates, self.source)),
+            ("", "a private key, a configuration, a boot counter, a firmware of 48 KiB".to_owned()),
+            ("changed", format!("{} times, also several keys at once", grouped(tally.changes))),
+            ("power cut", format!("{} times, {in_recovery} of them while waking up from the last one", grouped(tally.cuts))),
+            ("torn", torn[..5].join(" · ")),
+            ("", torn[5..].join(" · ")),
+            ("verified", format!("every key after every cut: {lost} · {wrong} · {unmountable}")),
+            ("wear", format!("{erase_min} to {erase_max} erases a block")),
+            ("written", format!("{} for {payload} of names and values: {amplification:.2} times", megabytes(programmed))),
+        ];
+        table(paint, &rows)
+    }
+
+    fn attacks(&self, paint: &Paint) -> String {
+        let row = |outcomes: &Outcomes, what: &str| {
+            let undetected = paint.zero(outcomes.undetected, "undetected");
+            format!("{} {what}: {} caught · {} hit dead data · {undetected}", outcomes.tried, outcomes.caught, outcomes.harmless)
+        };
+        table(paint, &[("attacked", row(&self.flips, "bits flipped")), ("", row(&self.swaps, "blocks swapped"))])
+    }
+
+    fn verdict(&self, paint: &Paint) -> String {
+        let seconds = format!("{:.1} s, seed {}", self.seconds, self.seed);
+        match self.trouble() {
+            None => {
+                let verdict = paint.good("Everything that was acknowledged is still there, to the byte.");
+                format!("\n  {verdict}  ({seconds})\n\n")
+            }
+            Some(trouble) => format!("\n  {}  ({seconds})\n  replay: {}\n\n", paint.bad(trouble), self.replay),
+        }
+    }
+}
+
+fn table(paint: &Paint, rows: &[(&str, String)]) -> String {
+    let row = |(name, text): &(&str, String)| format!("  {}  {text}\n", paint.with(2, &format!("{name:<9}")));
+    rows.iter().map(row).collect::<String>()
+}
+
+fn bar_of(block: &[u8], erased: u8) -> char {
+    let written = block.chunks(16).filter(|line| line.iter().any(|byte| *byte != erased)).count() * 16;
+    BARS[(written * (BARS.len() - 1)).div_ceil(block.len().max(1)).min(BARS.len() - 1)]
+}
+
+/// `1,234,567`
+fn grouped(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bar_of, grouped};
+
+    #[test]
+    fn numbers_and_bars_are_drawn() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(|number: u64| grouped(number)), ["0", "999", "1,000", "1,234,567"]);
+        let mut block = [0xff; 4096];
+        assert_eq!(bar_of(&block, 0xff), ' ');
+        block[0] = 0;
+        assert_eq!(bar_of(&block, 0xff), '▁');
+        assert_eq!(bar_of(&[0; 4096], 0xff), '█');
+    }
+}

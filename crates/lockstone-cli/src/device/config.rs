@@ -1,0 +1,135 @@
+//! `device.toml`: what a device is made of.
+
+use clap::ValueEnum;
+use lockstone::{Layout, Part};
+use serde::{Deserialize, Serialize};
+
+use super::HEADS;
+use crate::exit::{Exit, Failure};
+
+const VERSION: u32 = 1;
+const PREFACE: &str = "# A Lockstone device, made by `lockstone new`. Sizes are in bytes. Don't edit.\n";
+
+/// How records are sealed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Suite {
+    /// Private and authentic (Ascon-XOF128).
+    Ascon,
+    /// A checksum against accidents; nothing is secret.
+    Plain,
+}
+
+impl Suite {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ascon => "ascon",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+/// Sizes of the flash in bytes.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Geometry {
+    pub(crate) flash: u32,
+    pub(crate) block: u32,
+    pub(crate) write: u32,
+}
+
+impl Geometry {
+    /// The part as the engine sees it: the file's driver has finer units than the flash it stands for.
+    pub(crate) const fn part(&self) -> Part {
+        Part::NOR.with_units(self.write as usize, self.block as usize)
+    }
+
+    /// Why no store fits, if so.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let (write, block, flash) = (self.write as usize, self.block as usize, self.flash as usize);
+        Layout::of(1, write, block, flash).map_err(lockstone::LayoutError::reason)?;
+        if !block.is_multiple_of(128) {
+            return Err("the erase block of a device directory must be a multiple of 128 bytes");
+        }
+        if !flash.is_multiple_of(block) {
+            return Err("the flash must be a whole number of erase blocks");
+        }
+        Ok(())
+    }
+}
+
+/// The content of `device.toml`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    format: u32,
+    pub(crate) suite: Suite,
+    heads: usize,
+    pub(crate) geometry: Geometry,
+}
+
+impl Config {
+    pub(crate) const fn new(suite: Suite, geometry: Geometry) -> Self {
+        Self { format: VERSION, suite, heads: HEADS, geometry }
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        let damaged = |what: &str| {
+            Failure::new(Exit::Damaged, format!("device.toml {what}")).hint("was it edited? Nothing was changed")
+        };
+        let config: Self = toml::from_str(text).map_err(|error| damaged(&format!("can't be read: {}", error.message())))?;
+        if config.format != VERSION {
+            return Err(damaged(&format!("is of format {}, this program knows {VERSION}", config.format)));
+        }
+        if config.heads != HEADS {
+            return Err(damaged(&format!("says {} bucket heads, this program knows {HEADS}", config.heads)));
+        }
+        config.geometry.check().map_err(|reason| damaged(&format!("describes no possible flash: {reason}")))?;
+        Ok(config)
+    }
+
+    pub(crate) fn to_text(self) -> Result<String, Failure> {
+        let text = toml::to_string(&self);
+        text.map(|text| format!("{PREFACE}{text}")).map_err(|error| Failure::new(Exit::Io, error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let config = Config::new(Suite::Plain, Geometry { flash: 1 << 20, block: 4096, write: 4 });
+        let text = config.to_text().unwrap();
+        expect_test::expect![[r#"
+            # A Lockstone device, made by `lockstone new`. Sizes are in bytes. Don't edit.
+            format = 1
+            suite = "plain"
+            heads = 1024
+
+            [geometry]
+            flash = 1048576
+            block = 4096
+            write = 4
+        "#]]
+        .assert_eq(&text);
+        assert_eq!(Config::parse(&text).unwrap(), config);
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_reason() {
+        let good = Config::new(Suite::Ascon, Geometry { flash: 1 << 20, block: 4096, write: 4 }).to_text().unwrap();
+        let refused = |from: &str, to: &str| Config::parse(&good.replace(from, to)).unwrap_err().sentence().to_owned();
+        let sentences = [
+            refused("format = 1", "format = 2"),
+            refused("ascon", "rot13"),
+            refused("1024", "7"),
+            refused("write = 4", "write = 3"),
+            refused("flash = 1048576", "flash = 1048577"),
+            refused("flash = 1048576", "volume = 3"),
+            Config::parse("{").unwrap_err().sentence().to_owned(),
+        ];
+        expect_test::expect![[""]].assert_eq(&sentences.join("\n"));
+    }
+}

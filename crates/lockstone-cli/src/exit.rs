@@ -1,0 +1,109 @@
+//! Exit codes: one table from everything that can go wrong to a number, a sentence and, where there is one, a hint.
+//!
+//! ```text
+//! 0 done   1 no such key   2 usage   3 damaged or forged   4 rolled back (reserved)
+//! 5 full or worn out       6 not permitted                 7 device busy or I/O
+//! ```
+//!
+//! Sentences may name keys and files, never values. Tested by the suite `commands`.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use lockstone::{Error, OpenError};
+
+use crate::file_flash::FlashError;
+
+/// Why the process ends. The numbers never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    NoSuchKey = 1,
+    Usage = 2,
+    Damaged = 3,
+    #[expect(dead_code, reason = "reserved: roll-back protection is not part of this release")]
+    RolledBack = 4,
+    Full = 5,
+    NotPermitted = 6,
+    Io = 7,
+}
+
+/// What a command that did not succeed says.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    sentence: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, sentence: impl Into<String>) -> Self {
+        Self { exit, sentence: sentence.into(), hint: None }
+    }
+
+    pub(crate) fn usage(sentence: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, sentence)
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A file could not be read, written or made. `doing` completes "can't ...".
+    pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        let exit = if error.kind() == io::ErrorKind::PermissionDenied { Exit::NotPermitted } else { Exit::Io };
+        Self::new(exit, format!("can't {doing} {}: {error}", path.display()))
+    }
+
+    pub(crate) fn sentence(&self) -> &str {
+        &self.sentence
+    }
+}
+
+/// `lockstone: sentence`, and the hint on a line of its own.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lockstone: {}", self.sentence)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  hint: {hint}"))
+    }
+}
+
+const AFTER_DAMAGE: &str = "`lockstone check DEV` says what is damaged and what can still be read";
+const WHICH_DEVICE: &str = "was flash.bin or trusted/root.key replaced? Nothing was changed by looking";
+
+impl From<Error<FlashError>> for Failure {
+    fn from(error: Error<FlashError>) -> Self {
+        let (exit, hint) = match error {
+            Error::Flash(FlashError::Io(io::ErrorKind::PermissionDenied)) => (Exit::NotPermitted, None),
+            Error::Flash(_) => (Exit::Io, Some("the next command finds out by itself what was stored")),
+            Error::Full => (Exit::Full, Some("`lockstone rm` always works, also on a full device")),
+            Error::WornOut => (Exit::Full, Some("everything stored can still be read: move it to a new device")),
+            Error::Damaged => (Exit::Damaged, Some(AFTER_DAMAGE)),
+            Error::InvalidName | Error::TooLarge => (Exit::Usage, None),
+            Error::Collision => (Exit::Usage, Some("take another name")),
+            Error::ReadOnly => (Exit::NotPermitted, None),
+            _ => (Exit::Io, None),
+        };
+        let sentence = match error {
+            Error::Flash(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        let failure = Self::new(exit, sentence);
+        hint.into_iter().fold(failure, Self::hint)
+    }
+}
+
+impl From<OpenError<FlashError>> for Failure {
+    fn from(error: OpenError<FlashError>) -> Self {
+        match error {
+            OpenError::Flash(error) => Error::Flash(error).into(),
+            OpenError::WornOut => Self::new(Exit::Full, error.to_string()),
+            OpenError::Random => Self::new(Exit::Io, error.to_string()),
+            OpenError::RootKey => Self::new(Exit::NotPermitted, error.to_string()),
+            OpenError::Damaged => Self::new(Exit::Damaged, error.to_string()).hint(AFTER_DAMAGE),
+            error => Self::new(Exit::Damaged, error.to_string()).hint(WHICH_DEVICE),
+        }
+    }
+}
