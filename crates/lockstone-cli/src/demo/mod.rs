@@ -40,7 +40,8 @@ const DEVICES: u32 = 2;
 /// Attacks on each device.
 const FLIPS: usize = 150;
 const SWAPS: usize = 25;
-const MEBIBYTE: usize = 1024 * 1024;
+/// Flash comes in multiples of this.
+const STEP: usize = 128 * 1024;
 
 /// Runs the demo.
 pub(crate) fn demo(args: &args::Demo) -> Result<(), Failure> {
@@ -81,8 +82,8 @@ fn draw_seed() -> Result<u64, Failure> {
 /// Flash so large that it is half full.
 fn capacity_for(bundle: &Bundle) -> Result<usize, Failure> {
     let bytes: usize = bundle.certificates.iter().map(|(name, value)| 100 + name.len() + value.len() * 5 / 4).sum();
-    let capacity = ((bytes + 64 * 1024) * 2).next_multiple_of(MEBIBYTE);
-    let fits = capacity <= 64 * MEBIBYTE;
+    let capacity = ((bytes + 64 * 1024) * 2).next_multiple_of(STEP);
+    let fits = capacity <= 512 * STEP;
     fits.then_some(capacity).ok_or_else(|| Failure::usage("the bundle is too large for a demo: 20 MB at most"))
 }
 

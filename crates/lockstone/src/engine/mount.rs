@@ -55,6 +55,8 @@ struct Replay {
     before_run: Option<Counts>,
     counting: bool,
     run_counts: bool,
+    /// The beginning of the present run was seen; not so at the very start.
+    in_step: bool,
     /// How to take back the last two records.
     undo: [Option<Undo>; 2],
     last: Option<Last>,
@@ -331,6 +333,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             before_run: header.in_run.then_some(header.counts),
             counting: false,
             run_counts: true,
+            in_step: false,
             undo: [None; 2],
             last: None,
         };
@@ -423,7 +426,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
         let facts = self.facts(&record.shape);
         let closing = facts.class == Class::Mark && self.check_closing(record, replay);
-        if record.shape.first {
+        if record.shape.first || !replay.in_step {
+            replay.in_step = true;
             replay.run_counts = !record.shape.more || self.run_ends(*scan, replay).await;
             self.report.unfinished_runs += u32::from(!replay.run_counts);
             let may_reach_newest = record.shape.more && replay.run_counts && record.at.sequence < replay.newest;
