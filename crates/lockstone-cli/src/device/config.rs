@@ -130,6 +130,13 @@ mod tests {
             refused("flash = 1048576", "volume = 3"),
             Config::parse("{").unwrap_err().sentence().to_owned(),
         ];
-        expect_test::expect![[""]].assert_eq(&sentences.join("\n"));
+        expect_test::expect![[r#"
+            device.toml is of format 2, this program knows 1
+            device.toml can't be read: unknown variant `rot13`, expected `ascon` or `plain`
+            device.toml says 7 bucket heads, this program knows 1024
+            device.toml describes no possible flash: the program unit must be a power of two from 1 to 512 bytes
+            device.toml describes no possible flash: the flash must be a whole number of erase blocks
+            device.toml can't be read: unknown field `volume`, expected one of `flash`, `block`, `write`
+            device.toml can't be read: invalid key-value pair, expected key"#]].assert_eq(&sentences.join("\n"));
     }
 }

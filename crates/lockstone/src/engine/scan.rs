@@ -144,7 +144,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let mut at = scan.at;
         at.offset += self.layout.unit;
         while at.offset < limit {
-            if void != Some(at) && self.load(at, None).await.is_some() {
+            let found = if void == Some(at) { None } else { self.load(at, None).await };
+            if let Some(record) = found {
+                // A marginal resume record may read well only the second time.
+                if let Some((undone, tag, start)) = self.fit(scan, &record).filter(|_| record.shape.resume) {
+                    scan.resume(&record, start, tag, undone);
+                    return Step::Record { record, undone };
+                }
                 scan.at = at;
                 scan.tag = None;
                 scan.history = [None; 2];
