@@ -12,13 +12,18 @@ use crate::device::Suite;
 /// Keeps small secrets, configuration and firmware on untrusted flash: nothing acknowledged is ever lost, nothing
 /// stored can be read or changed unnoticed.
 #[derive(Debug, Parser)]
-#[command(name = "lockstone", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "lockstone",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Exit codes: 0 done · 1 no such key · 2 usage · 3 damaged or forged content · 4 rolled back (reserved)
             5 full or worn out · 6 not permitted · 7 device busy or I/O
 
 First steps:
   lockstone demo
-  lockstone new dev && echo hello | lockstone put dev greeting && lockstone get dev greeting | cat")]
+  lockstone new dev && echo hello | lockstone put dev greeting && lockstone get dev greeting | cat"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -31,10 +36,14 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  lockstone new dev --flash 1M --block 4K --write 4 --suite ascon")]
     New(New),
     /// Store a value under a key, replacing the old one. Reads standard input unless --file is given.
-    #[command(after_help = "Examples:\n  lockstone put dev wifi/psk < psk.txt\n  lockstone put dev tls/key --file key.pem")]
+    #[command(
+        after_help = "Examples:\n  lockstone put dev wifi/psk < psk.txt\n  lockstone put dev tls/key --file key.pem"
+    )]
     Put(Put),
     /// Write the value of a key to standard output or to a file, byte for byte.
-    #[command(after_help = "Examples:\n  lockstone get dev tls/key | openssl pkey -noout\n  lockstone get dev tls/key -o key.pem")]
+    #[command(
+        after_help = "Examples:\n  lockstone get dev tls/key | openssl pkey -noout\n  lockstone get dev tls/key -o key.pem"
+    )]
     Get(Get),
     /// List the names of keys, one a line, sorted by bytes; odd bytes are written \xNN.
     #[command(after_help = "Example:\n  lockstone ls dev wifi/ -l")]

@@ -57,6 +57,14 @@ impl Failure {
         Self::new(exit, format!("can't {doing} {}: {error}", path.display()))
     }
 
+    /// A file that was named on the command line could not be read.
+    pub(crate) fn input(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::usage(format!("there is no file {}", path.display())),
+            _ => Self::file("read", path, error),
+        }
+    }
+
     pub(crate) fn sentence(&self) -> &str {
         &self.sentence
     }
@@ -86,11 +94,10 @@ impl From<Error<FlashError>> for Failure {
             Error::ReadOnly => (Exit::NotPermitted, None),
             _ => (Exit::Io, None),
         };
-        let sentence = match error {
-            Error::Flash(error) => error.to_string(),
-            error => error.to_string(),
+        let failure = match error {
+            Error::Flash(error) => Self::new(exit, error.to_string()),
+            error => Self::new(exit, error.to_string()),
         };
-        let failure = Self::new(exit, sentence);
         hint.into_iter().fold(failure, Self::hint)
     }
 }

@@ -38,7 +38,11 @@ pub(super) fn check(args: &Look) -> Result<(), Failure> {
         }
     };
     let findings = look(&mut session, args.place.client)?;
-    if args.json { print_json(&findings.as_json())? } else { print(findings.as_text().as_bytes())? }
+    if args.json {
+        print_json(&findings.as_json())?
+    } else {
+        print(findings.as_text().as_bytes())?
+    }
     if findings.is_sound() { Ok(()) } else { Err(Failure::new(Exit::Damaged, "the device is damaged or forged")) }
 }
 
@@ -104,7 +108,10 @@ impl Findings {
             (true, _) => "The store was closed in order.".to_owned(),
             (false, 0) => "The store was not closed in order: a process was killed or power was cut.".to_owned(),
             (false, torn) => {
-                format!("A process was killed or power was cut; {} of an unfinished write are ignored.", counted(torn, "byte"))
+                format!(
+                    "A process was killed or power was cut; {} of an unfinished write are ignored.",
+                    counted(torn, "byte")
+                )
             }
         }];
         lines.push(format!("{} of the log read well.", counted(report.records, "record")));
@@ -122,7 +129,8 @@ impl Findings {
         }
         if let Some(at) = report.doubt {
             let place = format!("segment {}, byte {}", self.segment(at.sequence), at.offset);
-            lines.push(format!("IN DOUBT: damage at {place} may hide the newest state of keys last written before it."));
+            lines
+                .push(format!("IN DOUBT: damage at {place} may hide the newest state of keys last written before it."));
             lines.push("Those keys are refused, and so is every write; newer keys are served.".to_owned());
         }
         lines.join("\n") + "\n"
@@ -131,7 +139,9 @@ impl Findings {
     fn about_the_keys(&self) -> String {
         let mut lines = Vec::new();
         for name in &self.damaged {
-            lines.push(format!("DAMAGED: key {name} can't be answered for: its content is damaged, forged or in doubt."));
+            lines.push(format!(
+                "DAMAGED: key {name} can't be answered for: its content is damaged, forged or in doubt."
+            ));
         }
         if self.gaps > 0 {
             let gaps = counted(self.gaps, "part");

@@ -34,10 +34,7 @@ fn read_input(file: Option<&Path>, flash: u32) -> Result<Zeroizing<Vec<u8>>, Fai
     match file {
         Some(path) => {
             let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut value));
-            read.map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => Failure::usage(format!("there is no file {}", path.display())),
-                _ => Failure::file("read", path, &error),
-            })?;
+            read.map_err(|error| Failure::input(path, &error))?;
         }
         None => {
             let input = io::stdin();

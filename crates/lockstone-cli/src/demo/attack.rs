@@ -51,7 +51,8 @@ enum Outcome {
 /// Bits to flip, in what is written.
 pub(crate) fn flips(image: &[u8], number: usize, dice: &mut Dice) -> Vec<Attack> {
     let used: Vec<usize> = image.chunks(LINE).enumerate().filter(|(_, line)| is_used(line)).map(|(at, _)| at).collect();
-    let flip = |dice: &mut Dice| dice.pick(&used).copied().map(|line| Attack::Flip(line * LINE * 8 + dice.below(LINE * 8)));
+    let flip =
+        |dice: &mut Dice| dice.pick(&used).copied().map(|line| Attack::Flip(line * LINE * 8 + dice.below(LINE * 8)));
     (0..number).filter_map(|_| flip(dice)).collect()
 }
 
@@ -91,7 +92,9 @@ pub(crate) fn attack(
 }
 
 fn judge(flash: &mut Flash, root: &SoftRootKey, model: &Model, memory: &mut Ram) -> Outcome {
-    let Ok(mut store) = Store::<_, Ascon>::mount_read_only(flash, Part::NOR, root, memory) else { return Outcome::Caught };
+    let Ok(mut store) = Store::<_, Ascon>::mount_read_only(flash, Part::NOR, root, memory) else {
+        return Outcome::Caught;
+    };
     let (mut buffer, mut caught) = (vec![0; 64 * 1024], !store.report().is_sound());
     for name in model.names() {
         match store.get(name.as_slice(), &mut buffer) {

@@ -34,7 +34,7 @@ impl Bundle {
     /// Reads the bundle asked for, or the machine's, or our own.
     pub(crate) fn load(asked: Option<&Path>) -> Result<Self, Failure> {
         if let Some(path) = asked {
-            let text = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+            let text = fs::read(path).map_err(|error| Failure::input(path, &error))?;
             let bundle = Self::parse(path.display().to_string(), &String::from_utf8_lossy(&text));
             let none = || Failure::usage(format!("there is no certificate in {}", path.display()));
             return bundle.ok_or_else(none);
@@ -44,7 +44,9 @@ impl Bundle {
             Self::parse((*path).to_owned(), &String::from_utf8_lossy(&text)).filter(|it| it.certificates.len() >= 20)
         });
         let own = || Self::parse("the bundle that comes along".to_owned(), OWN_BUNDLE);
-        machine.or_else(own).ok_or_else(|| Failure::usage("there is no bundle of certificates here: give one with --pem"))
+        machine
+            .or_else(own)
+            .ok_or_else(|| Failure::usage("there is no bundle of certificates here: give one with --pem"))
     }
 
     fn parse(source: String, text: &str) -> Option<Self> {
@@ -89,11 +91,11 @@ fn decoded(text: &str) -> Vec<u8> {
     let digits = text.bytes().filter_map(|byte| ALPHABET.iter().position(|letter| *letter == byte));
     let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len()), 0u32, 0);
     for digit in digits {
-        bits = (bits << 6) | digit as u32 & 63;
+        bits = (bits << 6) | u32::try_from(digit).unwrap_or(0);
         held += 6;
         if held >= 8 {
             held -= 8;
-            bytes.push((bits >> held) as u8);
+            bytes.push((bits >> held).to_le_bytes()[0]);
         }
     }
     bytes

@@ -109,11 +109,12 @@ impl Life {
             return;
         }
         let Self { flash, root, memory, model, .. } = self;
-        let closed = Store::<_, Ascon>::mount(flash, Part::NOR, root, memory).map_err(unmountable).and_then(|mut store| {
-            verify(&mut store, model)?;
-            list(&mut store, model)?;
-            store.close().map_err(|error| Stop::Failed(format!("closing: {error}")))
-        });
+        let closed =
+            Store::<_, Ascon>::mount(flash, Part::NOR, root, memory).map_err(unmountable).and_then(|mut store| {
+                verify(&mut store, model)?;
+                list(&mut store, model)?;
+                store.close().map_err(|error| Stop::Failed(format!("closing: {error}")))
+            });
         if let Err(stop) = closed {
             self.note(stop);
         }

@@ -59,7 +59,11 @@ pub(crate) fn demo(args: &args::Demo) -> Result<(), Failure> {
     if let (Some(path), Some(fate)) = (&args.keep, fates.first()) {
         keep(path, &fate.key, &fate.life.flash)?;
     }
-    if args.json { print_json(&figures.as_json())? } else { print(figures.as_text().as_bytes())? }
+    if args.json {
+        print_json(&figures.as_json())?
+    } else {
+        print(figures.as_text().as_bytes())?
+    }
     match figures.trouble() {
         None => Ok(()),
         Some(trouble) => Err(Failure::new(Exit::Damaged, trouble).hint(format!("replay: {}", figures.replay))),

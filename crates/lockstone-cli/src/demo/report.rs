@@ -71,8 +71,11 @@ impl Figures<'_> {
 
     pub(crate) fn as_json(&self) -> serde_json::Value {
         let (erase_min, erase_max) = self.erases();
-        let tears: serde_json::Map<_, _> =
-            Tear::ALL.iter().zip(self.tally.tears).map(|(tear, times)| (tear.name().to_owned(), times.into())).collect();
+        let tears: serde_json::Map<_, _> = Tear::ALL
+            .iter()
+            .zip(self.tally.tears)
+            .map(|(tear, times)| (tear.name().to_owned(), times.into()))
+            .collect();
         serde_json::json!({
             "seed": self.seed,
             "cuts": self.tally.cuts,
@@ -117,7 +120,8 @@ impl Figures<'_> {
         let bars: Vec<_> = flash.data().chunks(block_bytes).map(|block| bar_of(block, flash.erased())).collect();
         let title = paint.with(1, "LOCKSTONE");
         let size = format!("{} KiB of flash, {} blocks", flash.capacity() / 1024, flash.blocks());
-        let mut text = format!("\n  {title}  one of {} devices: {size}, each bar what is written\n\n", self.flashes.len());
+        let mut text =
+            format!("\n  {title}  one of {} devices: {size}, each bar what is written\n\n", self.flashes.len());
         for line in bars.chunks(BLOCKS_A_LINE) {
             let line: String = line.iter().collect();
             text.push_str(&format!("  ▕{}▏\n", paint.with(36, &line)));
@@ -140,12 +144,18 @@ impl Figures<'_> {
             ("stored", format!("{} certificates of {}", self.certificates, self.source)),
             ("", "a private key, a configuration, a boot counter, a firmware of 48 KiB".to_owned()),
             ("changed", format!("{} times, also several keys at once", grouped(tally.changes))),
-            ("power cut", format!("{} times, {in_recovery} of them while waking up from the last one", grouped(tally.cuts))),
+            (
+                "power cut",
+                format!("{} times, {in_recovery} of them while waking up from the last one", grouped(tally.cuts)),
+            ),
             ("torn", torn[..5].join(" · ")),
             ("", torn[5..].join(" · ")),
             ("verified", format!("every key after every cut: {lost} · {wrong} · {unmountable}")),
             ("wear", format!("{erase_min} to {erase_max} erases a block")),
-            ("written", format!("{} for {payload} of names and values: {amplification:.2} times", megabytes(programmed))),
+            (
+                "written",
+                format!("{} for {payload} of names and values: {amplification:.2} times", megabytes(programmed)),
+            ),
         ];
         table(paint, &rows)
     }
@@ -153,7 +163,10 @@ impl Figures<'_> {
     fn attacks(&self, paint: &Paint) -> String {
         let row = |outcomes: &Outcomes, what: &str| {
             let undetected = paint.zero(outcomes.undetected, "undetected");
-            format!("{} {what}: {} caught · {} hit dead data · {undetected}", outcomes.tried, outcomes.caught, outcomes.harmless)
+            format!(
+                "{} {what}: {} caught · {} hit dead data · {undetected}",
+                outcomes.tried, outcomes.caught, outcomes.harmless
+            )
         };
         table(paint, &[("attacked", row(&self.flips, "bits flipped")), ("", row(&self.swaps, "blocks swapped"))])
     }

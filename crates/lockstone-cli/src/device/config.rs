@@ -77,7 +77,8 @@ impl Config {
         let damaged = |what: &str| {
             Failure::new(Exit::Damaged, format!("device.toml {what}")).hint("was it edited? Nothing was changed")
         };
-        let config: Self = toml::from_str(text).map_err(|error| damaged(&format!("can't be read: {}", error.message())))?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| damaged(&format!("can't be read: {}", error.message())))?;
         if config.format != VERSION {
             return Err(damaged(&format!("is of format {}, this program knows {VERSION}", config.format)));
         }
@@ -137,6 +138,7 @@ mod tests {
             device.toml describes no possible flash: the program unit must be a power of two from 1 to 512 bytes
             device.toml describes no possible flash: the flash must be a whole number of erase blocks
             device.toml can't be read: unknown field `volume`, expected one of `flash`, `block`, `write`
-            device.toml can't be read: invalid key-value pair, expected key"#]].assert_eq(&sentences.join("\n"));
+            device.toml can't be read: invalid key-value pair, expected key"#]]
+        .assert_eq(&sentences.join("\n"));
     }
 }

@@ -25,7 +25,9 @@ pub(crate) fn create(path: &Path, config: &Config) -> Result<(), Failure> {
 
 /// Makes a device with this key and this content of its flash.
 pub(crate) fn create_from(path: &Path, config: &Config, key: &[u8; 32], image: &[u8]) -> Result<(), Failure> {
-    build(path, config, key, |place| write_new(place, image, false).map_err(|error| Failure::file("write", place, &error)))
+    build(path, config, key, |place| {
+        write_new(place, image, false).map_err(|error| Failure::file("write", place, &error))
+    })
 }
 
 fn build(
@@ -57,8 +59,8 @@ fn format(place: &Path, config: &Config, key: &[u8; 32]) -> Result<(), Failure> 
     let (root, mut memory) = (SoftRootKey::new(*key), Box::new(Ram::new()));
     let (part, memory, random) = (geometry.part(), &mut *memory, &mut SysRng);
     match config.suite {
-        Suite::Ascon => drop(Store::<_, Ascon>::format(&mut flash, part, &root, random, memory)?),
-        Suite::Plain => drop(Store::<_, Plain>::format(&mut flash, part, &root, random, memory)?),
+        Suite::Ascon => Store::<_, Ascon>::format(&mut flash, part, &root, random, memory).map(|_| ())?,
+        Suite::Plain => Store::<_, Plain>::format(&mut flash, part, &root, random, memory).map(|_| ())?,
     }
     flash.finish().map_err(failed)
 }
@@ -76,9 +78,7 @@ impl Hidden {
         hidden.push(format!(".new-{}", std::process::id()));
         let hidden = path.with_file_name(hidden);
         fs::create_dir(&hidden).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Failure::usage(format!("there is no directory to make {} in", path.display()))
-            }
+            io::ErrorKind::NotFound => Failure::usage(format!("there is no directory to make {} in", path.display())),
             _ => Failure::file("make", path, &error),
         })?;
         Ok(Self(hidden))

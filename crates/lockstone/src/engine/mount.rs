@@ -465,14 +465,21 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         self.count(facts, previous);
     }
 
-    /// Whether the run whose first record was just passed was written to its end.
+    /// Whether the run whose first record was just passed was written to its end, and the end was not taken back.
     async fn run_ends(&mut self, mut scan: Scan, replay: &Replay) -> bool {
+        let mut ended = false;
         loop {
             match self.step(&mut scan, replay.void).await {
-                Step::Record { record, .. } if record.shape.first => return false,
-                Step::Record { record, .. } if !record.shape.more => return true,
-                Step::Record { .. } | Step::Damaged(_) => {}
-                Step::End if scan.at.sequence >= replay.newest => return false,
+                Step::Record { record, undone } => {
+                    ended &= undone == 0;
+                    if ended || record.shape.first {
+                        return ended;
+                    }
+                    ended = !record.shape.more;
+                }
+                Step::Damaged(_) if ended => return true,
+                Step::Damaged(_) => {}
+                Step::End if ended || scan.at.sequence >= replay.newest => return ended,
                 Step::End => {
                     let next = self.next_segment(scan.at.sequence, replay.newest).await;
                     scan = self.enter(next.unwrap_or(replay.newest), replay.newest).await;

@@ -87,19 +87,29 @@ fn live<const R: usize, const W: usize, const E: usize, S: Suite>(
     cuts
 }
 
-#[test]
-fn random_lives() {
-    let id = std::env::var("LOCKSTONE_LIFE").ok();
-    if let Some([geometry, suite, seed]) = id.as_deref().map(|id| id.split('/').collect::<Vec<_>>()).as_deref() {
-        let seed = seed.parse().unwrap();
-        for_each_geometry(&mut Life { seed, steps: 60, only: Some(geometry), plain: *suite == "plain" });
-        return;
-    }
+fn lives(seeds: std::ops::Range<u64>, plain: bool) {
     let mut cuts = 0;
-    for seed in 0..12 {
-        for plain in [false, true] {
-            cuts += for_each_geometry(&mut Life { seed, steps: 60, only: None, plain }).iter().sum::<u64>();
-        }
+    for seed in seeds.clone() {
+        cuts += for_each_geometry(&mut Life { seed, steps: 60, only: None, plain }).iter().sum::<u64>();
     }
-    println!("random lives: {cuts} power cuts");
+    println!("random lives {seeds:?}: {cuts} power cuts, none lost a key");
+}
+
+#[test]
+fn random_lives_sealed() {
+    lives(0..6, false);
+}
+
+#[test]
+fn random_lives_plain() {
+    lives(100..110, true);
+}
+
+/// `LOCKSTONE_LIFE=geometry/suite/seed` runs one life again, `LOCKSTONE_TRACE=1` tells it.
+#[test]
+fn random_life_again() {
+    let id = std::env::var("LOCKSTONE_LIFE").unwrap_or("word4/ascon/1".into());
+    let [geometry, suite, seed] = id.split('/').collect::<Vec<_>>()[..] else { panic!("geometry/suite/seed") };
+    let life = Life { seed: seed.parse().unwrap(), steps: 60, only: Some(geometry), plain: suite == "plain" };
+    for_each_geometry(&mut { life });
 }

@@ -1,0 +1,328 @@
+//! What every command says, word for word, and the number it ends with.
+
+use std::os::unix::fs::PermissionsExt;
+
+use expect_test::expect;
+
+use super::Bench;
+
+#[test]
+fn a_first_session() {
+    let seen = Bench::new().session(
+        "
+        new dev
+        put dev wifi/psk < correct horse
+        put dev boot/count < 7
+        put dev wifi/psk < battery staple
+        get dev wifi/psk
+        ls dev
+        ls dev wifi/ -l
+        rm dev boot/count
+        rm dev boot/count
+        get dev boot/count
+        ls dev
+        check dev
+        stats dev
+        ",
+    );
+    expect![[r#"
+        $ new dev
+        $ put dev wifi/psk < correct horse
+        $ put dev boot/count < 7
+        $ put dev wifi/psk < battery staple
+        $ get dev wifi/psk
+        battery staple
+        $ ls dev
+        boot/count
+        wifi/psk
+        $ ls dev wifi/ -l
+              14  wifi/psk
+        $ rm dev boot/count
+        $ rm dev boot/count
+        ! lockstone: no such key: boot/count
+        = 1
+        $ get dev boot/count
+        ! lockstone: no such key: boot/count
+        = 1
+        $ ls dev
+        wifi/psk
+        $ check dev
+        The store was closed in order.
+        15 records of the log read well.
+        1 key of client 0 read well.
+        Nothing is damaged.
+        $ stats dev
+        suite      ascon
+        flash      1048576 bytes: 256 segments of 4096, 1 in the log, 0 bad
+        keys       1, of all clients
+        fill       96 of 926352 bytes, 0 %
+        erases     1 to 1 a segment
+    "#]]
+    .assert_eq(&seen);
+}
+
+#[test]
+fn machines_read_json() {
+    let bench = Bench::with_device("--suite plain --flash 64K --block 2K --write 16");
+    let seen = bench.session("put dev a < 1\ncheck dev --json\nstats dev --json");
+    expect![[r#"
+        $ put dev a < 1
+        $ check dev --json
+        {"clean":true,"client":0,"damaged_headers":0,"damaged_records":0,"doubt":null,"keys_damaged":[],"keys_good":1,"keys_of_others":0,"listing_gaps":0,"mounted":true,"records":4,"sound":true,"torn_bytes":0,"unfinished_runs":0}
+        $ stats dev --json
+        {"bad_segments":0,"block_bytes":2048,"capacity_bytes":46144,"erases_max":1,"erases_min":1,"flash_bytes":65536,"keys":1,"log_segments":1,"segment_bytes":2048,"segments":32,"suite":"plain","used_bytes":22,"write_bytes":16}
+    "#]].assert_eq(&seen);
+    for words in ["check dev --json", "stats dev --json"] {
+        let ran = bench.run(words);
+        serde_json::from_slice::<serde_json::Value>(ran.out()).unwrap();
+    }
+}
+
+#[test]
+fn usage_is_explained() {
+    let bench = Bench::with_device("");
+    bench.write("file", b"");
+    let seen = bench.session(
+        "
+        new dev
+        new file
+        new nowhere/dev
+        new other --write 3
+        new other --block 100K --flash 150K
+        new other --block 192
+        new other --flash 4K
+        new other --flash 100000
+        new other --flash many
+        new other --suite rot13
+        put nodev key
+        put file key
+        put dev
+        put dev key --file missing
+        put dev key value
+        get dev key --client 4294967295
+        get dev key -o out --show
+        frobnicate
+        ",
+    );
+    expect![[r#"
+        $ new dev
+        ! lockstone: dev is there already
+        !   hint: a device is never overwritten; remove it yourself if you mean it
+        = 2
+        $ new file
+        ! lockstone: file is there already
+        !   hint: a device is never overwritten; remove it yourself if you mean it
+        = 2
+        $ new nowhere/dev
+        ! lockstone: there is no directory to make nowhere/dev in
+        = 2
+        $ new other --write 3
+        ! lockstone: no store fits such a flash: the program unit must be a power of two from 1 to 512 bytes
+        = 2
+        $ new other --block 100K --flash 150K
+        ! lockstone: no store fits such a flash: at least four segments (of at least 2 KiB and one erase block each) must fit
+        = 2
+        $ new other --block 192
+        ! lockstone: no store fits such a flash: the erase block of a device directory must be a multiple of 128 bytes
+        = 2
+        $ new other --flash 4K
+        ! lockstone: no store fits such a flash: at least four segments (of at least 2 KiB and one erase block each) must fit
+        = 2
+        $ new other --flash 100000
+        ! lockstone: no store fits such a flash: the flash must be a whole number of erase blocks
+        = 2
+        $ new other --flash many
+        ! error: invalid value 'many' for '--flash <SIZE>': a size is a number of bytes, with K or M for KiB and MiB
+        ! 
+        ! For more information, try '--help'.
+        = 2
+        $ new other --suite rot13
+        ! error: invalid value 'rot13' for '--suite <SUITE>'
+        !   [possible values: ascon, plain]
+        ! 
+        ! For more information, try '--help'.
+        = 2
+        $ put nodev key
+        ! lockstone: there is no device at nodev
+        !   hint: make one with `lockstone new nodev`
+        = 2
+        $ put file key
+        ! lockstone: there is no device at file
+        !   hint: make one with `lockstone new file`
+        = 2
+        $ put dev
+        ! error: the following required arguments were not provided:
+        !   <KEY>
+        ! 
+        ! Usage: lockstone put <DEV> <KEY>
+        ! 
+        ! For more information, try '--help'.
+        = 2
+        $ put dev key --file missing
+        ! lockstone: there is no file missing
+        = 2
+        $ put dev key value
+        ! error: unexpected argument 'value' found
+        ! 
+        ! Usage: lockstone put [OPTIONS] <DEV> <KEY>
+        ! 
+        ! For more information, try '--help'.
+        = 2
+        $ get dev key --client 4294967295
+        ! error: invalid value '4294967295' for '--client <N>': 4294967295 is not in 0..=4294967294
+        ! 
+        ! For more information, try '--help'.
+        = 2
+        $ get dev key -o out --show
+        ! error: the argument '--output <F>' cannot be used with '--show'
+        ! 
+        ! Usage: lockstone get --output <F> <DEV> <KEY>
+        ! 
+        ! For more information, try '--help'.
+        = 2
+        $ frobnicate
+        ! error: unrecognized subcommand 'frobnicate'
+        ! 
+        ! Usage: lockstone <COMMAND>
+        ! 
+        ! For more information, try '--help'.
+        = 2
+    "#]].assert_eq(&seen);
+    let mut left: Vec<_> = bench.directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["dev", "file"], "nothing is left behind");
+}
+
+#[test]
+fn help_has_an_example_for_every_command() {
+    let bench = Bench::new();
+    for command in ["new", "put", "get", "ls", "rm", "check", "stats", "demo"] {
+        let help = bench.run(&format!("{command} --help"));
+        let text = String::from_utf8_lossy(help.out()).into_owned();
+        assert!(help.code() == 0 && text.contains(&format!("lockstone {command} ")), "{text}");
+        assert!(text.contains("Example"), "{text}");
+    }
+    expect![[r#"
+        $ --help
+        Keeps small secrets, configuration and firmware on untrusted flash: nothing acknowledged is ever lost, nothing stored can be read or changed unnoticed
+
+        Usage: lockstone <COMMAND>
+
+        Commands:
+          new    Make a device directory with an empty store in it
+          put    Store a value under a key, replacing the old one. Reads standard input unless --file is given
+          get    Write the value of a key to standard output or to a file, byte for byte
+          ls     List the names of keys, one a line, sorted by bytes; odd bytes are written \xNN
+          rm     Delete a key. Works on a full device too
+          check  Read everything and say what is damaged. Writes nothing
+          stats  Say how full and how worn the device is. Writes nothing
+          demo   The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device
+          help   Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help     Print help
+          -V, --version  Print version
+
+        Exit codes: 0 done · 1 no such key · 2 usage · 3 damaged or forged content · 4 rolled back (reserved)
+                    5 full or worn out · 6 not permitted · 7 device busy or I/O
+
+        First steps:
+          lockstone demo
+          lockstone new dev && echo hello | lockstone put dev greeting && lockstone get dev greeting | cat
+    "#]].assert_eq(&bench.session("--help"));
+}
+
+#[test]
+fn the_trusted_part_is_private() {
+    let bench = Bench::with_device("");
+    let mode = |name: &str| bench.path(name).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("dev/trusted"), mode("dev/trusted/root.key"), mode("dev/trusted/counter")), (0o700, 0o600, 0o600));
+    assert_eq!((bench.read("dev/trusted/root.key").len(), bench.read("dev/trusted/counter")), (32, b"0\n".to_vec()));
+    assert_eq!(bench.read("dev/flash.bin").len(), 1 << 20);
+}
+
+#[test]
+fn clients_know_nothing_of_each_other() {
+    let seen = Bench::with_device("").session(
+        "
+        put dev same < zero
+        put dev same --client 7 < seven
+        put dev own --client 7 < mine
+        get dev same
+        get dev same --client 7
+        get dev own
+        ls dev
+        ls dev --client 7
+        check dev
+        rm dev same --client 7
+        get dev same
+        ",
+    );
+    expect![[r#"
+        $ put dev same < zero
+        $ put dev same --client 7 < seven
+        $ put dev own --client 7 < mine
+        $ get dev same
+        zero
+        $ get dev same --client 7
+        seven
+        $ get dev own
+        ! lockstone: no such key: own
+        = 1
+        $ ls dev
+        same
+        $ ls dev --client 7
+        own
+        same
+        $ check dev
+        The store was closed in order.
+        10 records of the log read well.
+        1 key of client 0 read well.
+        2 keys of other clients: read them with --client N.
+        Nothing is damaged.
+        $ rm dev same --client 7
+        $ get dev same
+        zero
+    "#]]
+    .assert_eq(&seen);
+}
+
+#[test]
+fn a_full_device_says_so_and_can_be_emptied() {
+    let bench = Bench::with_device("--flash 32K --block 2K");
+    let value = [0x5a; 1000];
+    let mut stored = 0;
+    let full = loop {
+        let ran = bench.feed(&format!("put dev key{stored}"), &value);
+        if ran.code() != 0 {
+            break ran;
+        }
+        stored += 1;
+    };
+    assert!((8..32).contains(&stored), "{stored}");
+    expect![[r#"
+        ! lockstone: the store is full; nothing was changed
+        !   hint: `lockstone rm` always works, also on a full device
+        = 5
+    "#]]
+    .assert_eq(&full.shown());
+    let large = bench.feed("put dev large", &[1; 31000]);
+    expect![[r#"
+        ! lockstone: the value has 31000 bytes, this store holds 19536 in all; nothing was changed
+        = 2
+    "#]]
+    .assert_eq(&large.shown());
+    let larger = bench.feed("put dev large", &[1; 40000]);
+    expect![[r#"
+        ! lockstone: the value is longer than the whole flash, 32768 bytes; nothing was changed
+        = 2
+    "#]]
+    .assert_eq(&larger.shown());
+    for key in 0..stored {
+        assert_eq!(bench.run(&format!("get dev key{key}")).out(), value);
+        assert_eq!(bench.run(&format!("rm dev key{key}")).code(), 0);
+    }
+    assert_eq!(bench.run("ls dev").shown(), "");
+    assert_eq!(bench.feed("put dev key0", &value).code(), 0);
+    assert_eq!(bench.run("check dev").code(), 0);
+}

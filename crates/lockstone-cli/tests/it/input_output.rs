@@ -1,0 +1,114 @@
+//! Bytes go in and come out as they are, whatever they are, by every way in and out.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+
+use expect_test::expect;
+
+use super::Bench;
+
+#[test]
+fn every_value_comes_back_to_the_byte() {
+    for suite in ["ascon", "plain"] {
+        let bench = Bench::with_device(&format!("--suite {suite}"));
+        let every_byte: Vec<u8> = (0..=255).collect();
+        let long: Vec<u8> = (0..65536u32).map(|at| (at * 7 + at / 251) as u8).collect();
+        let values: [&[u8]; 6] = [b"", b"x", b"\n", &every_byte, &long[..4097], &long];
+        for value in values {
+            assert_eq!(bench.feed("put dev by-stdin", value).shown(), "");
+            bench.write("in", value);
+            assert_eq!(bench.run("put dev by-file --file in").shown(), "");
+            for key in ["by-stdin", "by-file"] {
+                let ran = bench.run(&format!("get dev {key}"));
+                assert!(ran.code() == 0 && ran.out() == value, "{suite}, {} bytes, {key}", value.len());
+                assert_eq!(bench.run(&format!("get dev {key} -o out")).shown(), "");
+                assert_eq!(bench.read("out"), value);
+            }
+        }
+        assert_eq!(bench.run("check dev").code(), 0);
+    }
+}
+
+#[test]
+fn an_output_file_is_replaced_whole_and_private() {
+    let bench = Bench::with_device("");
+    bench.feed("put dev key", b"secret");
+    bench.write("out", b"something much longer that was there before");
+    assert_eq!(bench.run("get dev key -o out").code(), 0);
+    assert_eq!(bench.read("out"), b"secret");
+    assert_eq!(bench.path("out").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(bench.run("get dev nokey -o out").code(), 1);
+    assert_eq!(bench.read("out"), b"secret", "a failed get changes nothing");
+    assert_eq!(bench.run("get dev key -o /dev/null").code(), 0);
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+    assert_ne!(bench.run("get dev key -o missing/out").code(), 0);
+    let left = bench.directory.path().read_dir().unwrap().count();
+    assert_eq!(left, 2, "nothing hidden is left behind");
+}
+
+#[test]
+fn names_may_be_any_bytes() {
+    let bench = Bench::with_device("");
+    let names: [&[u8]; 6] = [b"b", b"a b", b"tab\there", b"\xff\x80", "käse".as_bytes(), b"back\\slash"];
+    for name in names {
+        let put = bench.command().args(["put", "dev"]).arg(OsStr::from_bytes(name)).output().unwrap();
+        assert!(put.status.success());
+        let get = bench.command().args(["get", "dev"]).arg(OsStr::from_bytes(name)).output().unwrap();
+        assert!(get.status.success() && get.stdout.is_empty());
+    }
+    expect![[r#"
+        a b
+        b
+        back\x5cslash
+        käse
+        tab\x09here
+        \xff\x80
+    "#]]
+    .assert_eq(&bench.run("ls dev").shown());
+}
+
+#[test]
+fn names_have_1_to_255_bytes() {
+    let bench = Bench::with_device("");
+    for (length, code) in [(1, 0), (255, 0), (256, 2)] {
+        let name = "n".repeat(length);
+        assert_eq!(bench.feed(&format!("put dev {name}"), b"v").code(), code, "{length}");
+        assert_eq!(bench.run(&format!("get dev {name}")).code(), code, "{length}");
+    }
+    let empty = bench.command().args(["put", "dev", ""]).output().unwrap();
+    assert_eq!(empty.status.code(), Some(2));
+    expect![[r#"
+        ! lockstone: a name has 1 to 255 bytes
+        = 2
+    "#]]
+    .assert_eq(&bench.run(&format!("get dev {}", "n".repeat(256))).shown());
+}
+
+#[test]
+fn nothing_stored_is_found_in_the_flash() {
+    let bench = Bench::with_device("");
+    let mut stored: Vec<Vec<u8>> = Vec::new();
+    for key in 0..24u32 {
+        let name = format!("name-of-key-{key:03}");
+        let value: Vec<u8> = (0..8 + key * 97).map(|at| (at * 31 + key * 17 + at * at / 7) as u8).collect();
+        assert_eq!(bench.feed(&format!("put dev {name}"), &value).code(), 0);
+        stored.push(name.into_bytes());
+        stored.extend(value.chunks_exact(8).map(<[u8]>::to_vec));
+    }
+    let flash = bench.read("dev/flash.bin");
+    let windows: std::collections::HashSet<&[u8]> = flash.windows(8).collect();
+    for bytes in &stored {
+        assert!(!windows.contains(&bytes[..8]), "{bytes:?} can be read in flash.bin");
+    }
+}
+
+#[test]
+fn a_reader_may_go_away() {
+    let bench = Bench::with_device("");
+    bench.feed("put dev long", &[7; 65536]);
+    let mut child = bench.command().args(["get", "dev", "long"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
