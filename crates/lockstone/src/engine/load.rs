@@ -49,13 +49,16 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         {
             return Some(loaded);
         }
-        self.fetch(at, 0, self.layout.unit.min(room)).await?;
-        let length = self.shape_in_buffer().map(|shape| self.padded_length(&shape))?;
-        if length > room {
-            return None;
-        }
+        let length = self.peek(at).await.map(|shape| self.padded_length(&shape))?;
         self.fetch(at, self.layout.unit, length).await?;
         self.unseal(at, length)
+    }
+
+    /// The head of whatever lies at `at`, unverified.
+    pub(super) async fn peek(&mut self, at: Position) -> Option<Shape> {
+        let room = self.layout.segment.checked_sub(at.offset)?;
+        self.fetch(at, 0, self.layout.unit.min(room)).await?;
+        self.shape_in_buffer().filter(|shape| self.padded_length(shape) <= room)
     }
 
     /// Reads bytes `from..to` of what lies at `at` to the same place in the buffer.
@@ -72,12 +75,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub(super) async fn header(&mut self, sequence: u32) -> Option<(Header, Tag)> {
         let at = Position::new(sequence, 0);
         self.fetch(at, 0, header_length::<S>(&self.layout)).await?;
-        let (header, tag) = Header::parse::<S>(&self.layout, self.erased, self.buffer)?;
-        let good = header.id == self.id
-            && header.sequence == sequence
-            && usize::from(header.heads) == self.heads.len()
-            && header.verify(&self.suite, self.buffer, &tag);
-        good.then_some((header, tag))
+        self.header_in_buffer().filter(|(header, _)| header.sequence == sequence)
     }
 
     /// Whether the flash from `at` on, `length` bytes at most a cell, is blank. An unreadable place is not.
@@ -93,6 +91,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 }
 
 impl<F, S: Suite> Store<'_, F, S> {
+    /// The header in the buffer, if it is a good one of this store.
+    pub(super) fn header_in_buffer(&self) -> Option<(Header, Tag)> {
+        let (header, tag) = Header::parse::<S>(&self.layout, self.erased, self.buffer)?;
+        let good = header.id == self.id
+            && usize::from(header.heads) == self.heads.len()
+            && header.verify(&self.suite, self.buffer, &tag);
+        good.then_some((header, tag))
+    }
+
     pub(super) fn shape_in_buffer(&self) -> Option<Shape> {
         Shape::parse(*self.buffer.first_chunk::<HEAD>()?)
     }

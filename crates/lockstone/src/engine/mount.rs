@@ -252,12 +252,19 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
 
     /// The newest header with a record behind it. Those with nothing behind them were being opened.
     async fn find_end(&mut self, void: Option<Position>) -> Result<Header, OpenError<F::Error>> {
-        let mut newest = None;
+        let (mut newest, mut moved) = (None, None);
         for physical in 0..self.layout.segments {
-            let sequence = self.sequence_at(physical).await;
-            newest = newest.max(sequence);
+            match self.sequence_at(physical).await {
+                Some(sequence) if self.layout.physical(sequence) == physical => newest = newest.max(Some(sequence)),
+                elsewhere => moved = moved.max(elsewhere),
+            }
         }
         let mut sequence = newest.ok_or(OpenError::Damaged)?;
+        if moved > newest {
+            // No cut makes a good header at a wrong place: somebody moved the newest segment.
+            self.report.damaged_headers += 1;
+            self.report.doubt = moved.map(|moved| Position::new(moved, 0));
+        }
         for _ in 0..self.layout.segments {
             let (header, tag) = self.header(sequence).await.ok_or(OpenError::Damaged)?;
             let start = Position::new(sequence, self.header_length());
@@ -273,16 +280,11 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         Err(OpenError::Damaged)
     }
 
-    /// Sequence number of the good header in a physical segment.
+    /// Sequence number of the good header in a physical segment, wherever it belongs.
     async fn sequence_at(&mut self, physical: u32) -> Option<u32> {
-        // A position of the first life has the address; the number in the header is checked against it afterwards.
         let at = Position::new(physical, 0);
         let _ = self.written_in(at, header_length::<S>(&self.layout)).await?;
-        let (header, _) = Header::parse::<S>(&self.layout, self.erased, self.buffer)?;
-        if self.layout.physical(header.sequence) != physical {
-            return None;
-        }
-        self.header(header.sequence).await.map(|(header, _)| header.sequence)
+        self.header_in_buffer().map(|(header, _)| header.sequence)
     }
 
     /// A good record where the next segment would begin, without a header: the header was destroyed.
@@ -465,8 +467,35 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         self.count(facts, previous);
     }
 
-    /// Whether the run whose first record was just passed was written to its end, and the end was not taken back.
-    async fn run_ends(&mut self, mut scan: Scan, replay: &Replay) -> bool {
+    /// Whether the run whose first record was just passed was written to its end.
+    ///
+    /// Looks at heads alone until one says that it is the end, and verifies that one and what follows it. The heads in
+    /// between are verified when the replay comes to them: a false one is damage, and what it hid is in doubt then.
+    async fn run_ends(&mut self, scan: Scan, replay: &Replay) -> bool {
+        let mut ahead = scan.at;
+        let end = scan.end.unwrap_or(self.layout.segment);
+        while ahead.offset < end
+            && replay.void != Some(ahead)
+            && let Some(shape) = self.peek(ahead).await
+            && !shape.first
+            && !shape.resume
+        {
+            let next = Position::new(ahead.sequence, ahead.offset + self.padded_length(&shape));
+            if !shape.more {
+                let Some(record) = self.load(ahead, None).await else { break };
+                let followed = self.load(next, None).await.is_some() && self.is_linked(Some(record.tag));
+                if followed || scan.end == Some(next.offset) {
+                    return true;
+                }
+                break;
+            }
+            ahead = next;
+        }
+        self.run_ends_by_scan(scan, replay).await
+    }
+
+    /// The same by reading everything, over holes and segments.
+    async fn run_ends_by_scan(&mut self, mut scan: Scan, replay: &Replay) -> bool {
         let mut ended = false;
         loop {
             match self.step(&mut scan, replay.void).await {

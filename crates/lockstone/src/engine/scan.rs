@@ -23,7 +23,7 @@ use crate::seal::{Suite, Tag};
 pub(super) struct Scan {
     pub(super) at: Position,
     /// Where the segment's records end, as the next header says; the newest segment has none.
-    end: Option<u32>,
+    pub(super) end: Option<u32>,
     /// Tag before `at`, if it could be read.
     pub(super) tag: Option<Tag>,
     /// The starts of the last two records, the last one first, and the tags before them.
@@ -167,22 +167,30 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         }
     }
 
-    /// The last resume record before `limit` whose hole begins at a boundary we know. Its text is in the buffer.
+    /// The last resume record before `limit` whose hole begins at a boundary we know; one with a record behind it is the
+    /// last. Its text is in the buffer.
     async fn find_resume(&mut self, scan: &Scan, limit: u32) -> Option<(Loaded, u32, Option<Tag>, usize)> {
         let cell = self.layout.cell;
-        let mut offset = limit.next_multiple_of(cell);
-        while offset > scan.at.offset {
-            let at = Position::new(scan.at.sequence, offset);
-            if offset < limit
-                && let Some(record) = self.load(at, None).await
-                && record.shape.resume
-                && let Some((undone, tag, start)) = self.fit(scan, &record)
-            {
-                return Some((record, start, tag, undone));
+        let mut at = scan.at;
+        let mut found = None;
+        loop {
+            at.offset = (at.offset + 1).next_multiple_of(cell);
+            if at.offset >= limit {
+                break;
             }
-            offset = offset.checked_sub(cell)?;
+            if !self.peek(at).await.is_some_and(|shape| shape.resume) {
+                continue;
+            }
+            let Some(record) = self.load(at, None).await else { continue };
+            let Some((undone, tag, start)) = self.fit(scan, &record).filter(|_| record.shape.resume) else { continue };
+            found = Some((record, start, tag, undone));
+            let next = Position::new(at.sequence, record.after());
+            if self.load(next, None).await.is_some() && self.is_linked(Some(record.tag)) {
+                break;
+            }
         }
-        None
+        let (record, ..) = found?;
+        self.load(record.at, None).await.and(found)
     }
 
     /// Where the last written unit behind `from` ends. Looks on until so much is blank that nothing can follow: a
@@ -204,7 +212,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
 impl<F, S: Suite> Store<'_, F, S> {
     /// Whether the record in the buffer follows the one with this tag.
-    fn is_linked(&self, tag: Option<Tag>) -> bool {
+    pub(super) fn is_linked(&self, tag: Option<Tag>) -> bool {
         let link = self.link();
         tag.is_none_or(|tag| tag.get(..link.len()) == Some(link))
     }
