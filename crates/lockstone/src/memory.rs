@@ -19,7 +19,7 @@ impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Memory<HEAD
     /// Fresh memory; can live in a `static`.
     #[must_use]
     pub const fn new() -> Self {
-        Self { heads: [Head::EMPTY; HEADS], buffer: [0; BUFFER], used: [UNKNOWN; SEGMENTS] }
+        Self { heads: [Head::EMPTY; HEADS], buffer: [0; BUFFER], used: [0; SEGMENTS] }
     }
 }
 

@@ -21,7 +21,7 @@ use super::{Class, NorFlash, Store, Tail, kept_free, one_source};
 use crate::error::Error;
 use crate::format::header::Counts;
 use crate::format::pointer::pointer_length;
-use crate::format::record::Shape;
+use crate::format::record::{FIRST, MORE};
 use crate::seal::Suite;
 
 #[one_source]
@@ -82,7 +82,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Writes the record in the buffer again if the index still has it.
     async fn keep_if_live(&mut self, record: &Loaded) -> Result<(), Error<F::Error>> {
-        let facts = self.facts(&record.shape);
+        let facts = self.facts(record.shape);
         if facts.class == Class::Mark {
             return Ok(());
         }
@@ -91,7 +91,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if lone || found.is_none_or(|found| found.at != record.at) {
             return Ok(());
         }
-        let shape = Shape { first: true, more: false, ..record.shape };
+        let shape = record.shape.with(FIRST, true).with(MORE, false);
         self.append(shape, Source::Copy(record.at), Some(facts.hash)).await?;
         self.log.settled = true;
         Ok(())

@@ -63,13 +63,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.check_doubt(head)?;
         while !head.is_empty() {
             let record = self.hop(head).await.ok_or(Error::Damaged)?;
-            let facts = self.facts(&record.shape);
+            let facts = self.facts(record.shape);
             let differs = differing_level(hash, facts.hash, level);
-            let next = self.collect(&record.shape, level, differs)?;
+            let next = self.collect(record.shape, level, differs)?;
             if differs == BITS {
                 return Ok(Some(record));
             }
-            let empty = record.shape.kind == Kind::Tombstone && !self.has_pointer_beyond(&record.shape, differs);
+            let empty = record.shape.kind() == Kind::Tombstone && !self.has_pointer_beyond(record.shape, differs);
             if empty {
                 self.path.omitted += 1;
             } else if !self.path.push(differs, head) {
@@ -85,7 +85,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub(super) async fn hop(&mut self, head: Head) -> Option<Loaded> {
         let at = head.position(&self.layout, self.log.end.sequence)?;
         let record = self.load(at, head.length_hint(&self.layout)).await?;
-        (head.fits::<S>(&record.tag) && record.shape.kind != Kind::Mark).then_some(record)
+        (head.fits::<S>(record.link) && record.shape.kind() != Kind::Mark).then_some(record)
     }
 }
 
@@ -111,7 +111,7 @@ impl<F, S: Suite> Store<'_, F, S> {
     }
 
     /// Adds the pointers of the record in the buffer at levels `from..to` to the path; returns the one at `to`.
-    fn collect<E>(&mut self, shape: &Shape, from: u8, to: u8) -> Result<Head, Error<E>> {
+    fn collect<E>(&mut self, shape: Shape, from: u8, to: u8) -> Result<Head, Error<E>> {
         let mut next = Head::EMPTY;
         let start = crate::format::record::HEAD + S::LINK;
         let end = start + self.pointers(shape).len();
@@ -126,7 +126,7 @@ impl<F, S: Suite> Store<'_, F, S> {
         Ok(next)
     }
 
-    fn has_pointer_beyond(&self, shape: &Shape, level: u8) -> bool {
+    fn has_pointer_beyond(&self, shape: Shape, level: u8) -> bool {
         let mut reader = Reader(self.pointers(shape));
         core::iter::from_fn(|| Head::read::<S>(&mut reader)).any(|(at, _)| at > level)
     }
@@ -145,7 +145,7 @@ impl<F, S: Suite> Store<'_, F, S> {
     }
 
     pub(super) fn tombstone_cost(&self) -> u32 {
-        self.cost(&Shape::single(Kind::Tombstone, 8, 0))
+        self.cost(Shape::single(Kind::Tombstone, 8, 0))
     }
 
     /// One record more or less of a segment is in the index.

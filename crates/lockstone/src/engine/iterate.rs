@@ -53,9 +53,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 self.next_bucket(cursor);
                 continue;
             };
-            self.pass(cursor, self.facts(&record.shape).hash);
-            let wanted = record.shape.kind == Kind::Entry && self.fields(&record.shape).client == client;
-            let found = self.name(&record.shape);
+            self.pass(cursor, self.facts(record.shape).hash);
+            let wanted = record.shape.kind() == Kind::Entry && self.fields(record.shape).client == client;
+            let found = self.name(record.shape);
             if wanted
                 && found.starts_with(prefix)
                 && let Some(place) = name.get_mut(..found.len())
@@ -77,8 +77,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let Some((mut level, mut head)) = self.path.branch_after(cursor.next) else { return Ok(None) };
         loop {
             let record = self.hop(head).await.ok_or(Error::Damaged)?;
-            let position = trie_bits(self.facts(&record.shape).hash);
-            let mut reader = Reader(self.pointers(&record.shape));
+            let position = trie_bits(self.facts(record.shape).hash);
+            let mut reader = Reader(self.pointers(record.shape));
             let lesser = core::iter::from_fn(|| Head::read::<S>(&mut reader))
                 .find(|(at, _)| *at > level && bit(position, *at) == 1);
             match lesser {

@@ -6,12 +6,12 @@
 
 use super::{CHUNK_SPACE, Class, Facts, NorFlash, Store, one_source, space_of};
 use crate::format::Reader;
-use crate::format::header::{Header, header_length, tag_from};
+use crate::format::header::{Header, header_length, link_of};
 use crate::format::pointer::pointer_length;
-use crate::format::record::{HEAD, Kind, Shape};
+use crate::format::record::{ATTRIBUTES, CLIENT, HEAD, Kind, LONG, RESUME, Shape};
 use crate::key::SYSTEM;
 use crate::layout::Position;
-use crate::seal::{Domain, Suite, Tag};
+use crate::seal::{Domain, Suite};
 
 /// A good record; its text lies unsealed in the buffer until the buffer is used again.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,8 @@ pub(super) struct Loaded {
     pub(super) shape: Shape,
     /// Bytes on flash, padding included.
     pub(super) length: u32,
-    pub(super) tag: Tag,
+    /// How its tag begins.
+    pub(super) link: u32,
 }
 
 impl Loaded {
@@ -49,7 +50,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         {
             return Some(loaded);
         }
-        let length = self.peek(at).await.map(|shape| self.padded_length(&shape))?;
+        let length = self.peek(at).await.map(|shape| self.padded_length(shape))?;
         self.fetch(at, self.layout.unit, length).await?;
         self.unseal(at, length)
     }
@@ -58,7 +59,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub(super) async fn peek(&mut self, at: Position) -> Option<Shape> {
         let room = self.layout.segment.checked_sub(at.offset)?;
         self.fetch(at, 0, self.layout.unit.min(room)).await?;
-        self.shape_in_buffer().filter(|shape| self.padded_length(shape) <= room)
+        self.shape_in_buffer().filter(|shape| self.padded_length(*shape) <= room)
     }
 
     /// Reads bytes `from..to` of what lies at `at` to the same place in the buffer.
@@ -72,7 +73,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Reads the header of a segment into the buffer; `None`: no good header of this store with this number.
-    pub(super) async fn header(&mut self, sequence: u32) -> Option<(Header, Tag)> {
+    pub(super) async fn header(&mut self, sequence: u32) -> Option<(Header, u32)> {
         let at = Position::new(sequence, 0);
         self.fetch(at, 0, header_length::<S>(&self.layout)).await?;
         self.header_in_buffer().filter(|(header, _)| header.sequence == sequence)
@@ -92,12 +93,11 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
 impl<F, S: Suite> Store<'_, F, S> {
     /// The header in the buffer, if it is a good one of this store.
-    pub(super) fn header_in_buffer(&self) -> Option<(Header, Tag)> {
-        let (header, tag) = Header::parse::<S>(&self.layout, self.erased, self.buffer)?;
-        let good = header.id == self.id
-            && usize::from(header.heads) == self.heads.len()
-            && header.verify(&self.suite, self.buffer, &tag);
-        good.then_some((header, tag))
+    pub(super) fn header_in_buffer(&self) -> Option<(Header, u32)> {
+        let header = Header::parse::<S>(&self.layout, self.erased, self.buffer)?;
+        let good = header.id == self.id && usize::from(header.heads) == self.heads.len();
+        let link = header.verify(&self.suite, self.buffer).filter(|_| good)?;
+        Some((header, link))
     }
 
     pub(super) fn shape_in_buffer(&self) -> Option<Shape> {
@@ -105,14 +105,14 @@ impl<F, S: Suite> Store<'_, F, S> {
     }
 
     /// Bytes of such a record on flash.
-    pub(super) fn padded_length(&self, shape: &Shape) -> u32 {
+    pub(super) fn padded_length(&self, shape: Shape) -> u32 {
         self.layout.padded(length_u32(shape.length::<S>()))
     }
 
     /// Verifies and unseals what was read of a record, `available` bytes.
     fn unseal(&mut self, at: Position, available: u32) -> Option<Loaded> {
         let shape = self.shape_in_buffer()?;
-        let length = self.padded_length(&shape);
+        let length = self.padded_length(shape);
         if length > available {
             return None;
         }
@@ -120,7 +120,7 @@ impl<F, S: Suite> Store<'_, F, S> {
             self.buffer.get_mut(..shape.length::<S>())?.split_at_mut_checked(shape.associated::<S>())?;
         let (tag, text) = rest.split_at_mut_checked(S::TAG)?;
         let good = self.suite.unseal(Domain::Record, at, associated, text, tag);
-        good.then_some(Loaded { at, shape, length, tag: tag_from(tag) })
+        good.then(|| Loaded { at, shape, length, link: link_of(tag) })
     }
 
     /// The link in the record that lies in the buffer.
@@ -128,52 +128,52 @@ impl<F, S: Suite> Store<'_, F, S> {
         self.buffer.get(HEAD..HEAD + S::LINK).unwrap_or_default()
     }
 
-    pub(super) fn fields(&self, shape: &Shape) -> Fields {
+    pub(super) fn fields(&self, shape: Shape) -> Fields {
         let from = shape.associated::<S>() + S::TAG;
         let mut reader = Reader(self.buffer.get(from..).unwrap_or_default());
         let mut fields = Fields::default();
-        if shape.resume {
+        if shape.has(RESUME) {
             fields.hole_start = reader.u32().unwrap_or_default();
         }
-        if shape.client {
+        if shape.has(CLIENT) {
             fields.client = reader.u32().unwrap_or_default();
         }
-        if shape.attributes {
+        if shape.has(ATTRIBUTES) {
             let _ = reader.take(1);
         }
-        if shape.long {
+        if shape.has(LONG) {
             fields.whole = reader.u32().unwrap_or_default();
         }
         fields
     }
 
-    pub(super) fn name(&self, shape: &Shape) -> &[u8] {
+    pub(super) fn name(&self, shape: Shape) -> &[u8] {
         let from = shape.name_at::<S>();
-        self.buffer.get(from..from + usize::from(shape.name)).unwrap_or_default()
+        self.buffer.get(from..from + shape.name()).unwrap_or_default()
     }
 
-    pub(super) fn inline(&self, shape: &Shape) -> &[u8] {
-        let from = shape.name_at::<S>() + usize::from(shape.name);
-        self.buffer.get(from..from + usize::from(shape.inline)).unwrap_or_default()
+    pub(super) fn inline(&self, shape: Shape) -> &[u8] {
+        let from = shape.name_at::<S>() + shape.name();
+        self.buffer.get(from..from + shape.inline()).unwrap_or_default()
     }
 
     /// The bytes of all pointers.
-    pub(super) fn pointers(&self, shape: &Shape) -> &[u8] {
+    pub(super) fn pointers(&self, shape: Shape) -> &[u8] {
         let from = HEAD + S::LINK;
-        let length = usize::from(shape.pointers) * pointer_length::<S>();
+        let length = shape.pointers() * pointer_length::<S>();
         self.buffer.get(from..from + length).unwrap_or_default()
     }
 
     /// Whole length of the value of an entry.
-    pub(super) fn value_length(&self, shape: &Shape) -> u32 {
-        if shape.long { self.fields(shape).whole } else { u32::from(shape.inline) }
+    pub(super) fn value_length(&self, shape: Shape) -> u32 {
+        if shape.has(LONG) { self.fields(shape).whole } else { length_u32(shape.inline()) }
     }
 
     /// What the record in the buffer is to the index.
-    pub(super) fn facts(&self, shape: &Shape) -> Facts {
+    pub(super) fn facts(&self, shape: Shape) -> Facts {
         let name = self.name(shape);
         let client = self.fields(shape).client;
-        let (hash, class) = match shape.kind {
+        let (hash, class) = match shape.kind() {
             Kind::Entry if client == SYSTEM => (self.suite.hash(space_of(client), name), Class::System),
             Kind::Entry => (self.suite.hash(space_of(client), name), Class::Key),
             Kind::Chunk => (self.suite.hash(CHUNK_SPACE, name), Class::Chunk),
@@ -185,8 +185,8 @@ impl<F, S: Suite> Store<'_, F, S> {
 
     /// What a record counts in [`Counts::live`](crate::format::header::Counts::live): its length without what changes
     /// when it is written again.
-    pub(super) fn cost(&self, shape: &Shape) -> u32 {
-        self.padded_length(&Shape { pointers: 0, resume: false, ..*shape })
+    pub(super) fn cost(&self, shape: Shape) -> u32 {
+        self.padded_length(shape.with_pointers(0).with(RESUME, false))
     }
 }
 

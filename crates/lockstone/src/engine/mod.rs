@@ -43,7 +43,7 @@ use crate::format::pointer::Head;
 use crate::key::ClientId;
 use crate::layout::{Layout, POINTERS_MAX, Position};
 use crate::report::Report;
-use crate::seal::{StoreId, Suite, Tag};
+use crate::seal::{StoreId, Suite};
 
 /// A mounted store on the flash `F`, sealed with the suite `S`, in RAM that lives for `'m`.
 pub struct Store<'m, F, S> {
@@ -70,8 +70,8 @@ struct Log {
     end: Position,
     /// Nothing more fits or may go into the newest segment.
     closed: bool,
-    /// Tag before `end`.
-    tag: Tag,
+    /// How the tag before `end` begins.
+    link: u32,
     /// The next record goes elsewhere and closes a hole.
     resume: Option<Resume>,
     /// Oldest segment that is needed, as the newest durable header or mark says.
@@ -97,8 +97,8 @@ struct Log {
 #[derive(Clone, Copy, Debug)]
 struct Resume {
     start: u32,
-    /// Tag before `start`.
-    tag: Tag,
+    /// How the tag before `start` begins.
+    link: u32,
     place: u32,
     /// The record at `start` must be written again, as it may be marginal; else an opening mark is.
     copy: Option<Position>,

@@ -19,7 +19,7 @@ use super::{Class, Facts, Log, NorFlash, Path, Resume, Store, Tail, one_source};
 use crate::error::OpenError;
 use crate::format::header::{Counts, Header, NO_DIGEST, Preamble, header_length};
 use crate::format::pointer::Head;
-use crate::format::record::{Kind, MARK_CLOSE, MARK_OPEN};
+use crate::format::record::{FIRST, Kind, MARK_CLOSE, MARK_OPEN, MORE, RESUME};
 use crate::format::{FORMAT_VERSION, Reader};
 use crate::layout::{Layout, LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, UNKNOWN};
@@ -31,7 +31,7 @@ const START: Log = Log {
     settled: false,
     end: Position::new(0, 0),
     closed: false,
-    tag: [0; 16],
+    link: 0,
     resume: None,
     declared: 0,
     declaring: 0,
@@ -266,9 +266,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             self.report.doubt = moved.map(|moved| Position::new(moved, 0));
         }
         for _ in 0..self.layout.segments {
-            let (header, tag) = self.header(sequence).await.ok_or(OpenError::Damaged)?;
+            let (header, link) = self.header(sequence).await.ok_or(OpenError::Damaged)?;
             let start = Position::new(sequence, self.header_length());
-            let mut scan = Scan::new(start, None, Some(tag));
+            let mut scan = Scan::new(start, None, Some(link));
             if !matches!(self.step(&mut scan, void).await, Step::End) {
                 return Ok(header);
             }
@@ -314,9 +314,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                     if undone == 0 {
                         oldest = next;
                     }
-                    let name = self.name(&record.shape);
-                    let says = record.shape.kind == Kind::Mark && (name == [MARK_OPEN] || name == [MARK_CLOSE]);
-                    if let (true, Some(said)) = (says, Reader(self.inline(&record.shape)).u32()) {
+                    let name = self.name(record.shape);
+                    let says = record.shape.kind() == Kind::Mark && (name == [MARK_OPEN] || name == [MARK_CLOSE]);
+                    if let (true, Some(said)) = (says, Reader(self.inline(record.shape)).u32()) {
                         next = oldest.max(said.min(newest));
                     }
                 }
@@ -383,7 +383,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                 self.next_bucket(&mut cursor);
                 continue;
             };
-            let facts = self.facts(&record.shape);
+            let facts = self.facts(record.shape);
             self.pass(&mut cursor, facts.hash);
             self.path.clear();
             self.count(&facts, None);
@@ -426,13 +426,13 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         for _ in 0..undone {
             self.take_back(replay);
         }
-        let facts = self.facts(&record.shape);
+        let facts = self.facts(record.shape);
         let closing = facts.class == Class::Mark && self.check_closing(record, replay);
-        if record.shape.first || !replay.in_step {
+        if record.shape.has(FIRST) || !replay.in_step {
             replay.in_step = true;
-            replay.run_counts = !record.shape.more || self.run_ends(*scan, replay).await;
+            replay.run_counts = !record.shape.has(MORE) || self.run_ends(*scan, replay).await;
             self.report.unfinished_runs += u32::from(!replay.run_counts);
-            let may_reach_newest = record.shape.more && replay.run_counts && record.at.sequence < replay.newest;
+            let may_reach_newest = record.shape.has(MORE) && replay.run_counts && record.at.sequence < replay.newest;
             if let (Some(before), true) = (replay.before_run, may_reach_newest) {
                 self.log.counts = before;
                 replay.counting = true;
@@ -449,19 +449,19 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             if replay.counting {
                 self.recount(&facts).await;
             }
-            self.set_head(facts.hash, Head::new::<S>(&self.layout, record.at, record.length, &record.tag));
+            self.set_head(facts.hash, Head::new::<S>(&self.layout, record.at, record.length, record.link));
         }
-        if !record.shape.more && record.at.sequence != replay.newest {
+        if !record.shape.has(MORE) && record.at.sequence != replay.newest {
             replay.counting = false;
         }
-        let commit = facts.class == Class::Mark && replay.run_counts && !record.shape.first;
-        replay.last = Some(Last { at: record.at, counts: in_index || commit, commit, closing, more: record.shape.more });
+        let commit = facts.class == Class::Mark && replay.run_counts && !record.shape.has(FIRST);
+        replay.last = Some(Last { at: record.at, counts: in_index || commit, commit, closing, more: record.shape.has(MORE) });
     }
 
     /// Counts a record as the write of it did.
     async fn recount(&mut self, facts: &Facts) {
         let previous = match self.walk(facts.hash).await {
-            Ok(found) => found.map(|record| self.facts(&record.shape)),
+            Ok(found) => found.map(|record| self.facts(record.shape)),
             Err(_) => None,
         };
         self.count(facts, previous);
@@ -477,13 +477,13 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         while ahead.offset < end
             && replay.void != Some(ahead)
             && let Some(shape) = self.peek(ahead).await
-            && !shape.first
-            && !shape.resume
+            && !shape.has(FIRST)
+            && !shape.has(RESUME)
         {
-            let next = Position::new(ahead.sequence, ahead.offset + self.padded_length(&shape));
-            if !shape.more {
+            let next = Position::new(ahead.sequence, ahead.offset + self.padded_length(shape));
+            if !shape.has(MORE) {
                 let Some(record) = self.load(ahead, None).await else { break };
-                let followed = self.load(next, None).await.is_some() && self.is_linked(Some(record.tag));
+                let followed = self.load(next, None).await.is_some() && self.is_linked(Some(record.link));
                 if followed || scan.end == Some(next.offset) {
                     return true;
                 }
@@ -501,10 +501,10 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             match self.step(&mut scan, replay.void).await {
                 Step::Record { record, undone } => {
                     ended &= undone == 0;
-                    if ended || record.shape.first {
+                    if ended || record.shape.has(FIRST) {
                         return ended;
                     }
-                    ended = !record.shape.more;
+                    ended = !record.shape.has(MORE);
                 }
                 Step::Damaged(_) if ended => return true,
                 Step::Damaged(_) => {}
@@ -520,18 +520,18 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// Where the first write of this session goes.
     async fn find_resume_place(&mut self, scan: &Scan, replay: &Replay) {
         let written = self.written_end(scan.at).await;
-        let (start, tag) = match scan.history[0] {
+        let (start, link) = match scan.history[0] {
             Some(boundary) if replay.last.is_some_and(|last| last.at.sequence == scan.at.sequence) => boundary,
-            _ => (scan.at.offset, scan.tag),
+            _ => (scan.at.offset, scan.link),
         };
         let last = replay.last.filter(|last| last.at.sequence == scan.at.sequence);
         self.report.torn_bytes = written - scan.at.offset;
         self.report.clean = last.is_some_and(|last| last.closing) && written == scan.at.offset;
         self.log.end = scan.at;
-        self.log.tag = scan.tag.unwrap_or_default();
+        self.log.link = scan.link.unwrap_or_default();
         self.log.resume = Some(Resume {
             start,
-            tag: tag.unwrap_or_default(),
+            link: link.unwrap_or_default(),
             place: self.untouched_after(scan.at.offset, written),
             copy: last.filter(|last| last.counts).map(|last| last.at),
             commit: last.is_some_and(|last| last.commit),
@@ -580,10 +580,10 @@ impl<F, S: Suite> Store<'_, F, S> {
     /// Whether the mark in the buffer is a closing one. Its digest pins the heads, if all that they meant then is still
     /// there: in the newest segment.
     fn check_closing(&mut self, record: &Loaded, replay: &Replay) -> bool {
-        if self.name(&record.shape) != [MARK_CLOSE] {
+        if self.name(record.shape) != [MARK_CLOSE] {
             return false;
         }
-        let mut reader = Reader(self.inline(&record.shape));
+        let mut reader = Reader(self.inline(record.shape));
         if let (Some(oldest), Some(digest), true) =
             (reader.u32(), reader.u64(), record.at.sequence == replay.newest)
         {
@@ -649,12 +649,12 @@ async fn survey<F: NorFlash, S: Suite, K: RootKey>(
         }
         survey.blank &= place.iter().all(|byte| *byte == erased);
         survey.found = survey.found.or_else(|| Preamble::parse(place));
-        let Some((header, tag)) = Header::parse::<S>(layout, erased, place) else { continue };
+        let Some(header) = Header::parse::<S>(layout, erased, place) else { continue };
         if newest.as_ref().is_some_and(|(best, _)| best.sequence >= header.sequence) {
             continue;
         }
         let suite = S::open(root, &header.id).map_err(|_| OpenError::RootKey)?;
-        if layout.physical(header.sequence) == physical && header.verify(&suite, place, &tag) {
+        if layout.physical(header.sequence) == physical && header.verify(&suite, place).is_some() {
             newest = Some((header, suite));
         }
     }

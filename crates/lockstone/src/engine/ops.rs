@@ -8,13 +8,13 @@ use super::load::length_u32;
 use super::write::Source;
 use super::{CHUNK_SPACE, NorFlash, Run, Store, one_source, space_of};
 use crate::error::Error;
-use crate::format::record::{Kind, MARK_CLOSE, Shape};
+use crate::format::record::{CLIENT, Kind, LONG, MARK_CLOSE, MORE, Shape};
 use crate::key::{Key, SYSTEM};
 use crate::layout::POINTERS_MAX;
 use crate::seal::Suite;
 
 /// Bytes before a chunk's data: owner's hash and number.
-const CHUNK_NAME: u8 = 12;
+const CHUNK_NAME: usize = 12;
 
 /// How a value is cut.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.put_chunks(hash, &cut, value).await?;
         self.remove_chunks(hash, cut.chunks(), old.map_or(0, |old| old.cut.chunks())).await?;
         let more = self.in_transaction();
-        let shape = Shape { more, ..self.entry_shape(key, &cut) };
+        let shape = self.entry_shape(key, &cut).with(MORE, more);
         let inline = value.get(..cut.inline as usize).unwrap_or(value);
         let source = Source::Draft { client: key.client, whole: cut.whole, name: key.name, inline };
         self.append(shape, source, Some(hash)).await?;
@@ -175,18 +175,18 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let hash = self.suite.hash(space_of(key.client), key.name);
         self.confirm(hash).await?;
         let Some(record) = self.walk(hash).await? else { return Ok(None) };
-        if record.shape.kind == Kind::Tombstone {
+        if record.shape.kind() == Kind::Tombstone {
             return Ok(None);
         }
-        let same = record.shape.kind == Kind::Entry
-            && self.name(&record.shape) == key.name
-            && self.fields(&record.shape).client == key.client;
+        let same = record.shape.kind() == Kind::Entry
+            && self.name(record.shape) == key.name
+            && self.fields(record.shape).client == key.client;
         if !same {
             return if to_replace { Err(Error::Collision) } else { Ok(None) };
         }
         let cut = Cut {
-            whole: self.value_length(&record.shape),
-            inline: u32::from(record.shape.inline),
+            whole: self.value_length(record.shape),
+            inline: length_u32(record.shape.inline()),
             chunk: self.chunk_length(),
         };
         if cut.whole < cut.inline {
@@ -217,7 +217,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Copies part of a value; the entry is in the buffer.
     async fn copy_value(&mut self, found: &Found, offset: u32, target: &mut [u8]) -> Result<(), Error<F::Error>> {
         let Found { cut, hash, .. } = *found;
-        copy_overlap((0, cut.inline), self.inline(&found.shape), offset, target);
+        copy_overlap((0, cut.inline), self.inline(found.shape), offset, target);
         let end = offset.saturating_add(length_u32(target.len()));
         let mut index = offset.saturating_sub(cut.inline) / cut.chunk;
         while index < cut.chunks() && cut.range(index).0 < end {
@@ -226,8 +226,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             let chunk_hash = self.suite.hash(CHUNK_SPACE, &name);
             self.confirm(chunk_hash).await?;
             let record = self.walk(chunk_hash).await?.ok_or(Error::Damaged)?;
-            let data = self.inline(&record.shape);
-            if record.shape.kind != Kind::Chunk || data.len() != (to - from) as usize || self.name(&record.shape) != name {
+            let data = self.inline(record.shape);
+            if record.shape.kind() != Kind::Chunk || data.len() != (to - from) as usize || self.name(record.shape) != name {
                 target.fill(0);
                 return Err(Error::Damaged);
             }
@@ -242,8 +242,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             let (from, to) = cut.range(index);
             let name = chunk_name(owner, index);
             let inline = value.get(from as usize..to as usize).unwrap_or_default();
-            let length = u16::try_from(inline.len()).unwrap_or(u16::MAX);
-            let shape = Shape { more: true, ..Shape::single(Kind::Chunk, CHUNK_NAME, length) };
+            let shape = Shape::single(Kind::Chunk, CHUNK_NAME, inline.len()).with(MORE, true);
             let hash = self.suite.hash(CHUNK_SPACE, &name);
             self.append(shape, Source::Draft { client: 0, whole: 0, name: &name, inline }, Some(hash)).await?;
         }
@@ -259,7 +258,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     async fn put_tombstone(&mut self, hash: u64, more: bool) -> Result<(), Error<F::Error>> {
-        let shape = Shape { more, ..Shape::single(Kind::Tombstone, 8, 0) };
+        let shape = Shape::single(Kind::Tombstone, 8, 0).with(MORE, more);
         let name = hash.to_le_bytes();
         self.append(shape, Source::Draft { client: 0, whole: 0, name: &name, inline: &[] }, Some(hash)).await
     }
@@ -316,7 +315,7 @@ impl<F, S: Suite> Store<'_, F, S> {
     }
 
     fn chunk_length(&self) -> u32 {
-        self.layout.body_max - u32::from(CHUNK_NAME)
+        self.layout.body_max - length_u32(CHUNK_NAME)
     }
 
     fn cut<E>(&self, key: Key<'_>, length: usize) -> Result<Cut, Error<E>> {
@@ -326,15 +325,15 @@ impl<F, S: Suite> Store<'_, F, S> {
     }
 
     fn entry_shape(&self, key: Key<'_>, cut: &Cut) -> Shape {
-        let name = u8::try_from(key.name.len()).unwrap_or(u8::MAX);
-        let inline = u16::try_from(cut.inline).unwrap_or(u16::MAX);
-        Shape { client: key.client != 0, long: cut.whole > cut.inline, ..Shape::single(Kind::Entry, name, inline) }
+        Shape::single(Kind::Entry, key.name.len(), cut.inline as usize)
+            .with(CLIENT, key.client != 0)
+            .with(LONG, cut.whole > cut.inline)
     }
 
     /// What a value counts as: bytes and records.
     fn cost_of(&self, key: Key<'_>, cut: &Cut) -> (u32, u32) {
-        let chunk = |bytes: u32| self.cost(&Shape::single(Kind::Chunk, CHUNK_NAME, u16::try_from(bytes).unwrap_or(0)));
-        let entry = self.cost(&self.entry_shape(key, cut));
+        let chunk = |bytes: u32| self.cost(Shape::single(Kind::Chunk, CHUNK_NAME, bytes as usize));
+        let entry = self.cost(self.entry_shape(key, cut));
         let Some(last) = cut.chunks().checked_sub(1) else { return (entry, 1) };
         let (from, to) = cut.range(last);
         let full = chunk(cut.chunk).saturating_mul(last);

@@ -16,7 +16,8 @@
 use super::load::Loaded;
 use super::{NorFlash, Store, one_source};
 use crate::layout::Position;
-use crate::seal::{Suite, Tag};
+use crate::format::record::RESUME;
+use crate::seal::Suite;
 
 /// Where a scan stands in its segment.
 #[derive(Clone, Copy, Debug)]
@@ -25,44 +26,44 @@ pub(super) struct Scan {
     /// Where the segment's records end, as the next header says; the newest segment has none.
     pub(super) end: Option<u32>,
     /// Tag before `at`, if it could be read.
-    pub(super) tag: Option<Tag>,
+    pub(super) link: Option<u32>,
     /// The starts of the last two records, the last one first, and the tags before them.
-    pub(super) history: [Option<(u32, Option<Tag>)>; 2],
+    pub(super) history: [Option<(u32, Option<u32>)>; 2],
 }
 
 impl Scan {
     /// At the first record of a segment. `tag`: of its header.
-    pub(super) fn new(at: Position, end: Option<u32>, tag: Option<Tag>) -> Self {
-        Self { at, end, tag, history: [None; 2] }
+    pub(super) fn new(at: Position, end: Option<u32>, link: Option<u32>) -> Self {
+        Self { at, end, link, history: [None; 2] }
     }
 
     fn pass(&mut self, record: &Loaded) {
-        self.history = [Some((self.at.offset, self.tag)), self.history[0]];
+        self.history = [Some((self.at.offset, self.link)), self.history[0]];
         self.step_over(record);
     }
 
     fn step_over(&mut self, record: &Loaded) {
         self.at.offset = record.after();
-        self.tag = Some(record.tag);
+        self.link = Some(record.link);
     }
 
     /// The boundary at `start`, and how many records lie behind it.
-    fn boundary(&self, start: u32) -> Option<(usize, Option<Tag>)> {
+    fn boundary(&self, start: u32) -> Option<(usize, Option<u32>)> {
         if start == self.at.offset {
-            return Some((0, self.tag));
+            return Some((0, self.link));
         }
         let past = |index: usize| self.history.get(index).copied().flatten().filter(|(at, _)| *at == start);
-        past(0).map(|(_, tag)| (1, tag)).or_else(|| past(1).map(|(_, tag)| (2, tag)))
+        past(0).map(|(_, link)| (1, link)).or_else(|| past(1).map(|(_, link)| (2, link)))
     }
 
     /// Takes the `undone` last records back and passes the record that replaces them.
-    fn resume(&mut self, record: &Loaded, start: u32, tag: Option<Tag>, undone: usize) {
+    fn resume(&mut self, record: &Loaded, start: u32, link: Option<u32>, undone: usize) {
         let kept = match undone {
             0 => self.history[0],
             1 => self.history[1],
             _ => None,
         };
-        self.history = [Some((start, tag)), kept];
+        self.history = [Some((start, link)), kept];
         self.step_over(record);
     }
 }
@@ -91,8 +92,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             None if sequence == newest => None,
             None => Some(self.layout.segment),
         };
-        let tag = self.header(sequence).await.map(|(_, tag)| tag);
-        Scan::new(Position::new(sequence, self.header_length()), end, tag)
+        let link = self.header(sequence).await.map(|(_, link)| link);
+        Scan::new(Position::new(sequence, self.header_length()), end, link)
     }
 
     /// The next segment whose header can be read.
@@ -114,14 +115,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         }
         let loaded = if void == Some(scan.at) { None } else { self.load(scan.at, None).await };
         match loaded {
-            Some(record) if record.shape.resume => match self.fit(scan, &record) {
-                Some((undone, tag, start)) => {
-                    scan.resume(&record, start, tag, undone);
+            Some(record) if record.shape.has(RESUME) => match self.fit(scan, &record) {
+                Some((undone, link, start)) => {
+                    scan.resume(&record, start, link, undone);
                     Step::Record { record, undone }
                 }
                 None => self.stray(scan, &record),
             },
-            Some(record) if self.is_linked(scan.tag) => {
+            Some(record) if self.is_linked(scan.link) => {
                 scan.pass(&record);
                 Step::Record { record, undone: 0 }
             }
@@ -136,8 +137,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             Some(end) => end,
             None => self.written_end(scan.at).await,
         };
-        if let Some((record, start, tag, undone)) = self.find_resume(scan, limit).await {
-            scan.resume(&record, start, tag, undone);
+        if let Some((record, start, link, undone)) = self.find_resume(scan, limit).await {
+            scan.resume(&record, start, link, undone);
             return Step::Record { record, undone };
         }
         let damaged = Step::Damaged(scan.at);
@@ -147,12 +148,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             let found = if void == Some(at) { None } else { self.load(at, None).await };
             if let Some(record) = found {
                 // A marginal resume record may read well only the second time.
-                if let Some((undone, tag, start)) = self.fit(scan, &record).filter(|_| record.shape.resume) {
-                    scan.resume(&record, start, tag, undone);
+                if let Some((undone, link, start)) = self.fit(scan, &record).filter(|_| record.shape.has(RESUME)) {
+                    scan.resume(&record, start, link, undone);
                     return Step::Record { record, undone };
                 }
                 scan.at = at;
-                scan.tag = None;
+                scan.link = None;
                 scan.history = [None; 2];
                 return damaged;
             }
@@ -169,7 +170,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// The last resume record before `limit` whose hole begins at a boundary we know; one with a record behind it is the
     /// last. Its text is in the buffer.
-    async fn find_resume(&mut self, scan: &Scan, limit: u32) -> Option<(Loaded, u32, Option<Tag>, usize)> {
+    async fn find_resume(&mut self, scan: &Scan, limit: u32) -> Option<(Loaded, u32, Option<u32>, usize)> {
         let cell = self.layout.cell;
         let mut at = scan.at;
         let mut found = None;
@@ -178,14 +179,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             if at.offset >= limit {
                 break;
             }
-            if !self.peek(at).await.is_some_and(|shape| shape.resume) {
+            if !self.peek(at).await.is_some_and(|shape| shape.has(RESUME)) {
                 continue;
             }
             let Some(record) = self.load(at, None).await else { continue };
-            let Some((undone, tag, start)) = self.fit(scan, &record).filter(|_| record.shape.resume) else { continue };
-            found = Some((record, start, tag, undone));
+            let Some((undone, link, start)) = self.fit(scan, &record).filter(|_| record.shape.has(RESUME)) else { continue };
+            found = Some((record, start, link, undone));
             let next = Position::new(at.sequence, record.after());
-            if self.load(next, None).await.is_some() && self.is_linked(Some(record.tag)) {
+            if self.load(next, None).await.is_some() && self.is_linked(Some(record.link)) {
                 break;
             }
         }
@@ -212,16 +213,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
 impl<F, S: Suite> Store<'_, F, S> {
     /// Whether the record in the buffer follows the one with this tag.
-    pub(super) fn is_linked(&self, tag: Option<Tag>) -> bool {
-        let link = self.link();
-        tag.is_none_or(|tag| tag.get(..link.len()) == Some(link))
+    pub(super) fn is_linked(&self, link: Option<u32>) -> bool {
+        S::LINK == 0 || link.is_none_or(|link| self.link() == link.to_le_bytes())
     }
 
     /// Whether the resume record in the buffer fits the scan: undone records, tag before its hole, start of its hole.
-    fn fit(&self, scan: &Scan, record: &Loaded) -> Option<(usize, Option<Tag>, u32)> {
-        let start = self.fields(&record.shape).hole_start;
-        let (undone, tag) = scan.boundary(start)?;
-        self.is_linked(tag).then_some((undone, tag, start))
+    fn fit(&self, scan: &Scan, record: &Loaded) -> Option<(usize, Option<u32>, u32)> {
+        let start = self.fields(record.shape).hole_start;
+        let (undone, link) = scan.boundary(start)?;
+        self.is_linked(link).then_some((undone, link, start))
     }
 
     /// A genuine record that does not belong behind the one before it: spliced from another history.

@@ -65,17 +65,17 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let header = self.next_header(sequence, erases);
         let at = Position::new(sequence, 0);
         let length = self.header_length();
-        let tag = match self.buffer.get_mut(..length as usize) {
+        let link = match self.buffer.get_mut(..length as usize) {
             Some(place) => header.write(&self.suite, &self.layout, self.erased, place),
             None => None,
         };
-        let Some(tag) = tag else { return Ok(false) };
+        let Some(link) = link else { return Ok(false) };
         if !self.program(at, length).await? {
             return Ok(false);
         }
         self.log.end = Position::new(sequence, length);
         self.log.closed = false;
-        self.log.tag = tag;
+        self.log.link = link;
         self.log.resume = None;
         self.log.declaring = header.oldest;
         if let Some(used) = self.used_of(sequence) {
@@ -136,9 +136,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
 impl<F, S: Suite> Store<'_, F, S> {
     fn next_header(&self, sequence: u32, erases: u32) -> Header {
-        let (previous_end, previous_tag, counts) = match self.log.resume {
-            Some(resume) => (resume.start, resume.tag, resume.counts),
-            None => (self.log.end.offset, self.log.tag, self.log.counts),
+        let (previous_end, previous_link, counts) = match self.log.resume {
+            Some(resume) => (resume.start, resume.link, resume.counts),
+            None => (self.log.end.offset, self.log.link, self.log.counts),
         };
         let run = self.log.run.filter(|run| run.begun);
         let as_replayed = run.is_none() && self.log.resume.is_none();
@@ -153,7 +153,7 @@ impl<F, S: Suite> Store<'_, F, S> {
             previous_end,
             in_run: run.is_some(),
             digest: if as_replayed { self.heads_digest(self.log.tail.sequence) } else { NO_DIGEST },
-            previous_tag,
+            previous_link,
         }
     }
 

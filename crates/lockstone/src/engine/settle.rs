@@ -10,7 +10,7 @@
 use super::write::Source;
 use super::{Class, NorFlash, Store, one_source};
 use crate::error::Error;
-use crate::format::record::{Kind, MARK_OPEN, Shape};
+use crate::format::record::{CLIENT, Kind, MARK_OPEN, Shape};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::Suite;
@@ -69,7 +69,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     async fn write_again(&mut self, at: Position) -> Result<(), Error<F::Error>> {
         let record = self.load(at, None).await.ok_or(Error::Damaged)?;
-        let facts = self.facts(&record.shape);
+        let facts = self.facts(record.shape);
         let hash = (facts.class != Class::Mark).then_some(facts.hash);
         self.append(record.shape, Source::Copy(at), hash).await
     }
@@ -92,7 +92,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if self.walk(hash).await?.is_some() {
             return Ok(());
         }
-        let shape = Shape { client: true, ..Shape::single(Kind::Entry, 5, 0) };
+        let shape = Shape::single(Kind::Entry, 5, 0).with(CLIENT, true);
         let length = self.expected_length(Kind::Entry, 5, 0);
         self.make_room(length).await?;
         let source = Source::Draft { client: SYSTEM, whole: 0, name: &name, inline: &[] };

@@ -79,9 +79,8 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
         }
         if self.store.log.run.is_some_and(|run| run.begun) {
             let source = Source::Draft { client: 0, whole: 0, name: &[MARK_COMMIT], inline: &[] };
-            let shape = Shape { more: false, ..Shape::single(Kind::Mark, 1, 0) };
             self.broken = true;
-            self.store.append(shape, source, None).await?;
+            self.store.append(Shape::single(Kind::Mark, 1, 0), source, None).await?;
             self.broken = false;
             self.store.log.settled = true;
         }

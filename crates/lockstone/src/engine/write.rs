@@ -11,10 +11,11 @@ use super::load::Loaded;
 use super::{NorFlash, Store, one_source};
 use crate::error::Error;
 use crate::format::Writer;
+use crate::format::header::link_of;
 use crate::format::pointer::Head;
-use crate::format::record::{Kind, Shape};
+use crate::format::record::{CLIENT, FIRST, Kind, LONG, RESUME, Shape};
 use crate::layout::Position;
-use crate::seal::{Domain, Suite, Tag};
+use crate::seal::{Domain, Suite};
 
 /// Segments that may fail under one record before the driver's error is passed on.
 const TRIES: u32 = 4;
@@ -37,7 +38,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         source: Source<'_>,
         hash: Option<u64>,
     ) -> Result<(), Error<F::Error>> {
-        let shape = Shape { first: self.log.run.map_or(shape.first, |run| !run.begun), ..shape };
+        let shape = shape.with(FIRST, self.log.run.map_or(shape.has(FIRST), |run| !run.begun));
         let mut tries = 0;
         let mut failure = Error::WornOut;
         while tries < TRIES {
@@ -48,26 +49,26 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                     None
                 }
             };
-            let previous = previous.map(|record| (record.at, self.facts(&record.shape)));
+            let previous = previous.map(|record| (record.at, self.facts(record.shape)));
             let Some((at, shape)) = self.place(shape) else {
                 self.log.settled = false;
                 self.open_segment().await?;
                 continue;
             };
-            self.compose(&shape, source).await?;
-            let facts = self.facts(&shape);
-            let tag = self.seal(at, &shape);
+            self.compose(shape, source).await?;
+            let facts = self.facts(shape);
+            let link = self.seal(at, shape);
             self.log.settled = false;
-            match self.program(at, self.padded_length(&shape)).await {
+            match self.program(at, self.padded_length(shape)).await {
                 Ok(true) => {
-                    self.appended(at, &shape, tag);
+                    self.appended(at, shape, link);
                     if hash.is_some() {
                         self.count(&facts, previous.map(|(_, facts)| facts));
                         if let Some((at, _)) = previous {
                             self.tally(at, false);
                         }
                         self.tally(at, true);
-                        let head = Head::new::<S>(&self.layout, at, self.padded_length(&shape), &tag);
+                        let head = Head::new::<S>(&self.layout, at, self.padded_length(shape), link);
                         self.set_head(facts.hash, head);
                     }
                     return Ok(());
@@ -83,7 +84,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Puts the record together in the buffer, unsealed.
-    async fn compose(&mut self, shape: &Shape, source: Source<'_>) -> Result<(), Error<F::Error>> {
+    async fn compose(&mut self, shape: Shape, source: Source<'_>) -> Result<(), Error<F::Error>> {
         match source {
             Source::Draft { client, whole, name, inline } => {
                 let start = self.layout_fields(shape, client, whole);
@@ -107,39 +108,38 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 impl<F, S: Suite> Store<'_, F, S> {
     /// Where the record goes and how it looks there; `None` when the segment has no room for it.
     fn place(&self, shape: Shape) -> Option<(Position, Shape)> {
-        let pointers = u8::try_from(self.path.length).unwrap_or(u8::MAX);
-        let shape = Shape { pointers, resume: self.log.resume.is_some(), ..shape };
+        let shape = shape.with_pointers(self.path.length).with(RESUME, self.log.resume.is_some());
         let offset = self.log.resume.map_or(self.log.end.offset, |resume| resume.place);
-        let fits = offset.saturating_add(self.padded_length(&shape)) <= self.layout.segment;
+        let fits = offset.saturating_add(self.padded_length(shape)) <= self.layout.segment;
         (fits && !self.log.closed).then_some((Position::new(self.log.end.sequence, offset), shape))
     }
 
     /// Writes the optional fields; returns where the name goes.
-    fn layout_fields(&mut self, shape: &Shape, client: u32, whole: u32) -> usize {
+    fn layout_fields(&mut self, shape: Shape, client: u32, whole: u32) -> usize {
         let from = shape.associated::<S>() + S::TAG;
         let mut writer = Writer::new(self.buffer.get_mut(from..).unwrap_or_default());
-        if shape.resume {
+        if shape.has(RESUME) {
             writer.put(&self.log.resume.map_or(0, |resume| resume.start).to_le_bytes());
         }
-        if shape.client {
+        if shape.has(CLIENT) {
             writer.put(&client.to_le_bytes());
         }
-        if shape.long {
+        if shape.has(LONG) {
             writer.put(&whole.to_le_bytes());
         }
         shape.name_at::<S>()
     }
 
     /// Moves the text of a loaded record to where the new shape has it.
-    fn move_text(&mut self, record: &Loaded, shape: &Shape) {
-        let hole = |shape: &Shape| 4 * usize::from(shape.resume);
-        let from = record.shape.associated::<S>() + S::TAG + hole(&record.shape);
+    fn move_text(&mut self, record: &Loaded, shape: Shape) {
+        let hole = |shape: Shape| 4 * usize::from(shape.has(RESUME));
+        let from = record.shape.associated::<S>() + S::TAG + hole(record.shape);
         let to = shape.associated::<S>() + S::TAG + hole(shape);
         let end = record.shape.length::<S>();
         if end <= self.buffer.len() && to + (end - from) <= self.buffer.len() {
             self.buffer.copy_within(from..end, to);
         }
-        if shape.resume
+        if shape.has(RESUME)
             && let Some(resume) = self.log.resume
             && let Some(place) = self.buffer.get_mut(to - 4..to)
         {
@@ -147,29 +147,29 @@ impl<F, S: Suite> Store<'_, F, S> {
         }
     }
 
-    /// Writes head, link and pointers, and seals the text.
-    fn seal(&mut self, at: Position, shape: &Shape) -> Tag {
-        let before = self.log.resume.map_or(self.log.tag, |resume| resume.tag);
+    /// Writes head, link and pointers, and seals the text. Returns how the tag begins.
+    fn seal(&mut self, at: Position, shape: Shape) -> u32 {
+        let before = self.log.resume.map_or(self.log.link, |resume| resume.link).to_le_bytes();
         let mut writer = Writer::new(self.buffer);
         writer.put(&shape.head());
         writer.put(before.get(..S::LINK).unwrap_or_default());
         for (level, head) in self.path.pointers() {
             head.write::<S>(level, &mut writer);
         }
-        let Some(record) = self.buffer.get_mut(..shape.length::<S>()) else { return Tag::default() };
+        let Some(record) = self.buffer.get_mut(..shape.length::<S>()) else { return 0 };
         let Some((associated, rest)) = record.split_at_mut_checked(shape.associated::<S>()) else {
-            return Tag::default();
+            return 0;
         };
-        let Some((place, text)) = rest.split_at_mut_checked(S::TAG) else { return Tag::default() };
+        let Some((place, text)) = rest.split_at_mut_checked(S::TAG) else { return 0 };
         let tag = self.suite.seal(Domain::Record, at, associated, text);
         place.copy_from_slice(tag.get(..S::TAG).unwrap_or_default());
-        tag
+        link_of(&tag)
     }
 
     /// The log ends behind the new record now.
-    fn appended(&mut self, at: Position, shape: &Shape, tag: Tag) {
+    fn appended(&mut self, at: Position, shape: Shape, link: u32) {
         self.log.end = Position::new(at.sequence, at.offset + self.padded_length(shape));
-        self.log.tag = tag;
+        self.log.link = link;
         self.log.resume = None;
         self.log.declared = self.log.declaring;
         if let Some(run) = &mut self.log.run {
@@ -178,8 +178,9 @@ impl<F, S: Suite> Store<'_, F, S> {
     }
 
     /// Bytes that a record of this kind will take, pointers as they usually are.
-    pub(super) fn expected_length(&self, kind: Kind, name: u8, inline: u16) -> u32 {
-        let client = kind == Kind::Entry;
-        self.padded_length(&Shape { client, long: client, ..Shape::single(kind, name, inline) }) + self.pointer_allowance()
+    pub(super) fn expected_length(&self, kind: Kind, name: usize, inline: usize) -> u32 {
+        let entry = kind == Kind::Entry;
+        let shape = Shape::single(kind, name, inline).with(CLIENT, entry).with(LONG, entry);
+        self.padded_length(shape) + self.pointer_allowance()
     }
 }

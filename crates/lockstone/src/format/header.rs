@@ -7,8 +7,8 @@
 //! 36 live bytes | 40 entries (keys and chunks) | 44 keys | 48 tombstones | 52 retired blocks
 //! 56 end of the previous segment, bit 31: written in the middle of a run, the counts are those before the run
 //! 60 digest of all heads (8 bytes; zero: none, in the middle of a run or of settling)
-//! 68 tag of the last record of the previous segment
-//! .. tag of this header
+//! 68 how the tag of the last record of the previous segment begins (4 bytes)
+//! 72 tag of this header
 //! ```
 //!
 //! All numbers little-endian. Nothing here is secret; everything is covered by the tag. The magic, version, suite and
@@ -16,11 +16,11 @@
 
 use super::{FORMAT_VERSION, Reader, Writer};
 use crate::layout::{Layout, Position};
-use crate::seal::{Domain, StoreId, Suite, Tag};
+use crate::seal::{Domain, StoreId, Suite};
 
 /// How every header begins.
 pub(crate) const MAGIC: [u8; 3] = *b"LKS";
-const FIXED: usize = 68;
+const FIXED: usize = 72;
 /// The digest of a header that was written when the heads were not those that a replay finds.
 pub(crate) const NO_DIGEST: u64 = 0;
 const IN_RUN: u32 = 1 << 31;
@@ -72,18 +72,19 @@ pub(crate) struct Header {
     pub(crate) previous_end: u32,
     pub(crate) in_run: bool,
     pub(crate) digest: u64,
-    pub(crate) previous_tag: Tag,
+    /// How the tag of the last record of the previous segment begins.
+    pub(crate) previous_link: u32,
 }
 
 /// Bytes of a header on flash, padded.
 pub(crate) const fn header_length<S: Suite>(layout: &Layout) -> u32 {
     #[expect(clippy::cast_possible_truncation)]
-    layout.padded((FIXED + 2 * S::TAG) as u32)
+    layout.padded((FIXED + S::TAG) as u32)
 }
 
 impl Header {
-    /// Writes and seals the header; `erased` fills the padding. Returns its tag, or `None` when it did not fit.
-    pub(crate) fn write<S: Suite>(&self, suite: &S, layout: &Layout, erased: u8, buffer: &mut [u8]) -> Option<Tag> {
+    /// Writes and seals the header; `erased` fills the padding. Returns how its tag begins, or `None` when it did not fit.
+    pub(crate) fn write<S: Suite>(&self, suite: &S, layout: &Layout, erased: u8, buffer: &mut [u8]) -> Option<u32> {
         buffer.fill(erased);
         let mut writer = Writer::new(buffer);
         let unit = u8::try_from(layout.unit.ilog2()).ok()?;
@@ -108,15 +109,15 @@ impl Header {
             writer.put(&word.to_le_bytes());
         }
         writer.put(&self.digest.to_le_bytes());
-        writer.put(self.previous_tag.get(..S::TAG)?);
-        let (fields, rest) = buffer.split_at_mut_checked(FIXED + S::TAG)?;
+        writer.put(&self.previous_link.to_le_bytes());
+        let (fields, rest) = buffer.split_at_mut_checked(FIXED)?;
         let tag = suite.seal(Domain::Header, Position::new(self.sequence, 0), fields, &mut []);
         rest.get_mut(..S::TAG)?.copy_from_slice(tag.get(..S::TAG)?);
-        Some(tag)
+        Some(link_of(&tag))
     }
 
     /// Unpacks a header and checks that this layout, this erased value and this suite wrote it.
-    pub(crate) fn parse<S: Suite>(layout: &Layout, erased: u8, bytes: &[u8]) -> Option<(Self, Tag)> {
+    pub(crate) fn parse<S: Suite>(layout: &Layout, erased: u8, bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let preamble = Preamble::parse(bytes)?;
         let _ = reader.take(5)?;
@@ -132,8 +133,7 @@ impl Header {
         }
         let [sequence, previous, oldest, erases, segment, live, entries, keys, tombstones, bad, end] = words;
         let digest = reader.u64()?;
-        let previous_tag = tag_from(reader.take(S::TAG)?);
-        let tag = tag_from(reader.take(S::TAG)?);
+        let previous_link = reader.u32()?;
         let header = Self {
             id,
             heads,
@@ -145,22 +145,21 @@ impl Header {
             previous_end: end & !IN_RUN,
             in_run: end & IN_RUN != 0,
             digest,
-            previous_tag,
+            previous_link,
         };
-        (known && segment == layout.segment).then_some((header, tag))
+        (known && segment == layout.segment).then_some(header)
     }
 
-    /// Whether the tag fits: `bytes` is what [`Header::parse`] was given.
-    pub(crate) fn verify<S: Suite>(&self, suite: &S, bytes: &[u8], tag: &Tag) -> bool {
-        let Some(fields) = bytes.get(..FIXED + S::TAG) else { return false };
+    /// Whether the tag in `bytes` (what [`Header::parse`] was given) fits, and how it begins.
+    pub(crate) fn verify<S: Suite>(&self, suite: &S, bytes: &[u8]) -> Option<u32> {
+        let fields = bytes.get(..FIXED)?;
+        let tag = bytes.get(FIXED..FIXED + S::TAG)?;
         let at = Position::new(self.sequence, 0);
-        tag.get(..S::TAG).is_some_and(|tag| suite.unseal(Domain::Header, at, fields, &mut [], tag))
+        suite.unseal(Domain::Header, at, fields, &mut [], tag).then(|| link_of(tag))
     }
 }
 
-/// A tag from the bytes that a suite keeps of it.
-pub(crate) fn tag_from(bytes: &[u8]) -> Tag {
-    let mut tag = Tag::default();
-    tag.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    tag
+/// How a tag begins: enough to tie records together.
+pub(crate) fn link_of(tag: &[u8]) -> u32 {
+    tag.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }

@@ -12,11 +12,13 @@
 
 use super::{Reader, Writer};
 use crate::layout::{Layout, Position};
-use crate::seal::{Suite, Tag};
+use crate::seal::Suite;
 
 /// Bits of a reference.
 const REFERENCE_BITS: u32 = 26;
 const REFERENCE_MASK: u32 = (1 << REFERENCE_BITS) - 1;
+/// In RAM: this is a reference, not nothing.
+const PRESENT: u32 = 1 << 31;
 
 /// Bytes of one pointer on flash.
 pub(crate) const fn pointer_length<S: Suite>() -> usize {
@@ -32,25 +34,25 @@ pub struct Head {
 
 impl Head {
     /// Points nowhere.
-    pub(crate) const EMPTY: Self = Self { word: u32::MAX, check: 0 };
+    pub(crate) const EMPTY: Self = Self { word: 0, check: 0 };
 
     /// Points to a record of `length` bytes (padded) at `at`.
-    pub(crate) fn new<S: Suite>(layout: &Layout, at: Position, length: u32, tag: &Tag) -> Self {
+    pub(crate) fn new<S: Suite>(layout: &Layout, at: Position, length: u32, link: u32) -> Self {
         let place = layout.address(at) / layout.unit;
         let hint = match hint_step(layout) {
             Some(step) => (length / layout.unit).div_ceil(step) << place_bits(layout),
             None => 0,
         };
-        Self { word: (place | hint) & REFERENCE_MASK, check: check_of::<S>(tag) }
+        Self { word: (place | hint) & REFERENCE_MASK | PRESENT, check: check_of::<S>(link) }
     }
 
     pub(crate) fn is_empty(self) -> bool {
-        self.word == u32::MAX
+        self.word == 0
     }
 
-    /// Whether a record with this tag is the one meant.
-    pub(crate) fn fits<S: Suite>(self, tag: &Tag) -> bool {
-        self.check == check_of::<S>(tag)
+    /// Whether a record whose tag begins so is the one meant.
+    pub(crate) fn fits<S: Suite>(self, link: u32) -> bool {
+        self.check == check_of::<S>(link)
     }
 
     /// Where the record is, given the newest sequence number; `None` for a place that was never written.
@@ -78,7 +80,7 @@ impl Head {
         let mut check = [0; 4];
         check.iter_mut().zip(reader.take(S::CHECK)?).for_each(|(to, from)| *to = *from);
         let level = u8::try_from(word >> REFERENCE_BITS).ok()?;
-        Some((level, Self { word: word & REFERENCE_MASK, check: u32::from_le_bytes(check) }))
+        Some((level, Self { word: word & REFERENCE_MASK | PRESENT, check: u32::from_le_bytes(check) }))
     }
 
     /// For the digest of all heads.
@@ -87,9 +89,9 @@ impl Head {
     }
 }
 
-fn check_of<S: Suite>(tag: &Tag) -> u32 {
-    let [a, b, c, d, ..] = *tag;
-    u32::from_le_bytes(if S::CHECK == 2 { [a, b, 0, 0] } else { [a, b, c, d] })
+/// The part of a link that pointers keep.
+const fn check_of<S: Suite>(link: u32) -> u32 {
+    if S::CHECK == 2 { link & 0xffff } else { link }
 }
 
 fn place_bits(layout: &Layout) -> u32 {
@@ -113,7 +115,7 @@ mod tests {
             let newest = 3 * layout.segments + 5;
             for sequence in newest + 1 - layout.segments..=newest {
                 let at = Position::new(sequence, layout.segment - 2 * layout.unit);
-                let head = Head::new::<crate::seal::Plain>(&layout, at, layout.record_max, &[7; 16]);
+                let head = Head::new::<crate::seal::Plain>(&layout, at, layout.record_max, 0x0707_0707);
                 assert_eq!(head.position(&layout, newest), Some(at));
                 assert!(head.length_hint(&layout).is_none_or(|hint| hint >= layout.record_max));
                 let mut bytes = [0; 6];

@@ -41,131 +41,117 @@ pub(crate) const MARK_CLOSE: u8 = 2;
 /// Ends the run of a transaction.
 pub(crate) const MARK_COMMIT: u8 = 3;
 
-const FIRST: u8 = 1 << 2;
-const MORE: u8 = 1 << 3;
-const RESUME: u8 = 1 << 4;
-const CLIENT: u8 = 1 << 5;
-const ATTRIBUTES: u8 = 1 << 6;
-const LONG: u8 = 1 << 7;
+/// A flag of the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flag(u32);
+
+/// Begins a run.
+pub(crate) const FIRST: Flag = Flag(1 << 2);
+/// The run goes on.
+pub(crate) const MORE: Flag = Flag(1 << 3);
+/// Closes a hole; has the field "hole start".
+pub(crate) const RESUME: Flag = Flag(1 << 4);
+/// Has the field "client".
+pub(crate) const CLIENT: Flag = Flag(1 << 5);
+/// Has the field "attributes" (reserved).
+pub(crate) const ATTRIBUTES: Flag = Flag(1 << 6);
+/// The value goes on in chunks; has the field "whole length".
+pub(crate) const LONG: Flag = Flag(1 << 7);
 
 /// Bytes of the head, before the link.
 pub(crate) const HEAD: usize = 4;
-/// Most inline bytes that the head can say.
-const INLINE_MAX: u16 = (1 << 11) - 1;
 
-/// The head of a record, unpacked.
+/// The head of a record: 2 bits of kind, 6 flags, 8 bits of name length, 11 of inline length, 5 of pointer count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) kind: Kind,
-    /// Begins a run.
-    pub(crate) first: bool,
-    /// The run goes on.
-    pub(crate) more: bool,
-    /// Closes a hole; has the field "hole start".
-    pub(crate) resume: bool,
-    /// Has the field "client".
-    pub(crate) client: bool,
-    /// Has the field "attributes".
-    pub(crate) attributes: bool,
-    /// The value goes on in chunks; has the field "whole length".
-    pub(crate) long: bool,
-    pub(crate) name: u8,
-    pub(crate) inline: u16,
-    pub(crate) pointers: u8,
-}
+pub(crate) struct Shape(u32);
 
 impl Shape {
-    /// A record that is a run of its own.
-    pub(crate) const fn single(kind: Kind, name: u8, inline: u16) -> Self {
-        Self {
-            kind,
-            first: true,
-            more: false,
-            resume: false,
-            client: false,
-            attributes: false,
-            long: false,
-            name,
-            inline,
-            pointers: 0,
-        }
-    }
-
-    pub(crate) fn parse(head: [u8; HEAD]) -> Option<Self> {
-        let [flags, name, low, high] = head;
-        let kind = match flags & 3 {
-            0 => Kind::Entry,
-            1 => Kind::Chunk,
-            2 => Kind::Tombstone,
-            _ => Kind::Mark,
-        };
-        let shape = Self {
-            kind,
-            first: flags & FIRST != 0,
-            more: flags & MORE != 0,
-            resume: flags & RESUME != 0,
-            client: flags & CLIENT != 0,
-            attributes: flags & ATTRIBUTES != 0,
-            long: flags & LONG != 0,
-            name,
-            inline: u16::from_le_bytes([low, high & 7]),
-            pointers: high >> 3,
-        };
-        shape.is_sound().then_some(shape)
-    }
-
-    /// Each kind has names of its own length, and only entries have fields of their own.
-    fn is_sound(&self) -> bool {
-        let plain = !self.client && !self.attributes && !self.long;
-        match self.kind {
-            Kind::Entry => self.name > 0,
-            Kind::Chunk => self.name == 12 && plain,
-            Kind::Tombstone => self.name == 8 && plain && self.inline == 0,
-            Kind::Mark => self.name == 1 && plain && self.pointers == 0,
-        }
-    }
-
-    pub(crate) fn head(&self) -> [u8; HEAD] {
-        let kind = match self.kind {
+    /// A record that is a run of its own. `name` below 256, `inline` below 2,048.
+    pub(crate) const fn single(kind: Kind, name: usize, inline: usize) -> Self {
+        let kind = match kind {
             Kind::Entry => 0,
             Kind::Chunk => 1,
             Kind::Tombstone => 2,
             Kind::Mark => 3,
         };
-        let flags = [
-            (self.first, FIRST),
-            (self.more, MORE),
-            (self.resume, RESUME),
-            (self.client, CLIENT),
-            (self.attributes, ATTRIBUTES),
-            (self.long, LONG),
-        ];
-        let flags = flags.into_iter().filter(|(set, _)| *set).fold(kind, |sum, (_, bit)| sum | bit);
-        let [low, high] = self.inline.min(INLINE_MAX).to_le_bytes();
-        [flags, self.name, low, high | self.pointers << 3]
+        #[expect(clippy::cast_possible_truncation, reason = "masked")]
+        let lengths = (name as u32 & 0xff) << 8 | (inline as u32 & 0x7ff) << 16;
+        Self(kind | FIRST.0 | lengths)
+    }
+
+    /// The same with a flag set or cleared.
+    pub(crate) const fn with(self, flag: Flag, set: bool) -> Self {
+        Self(if set { self.0 | flag.0 } else { self.0 & !flag.0 })
+    }
+
+    pub(crate) const fn with_pointers(self, pointers: usize) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "at most 24")]
+        let count = (pointers as u32) << 27;
+        Self(self.0 & !(0x1f << 27) | count)
+    }
+
+    pub(crate) const fn has(self, flag: Flag) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    pub(crate) const fn kind(self) -> Kind {
+        match self.0 & 3 {
+            0 => Kind::Entry,
+            1 => Kind::Chunk,
+            2 => Kind::Tombstone,
+            _ => Kind::Mark,
+        }
+    }
+
+    /// Bytes of the name.
+    pub(crate) const fn name(self) -> usize {
+        (self.0 >> 8 & 0xff) as usize
+    }
+
+    /// Bytes of the value that are in the record.
+    pub(crate) const fn inline(self) -> usize {
+        (self.0 >> 16 & 0x7ff) as usize
+    }
+
+    /// Number of pointers.
+    pub(crate) const fn pointers(self) -> usize {
+        (self.0 >> 27) as usize
+    }
+
+    pub(crate) fn parse(head: [u8; HEAD]) -> Option<Self> {
+        let shape = Self(u32::from_le_bytes(head));
+        shape.is_sound().then_some(shape)
+    }
+
+    /// Each kind has names of its own length, and only entries have fields of their own.
+    fn is_sound(self) -> bool {
+        let fields = self.0 & (CLIENT.0 | ATTRIBUTES.0 | LONG.0) != 0;
+        match self.kind() {
+            Kind::Entry => self.name() > 0,
+            Kind::Chunk => self.name() == 12 && !fields,
+            Kind::Tombstone => self.name() == 8 && !fields && self.inline() == 0,
+            Kind::Mark => self.name() == 1 && !fields && self.pointers() == 0,
+        }
+    }
+
+    pub(crate) const fn head(self) -> [u8; HEAD] {
+        self.0.to_le_bytes()
     }
 
     /// Bytes from the start to the tag.
-    pub(crate) fn associated<S: Suite>(&self) -> usize {
-        HEAD + S::LINK + usize::from(self.pointers) * pointer_length::<S>()
-    }
-
-    /// Bytes of the optional fields.
-    pub(crate) fn fields(&self) -> usize {
-        4 * usize::from(self.resume)
-            + 4 * usize::from(self.client)
-            + usize::from(self.attributes)
-            + 4 * usize::from(self.long)
+    pub(crate) fn associated<S: Suite>(self) -> usize {
+        HEAD + S::LINK + self.pointers() * pointer_length::<S>()
     }
 
     /// Bytes from the start to the first byte of the name.
-    pub(crate) fn name_at<S: Suite>(&self) -> usize {
-        self.associated::<S>() + S::TAG + self.fields()
+    pub(crate) fn name_at<S: Suite>(self) -> usize {
+        let words = (self.0 & (RESUME.0 | CLIENT.0 | LONG.0)).count_ones() as usize;
+        self.associated::<S>() + S::TAG + 4 * words + usize::from(self.has(ATTRIBUTES))
     }
 
     /// All bytes but the padding.
-    pub(crate) fn length<S: Suite>(&self) -> usize {
-        self.name_at::<S>() + usize::from(self.name) + usize::from(self.inline)
+    pub(crate) fn length<S: Suite>(self) -> usize {
+        self.name_at::<S>() + self.name() + self.inline()
     }
 }
 
