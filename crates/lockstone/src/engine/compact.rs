@@ -155,10 +155,10 @@ impl<F, S: Suite> Store<'_, F, S> {
         self.allowance(self.log.counts.entries + self.log.counts.tombstones)
     }
 
-    /// `bytes` times the length of the log over the room to spare.
+    /// `bytes` times the length of the log over the room to spare, both in segments.
     fn share(&self, bytes: u32) -> u32 {
-        let length = u64::from(self.log.end.sequence - self.log.tail.sequence) * u64::from(self.layout.segment);
-        let spare = u64::from(self.capacity().saturating_sub(self.need(&self.log.counts)).max(self.layout.unit));
-        u32::try_from(u64::from(bytes) * length / spare).unwrap_or(u32::MAX).min(2 * self.layout.segment)
+        let length = self.log.end.sequence - self.log.tail.sequence;
+        let spare = self.capacity().saturating_sub(self.need(&self.log.counts)) / self.layout.segment;
+        (bytes.saturating_mul(length) / spare.max(1)).min(2 * self.layout.segment)
     }
 }

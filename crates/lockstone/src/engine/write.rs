@@ -136,9 +136,7 @@ impl<F, S: Suite> Store<'_, F, S> {
         let from = record.shape.associated::<S>() + S::TAG + hole(record.shape);
         let to = shape.associated::<S>() + S::TAG + hole(shape);
         let end = record.shape.length::<S>();
-        if end <= self.buffer.len() && to + (end - from) <= self.buffer.len() {
-            self.buffer.copy_within(from..end, to);
-        }
+        shift(self.buffer, from..end, to);
         if shape.has(RESUME)
             && let Some(resume) = self.log.resume
             && let Some(place) = self.buffer.get_mut(to - 4..to)
@@ -182,5 +180,17 @@ impl<F, S: Suite> Store<'_, F, S> {
         let entry = kind == Kind::Entry;
         let shape = Shape::single(kind, name, inline).with(CLIENT, entry).with(LONG, entry);
         self.padded_length(shape) + self.pointer_allowance()
+    }
+}
+
+/// Moves bytes inside the buffer, byte by byte: a tenth of the code of a general `copy_within`.
+fn shift(buffer: &mut [u8], from: core::ops::Range<usize>, to: usize) {
+    let length = from.len();
+    for step in 0..length {
+        let index = if to < from.start { step } else { length - 1 - step };
+        let byte = buffer.get(from.start + index).copied().unwrap_or_default();
+        if let Some(place) = buffer.get_mut(to + index) {
+            *place = byte;
+        }
     }
 }
