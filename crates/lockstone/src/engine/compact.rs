@@ -26,10 +26,10 @@ use crate::seal::Suite;
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
-    /// Makes sure that a run of `bytes` fits without compaction.
-    pub(super) async fn make_room(&mut self, bytes: u32) -> Result<(), Error<F::Error>> {
+    /// Makes sure that a run of `bytes` fits without compaction and leaves `kept` segments free.
+    pub(super) async fn make_room(&mut self, bytes: u32, kept: u32) -> Result<(), Error<F::Error>> {
         let mut passes = 2 * self.layout.segments;
-        while !self.has_room(bytes) {
+        while !self.has_room(bytes, kept) {
             passes = passes.checked_sub(1).ok_or(Error::Full)?;
             let tail = self.log.tail.sequence;
             while self.log.tail.sequence == tail {
@@ -43,10 +43,11 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Does the share of compaction that a write of `bytes` owes.
     pub(super) async fn pace(&mut self, bytes: u32) -> Result<(), Error<F::Error>> {
-        self.log.debt = self.log.debt.saturating_add(self.share(bytes));
+        self.log.debt = self.log.debt.saturating_add_unsigned(self.share(bytes));
         while self.log.debt > 0 {
             match self.compact_step().await? {
-                Some(passed) => self.log.debt = self.log.debt.saturating_sub(passed),
+                // A step may pass more than was owed: that counts for the next write.
+                Some(passed) => self.log.debt = self.log.debt.saturating_sub_unsigned(passed),
                 None => self.log.debt = 0,
             }
         }
@@ -114,12 +115,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 }
 
 impl<F, S: Suite> Store<'_, F, S> {
-    /// Whether a run of `bytes` fits and leaves enough segments free.
-    pub(super) fn has_room(&self, bytes: u32) -> bool {
+    /// Whether a run of `bytes` fits and leaves `kept` segments free.
+    pub(super) fn has_room(&self, bytes: u32, kept: u32) -> bool {
         let offset = self.log.resume.map_or(self.log.end.offset, |resume| resume.place);
         let room = if self.log.closed { 0 } else { self.layout.segment.saturating_sub(offset) };
         let more = bytes.saturating_sub(room).div_ceil(self.segment_yield());
-        self.free_segments(self.log.tail.sequence) >= more + kept_free(&self.layout)
+        self.free_segments(self.log.tail.sequence) >= more + kept
     }
 
     /// Bytes of records that a segment surely takes.
@@ -155,10 +156,14 @@ impl<F, S: Suite> Store<'_, F, S> {
         self.allowance(self.log.counts.entries + self.log.counts.tombstones)
     }
 
-    /// `bytes` times the length of the log over the room to spare, both in segments.
+    /// `bytes` times the length of the log over the room to spare, both in segments. Nothing while more than half of
+    /// that room is free: the longer a record lies, the likelier it is dead when its turn comes.
     fn share(&self, bytes: u32) -> u32 {
         let length = self.log.end.sequence - self.log.tail.sequence;
         let spare = self.capacity().saturating_sub(self.need(&self.log.counts)) / self.layout.segment;
+        if self.free_segments(self.log.tail.sequence) > kept_free(&self.layout) + spare / 2 {
+            return 0;
+        }
         (bytes.saturating_mul(length) / spare.max(1)).min(2 * self.layout.segment)
     }
 }

@@ -87,8 +87,8 @@ struct Log {
     failed: Option<u16>,
     /// See [`Report::doubt`].
     doubt: Option<Position>,
-    /// Compaction owed by past writes, in bytes of log.
-    debt: u32,
+    /// Compaction owed by past writes, in bytes of log; below zero: done in advance.
+    debt: i32,
     /// A segment that a mark had freed could not be read whole: the counts need counting.
     incomplete: bool,
 }
@@ -131,14 +131,24 @@ struct Path {
     length: usize,
     /// Tombstones met that stand for nothing: they leave the index with the next record of this path.
     omitted: u32,
+    /// Where the path leads, as long as it's true.
+    target: Option<Target>,
+}
+
+/// A hash, and the record that the index has for it.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    hash: u64,
+    found: Option<(Position, Facts)>,
 }
 
 impl Path {
-    const EMPTY: Self = Self { levels: [0; POINTERS_MAX], heads: [Head::EMPTY; POINTERS_MAX], length: 0, omitted: 0 };
+    const EMPTY: Self = Self { levels: [0; POINTERS_MAX], heads: [Head::EMPTY; POINTERS_MAX], length: 0, omitted: 0, target: None };
 
     fn clear(&mut self) {
         self.length = 0;
         self.omitted = 0;
+        self.target = None;
     }
 
     /// Adds a pointer; false when the path is too long for a record.

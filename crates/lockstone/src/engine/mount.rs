@@ -605,6 +605,7 @@ impl<F, S: Suite> Store<'_, F, S> {
     pub(super) fn clear_heads_before(&mut self, oldest: u32) {
         let newest = self.log.end.sequence;
         let cost = self.tombstone_cost();
+        self.path.clear();
         for head in self.heads.iter_mut() {
             if !head.is_empty() && head.position(&self.layout, newest).is_none_or(|at| at.sequence < oldest) {
                 *head = Head::EMPTY;

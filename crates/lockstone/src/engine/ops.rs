@@ -6,7 +6,7 @@
 
 use super::load::length_u32;
 use super::write::Source;
-use super::{CHUNK_SPACE, NorFlash, Run, Store, one_source, space_of};
+use super::{CHUNK_SPACE, NorFlash, Run, Store, Target, kept_free, one_source, space_of};
 use crate::error::Error;
 use crate::format::record::{CLIENT, Kind, LONG, MARK_CLOSE, MORE, Shape};
 use crate::key::{Key, SYSTEM};
@@ -59,7 +59,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let old = self.find(key, true).await?;
         let cut = self.cut(key, value.len())?;
         let bytes = self.admit(key, &cut, old.as_ref()).await?;
-        self.begin_run(bytes).await?;
+        self.begin_run(bytes, kept_free(&self.layout)).await?;
         let hash = self.suite.hash(space_of(key.client), key.name);
         self.put_chunks(hash, &cut, value).await?;
         self.remove_chunks(hash, cut.chunks(), old.map_or(0, |old| old.cut.chunks())).await?;
@@ -138,7 +138,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.writable().await?;
         let Some(old) = self.find(key, false).await? else { return Ok(false) };
         let bytes = (old.cut.chunks() + 1) * self.expected_length(Kind::Tombstone, 8, 0);
-        self.begin_run(bytes).await?;
+        // A delete may use a segment that puts leave alone: it must succeed on a full store.
+        self.begin_run(bytes, kept_free(&self.layout) - 1).await?;
         self.remove_chunks(old.hash, 0, old.cut.chunks()).await?;
         let more = self.in_transaction();
         self.put_tombstone(old.hash, more).await?;
@@ -154,7 +155,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub async fn close(mut self) -> Result<F, Error<F::Error>> {
         if !self.log.settled || self.log.resume.is_none() || !self.report.clean {
             self.writable().await?;
-            self.make_room(self.layout.unit.max(64)).await?;
+            self.make_room(self.layout.unit.max(64), 1).await?;
             self.write_closing().await?;
         }
         Ok(self.flash)
@@ -174,10 +175,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     async fn find(&mut self, key: Key<'_>, to_replace: bool) -> Result<Option<Found>, Error<F::Error>> {
         let hash = self.suite.hash(space_of(key.client), key.name);
         self.confirm(hash).await?;
-        let Some(record) = self.walk(hash).await? else { return Ok(None) };
-        if record.shape.kind() == Kind::Tombstone {
-            return Ok(None);
-        }
+        let record = self.walk(hash).await?;
+        let found = record.map(|record| (record.at, self.facts(record.shape)));
+        self.path.target = Some(Target { hash, found });
+        let Some(record) = record.filter(|record| record.shape.kind() != Kind::Tombstone) else { return Ok(None) };
         let same = record.shape.kind() == Kind::Entry
             && self.name(record.shape) == key.name
             && self.fields(record.shape).client == key.client;
@@ -264,12 +265,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Makes room for a run of `bytes`, does the compaction that it owes, and begins it.
-    pub(super) async fn begin_run(&mut self, bytes: u32) -> Result<(), Error<F::Error>> {
+    pub(super) async fn begin_run(&mut self, bytes: u32, kept: u32) -> Result<(), Error<F::Error>> {
         if self.log.run.is_some() {
-            return if self.has_room(bytes) { Ok(()) } else { Err(Error::Full) };
+            return if self.has_room(bytes, kept) { Ok(()) } else { Err(Error::Full) };
         }
         self.pace(bytes).await?;
-        self.make_room(bytes).await?;
+        self.make_room(bytes, kept).await?;
         self.log.run = Some(Run { before: self.log.counts, begun: false, open_ended: false });
         Ok(())
     }

@@ -94,7 +94,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         }
         let shape = Shape::single(Kind::Entry, 5, 0).with(CLIENT, true);
         let length = self.expected_length(Kind::Entry, 5, 0);
-        self.make_room(length).await?;
+        self.make_room(length, 1).await?;
         let source = Source::Draft { client: SYSTEM, whole: 0, name: &name, inline: &[] };
         self.append(shape, source, Some(hash)).await?;
         self.log.settled = true;

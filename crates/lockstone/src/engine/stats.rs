@@ -41,4 +41,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub const fn layout(&self) -> &crate::layout::Layout {
         &self.layout
     }
+
+    /// The flash driver, to look at.
+    pub const fn flash(&self) -> &F {
+        &self.flash
+    }
 }

@@ -5,7 +5,7 @@
 //! an end; the next call finds that out from flash, as a mount would.
 
 use super::write::Source;
-use super::{NorFlash, Run, Store, one_source};
+use super::{NorFlash, Run, Store, kept_free, one_source};
 use crate::error::Error;
 use crate::format::record::{Kind, MARK_COMMIT, Shape};
 use crate::key::Key;
@@ -27,7 +27,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// [`Error::Full`] when there is less room than that.
     pub async fn transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S>, Error<F::Error>> {
         self.writable().await?;
-        self.begin_run(bytes).await?;
+        self.begin_run(bytes, kept_free(&self.layout)).await?;
         self.log.run = Some(Run { before: self.log.counts, begun: false, open_ended: true });
         Ok(Transaction { store: self, broken: false })
     }

@@ -8,7 +8,7 @@
 //! ```
 
 use super::load::Loaded;
-use super::{NorFlash, Store, one_source};
+use super::{Facts, NorFlash, Store, Target, one_source};
 use crate::error::Error;
 use crate::format::Writer;
 use crate::format::header::link_of;
@@ -43,13 +43,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let mut failure = Error::WornOut;
         while tries < TRIES {
             let previous = match hash {
-                Some(hash) => self.walk(hash).await?,
+                Some(hash) => self.previous(hash).await?,
                 None => {
                     self.path.clear();
                     None
                 }
             };
-            let previous = previous.map(|record| (record.at, self.facts(record.shape)));
             let Some((at, shape)) = self.place(shape) else {
                 self.log.settled = false;
                 self.open_segment().await?;
@@ -81,6 +80,19 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             tries += 1;
         }
         Err(failure)
+    }
+
+    /// The record that a new one with this hash replaces. The path is set.
+    async fn previous(&mut self, hash: u64) -> Result<Option<(Position, Facts)>, Error<F::Error>> {
+        if let Some(target) = self.path.target
+            && target.hash == hash
+        {
+            return Ok(target.found);
+        }
+        let record = self.walk(hash).await?;
+        let found = record.map(|record| (record.at, self.facts(record.shape)));
+        self.path.target = Some(Target { hash, found });
+        Ok(found)
     }
 
     /// Puts the record together in the buffer, unsealed.
@@ -169,6 +181,7 @@ impl<F, S: Suite> Store<'_, F, S> {
         self.log.end = Position::new(at.sequence, at.offset + self.padded_length(shape));
         self.log.link = link;
         self.log.resume = None;
+        self.path.target = None;
         self.log.declared = self.log.declaring;
         if let Some(run) = &mut self.log.run {
             run.begun = true;

@@ -5,6 +5,7 @@
 //! new as a whole.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use lockstone::seal::Suite;
 use lockstone::{Cursor, Error, Memory, OpenError, Part, SoftRootKey, Store};
@@ -169,6 +170,16 @@ impl<const R: usize, const W: usize, const E: usize> World<R, W, E> {
         Self { flash, part, oracle: Oracle::default() }
     }
 
+    pub fn copy(&self) -> Self {
+        Self { flash: self.flash.clone(), part: self.part, oracle: self.oracle.clone() }
+    }
+
+    /// The same as `other`, in the memory of this one.
+    pub fn become_like(&mut self, other: &Self) {
+        self.flash.clone_from(&other.flash);
+        self.oracle.clone_from(&other.oracle);
+    }
+
     pub fn mount<'w, S: Suite>(
         flash: &'w mut SimFlash<R, W, E>,
         part: Part,
@@ -275,9 +286,15 @@ fn session<const R: usize, const W: usize, const E: usize, S: Suite>(
     End::Done
 }
 
+/// Whether a case is being replayed: `LOCKSTONE_TRACE` or `LOCKSTONE_CASE` is set.
+pub fn tracing() -> bool {
+    static TRACING: OnceLock<bool> = OnceLock::new();
+    *TRACING.get_or_init(|| ["LOCKSTONE_TRACE", "LOCKSTONE_CASE"].iter().any(|name| std::env::var_os(name).is_some()))
+}
+
 /// Says what happens when one case is replayed.
 pub fn trace(what: impl FnOnce() -> String) {
-    if std::env::var_os("LOCKSTONE_TRACE").is_some() {
+    if tracing() {
         eprintln!("{}", what());
     }
 }
@@ -373,7 +390,8 @@ pub fn read_all<const R: usize, const W: usize, const E: usize, S: Suite>(
     names.sort();
     names.dedup();
     let mut found = Model::new();
-    let mut buffer = vec![0; 1 << 17];
+    let models = std::iter::once(&oracle.model).chain(&oracle.pending);
+    let mut buffer = vec![0; models.flat_map(Model::values).map(Vec::len).max().unwrap_or(0)];
     for name in names {
         let length = store.get(&name[..], &mut buffer).map_err(|error| format!("get {}: {error:?} {:?}", String::from_utf8_lossy(&name[..name.len().min(12)]), store.report()))?;
         if let Some(length) = length {
