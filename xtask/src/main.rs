@@ -1,2 +1,45 @@
-//! Chores.
-fn main() {}
+//! Chores of the repository: `cargo xtask`.
+//!
+//! ```text
+//! cargo xtask ci               everything that must hold before a merge: the steps of .ci/run, in order
+//! cargo xtask size [--json]    code and RAM on a Cortex-M4, against the bars
+//!                  [--check]   ... and fails when a bar is not met
+//! ```
+//!
+//! Needs only the standard library. What a chore needs beyond cargo it names when it is missing.
+
+mod ci;
+mod size;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask ci | size [--json] [--check]";
+
+/// What a chore says when it did not succeed.
+type Failure = String;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Failure> {
+    match arguments.split_first() {
+        Some((chore, [])) if chore == "ci" => ci::run(),
+        Some((chore, options)) if chore == "size" => size::run(&size::Options::parse(options).ok_or(USAGE)?),
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+/// The folder that the repository lies in.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}

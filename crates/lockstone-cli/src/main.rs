@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match commands::run(&args::Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            terminal::say(&failure);
             ExitCode::from(failure.exit as u8)
         }
     }

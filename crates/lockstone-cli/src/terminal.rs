@@ -24,6 +24,11 @@ pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Says something on standard error, if anybody listens there.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Writes one object on one line to standard output.
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(format!("{value}\n").as_bytes())

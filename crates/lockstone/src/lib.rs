@@ -1,6 +1,69 @@
-//! Secure key-value storage on raw flash.
+//! Secure key-value storage on raw flash: power-fail safe, sealed, wear-levelled, in RAM that the caller hands in.
 //!
-//! (see the README; this page is replaced below)
+//! ```
+//! use lockstone::{Ascon, Memory, Part, SoftRootKey, Store, buffer_size};
+//! # use lockstone_sim::SimFlash;
+//! # struct Dice;
+//! # impl rand_core::TryRng for Dice {
+//! #     type Error = core::convert::Infallible;
+//! #     fn try_next_u32(&mut self) -> Result<u32, Self::Error> { Ok(4) }
+//! #     fn try_next_u64(&mut self) -> Result<u64, Self::Error> { Ok(4) }
+//! #     fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), Self::Error> { Ok(to.fill(4)) }
+//! # }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (mut flash, mut random) = (SimFlash::<1, 4, 4096>::new(64 * 4096, 0xff), Dice);
+//! let root = SoftRootKey::new([0x42; 32]); // from a fuse bank, a TPM, a protected file
+//! let mut memory = Memory::<64, { buffer_size(1, 4, 4096) }, 64>::new();
+//! let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root, &mut random, &mut memory)?;
+//! store.put("wifi/psk", b"correct horse battery staple")?;
+//! drop(store); // or the power goes
+//!
+//! let mut store = Store::<_, Ascon>::mount(&mut flash, Part::NOR, &root, &mut memory)?;
+//! let mut value = [0; 64];
+//! assert_eq!(store.get("wifi/psk", &mut value)?, Some(28));
+//! # Ok(()) }
+//! ```
+//!
+//! # What is promised
+//! - **Durable and atomic.** When a call that changes something returns success, its effect survives any power cut. When
+//!   it does not return, the old state or the new state is there, whole: also for a value of many records, for a
+//!   [`Transaction`] over any number of keys, while compacting, on a full store, and for cuts during recovery.
+//! - **Private and authentic** (suite [`Ascon`]). Names and values are encrypted and authenticated; nothing is released
+//!   before its tag was verified; absence is as authentic as presence. No flash content makes the store panic or loop.
+//! - **Never silent.** A mount writes nothing. Blank, foreign, half-formatted, torn and damaged content are told apart
+//!   ([`OpenError`], [`Report`]); what can't be answered for is refused ([`Error::Damaged`]), the rest is served.
+//! - **Even wear.** Segments are used in turn: no segment is erased more than once more often than another.
+//!
+//! Not in this release: protection against an attacker who puts a whole older image back (it takes a counter that he
+//! can't write; see [`trust`]). See SECURITY.md for what exactly holds.
+//!
+//! # Words
+//! A **unit** is the program unit, at least 4 bytes. A **segment** is an erase block, or as many as make 2 KiB. A
+//! **record** is one sealed message of the log; a value of more than `body_max` bytes ([`Layout`]) is cut into **chunks**,
+//! a record each. A **run** is a group of records that count together or not at all. A **cut** is power going away at
+//! any moment, in the middle of a program or erase too.
+//!
+//! # What the flash must do
+//! Programming changes erased bits only. A program or erase that returned success is stable; one that was cut may leave
+//! anything in the bytes it covered, also bits that read differently each time, until they are erased. Whatever is not
+//! covered stays. Programming the very same bytes again over a cut attempt makes them stable. No program unit is
+//! programmed twice between erases otherwise.
+//!
+//! # Capacity and lifetime
+//! With `n` segments of `s` bytes, `b` of them retired, and `r` = 4 (3 on parts of fewer than 8 segments), a store takes
+//! records of `(n - b - r) * (s - header - body_max - 64)` bytes ([`Stats::capacity_bytes`]). A record takes 4 bytes, a
+//! link (4) and a tag (16) with `ascon` or a tag of 4 with `plain`, its name and value, rounded up to units, and an
+//! allowance for pointers of about `log2(keys / heads) + 2` times 8 (6) bytes, at least one. Each byte written costs
+//! `1 / (1 - fill)` bytes of log when all keys are written equally often; a segment lasts as many rounds of the log as
+//! its block lasts erases.
+//!
+//! # Why it holds, in outline
+//! The tag of a record is bound to its place, and its place to one life of its segment, so a record can't be moved or
+//! replayed elsewhere. Each record carries the beginning of the tag before it, and each header how the segment before
+//! it ends, so the log can't be spliced. The newest record of each bucket is known in RAM, and each record says which
+//! others stand behind it, by place and tag, so everything that is read is pinned from RAM. A digest of those heads in
+//! each header and closing mark tells damage that matters from damage that does not. `docs/spec/format.md` has the
+//! bytes, ARCHITECTURE.md the way of the data, `tests/it` the attacks.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::std_instead_of_core, clippy::indexing_slicing)]

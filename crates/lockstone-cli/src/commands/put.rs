@@ -11,7 +11,7 @@ use super::{close_after, key};
 use crate::args::Put;
 use crate::device::{Device, Purpose, Ram, Session};
 use crate::exit::{Exit, Failure};
-use crate::terminal::{LONG_WORK, spinner};
+use crate::terminal::{LONG_WORK, say, spinner};
 
 pub(super) fn put(args: &Put) -> Result<(), Failure> {
     let device = Device::find(&args.named.place.device)?;
@@ -39,7 +39,7 @@ fn read_input(file: Option<&Path>, flash: u32) -> Result<Zeroizing<Vec<u8>>, Fai
         None => {
             let input = io::stdin();
             if input.is_terminal() {
-                eprintln!("lockstone: reading the value from the terminal; end it with Ctrl-D on a line of its own");
+                say("lockstone: reading the value from the terminal; end it with Ctrl-D on a line of its own");
             }
             let read = input.lock().take(limit).read_to_end(&mut value);
             read.map_err(|error| Failure::new(Exit::Io, format!("can't read standard input: {error}")))?;

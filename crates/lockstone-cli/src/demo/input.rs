@@ -18,7 +18,8 @@ const OWN_BUNDLE: &str = include_str!("../../assets/demo-ca.pem");
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-const FIRMWARE_BYTES: usize = 48 * 1024;
+/// A small firmware.
+pub(crate) const FIRMWARE_BYTES: usize = 32 * 1024;
 
 /// The content of a value; cheap to keep in several places.
 pub(crate) type Value = Arc<[u8]>;

@@ -25,7 +25,7 @@ use lockstone::SoftRootKey;
 
 use self::attack::{Outcomes, attack};
 use self::dice::Dice;
-use self::input::Bundle;
+use self::input::{Bundle, FIRMWARE_BYTES};
 use self::life::{Flash, Life, Tally};
 use self::report::Figures;
 use self::script::Script;
@@ -41,7 +41,7 @@ const DEVICES: u32 = 2;
 const FLIPS: usize = 150;
 const SWAPS: usize = 25;
 /// Flash comes in multiples of this.
-const STEP: usize = 128 * 1024;
+const STEP: usize = 32 * 1024;
 
 /// Runs the demo.
 pub(crate) fn demo(args: &args::Demo) -> Result<(), Failure> {
@@ -86,8 +86,8 @@ fn draw_seed() -> Result<u64, Failure> {
 /// Flash so large that it is half full.
 fn capacity_for(bundle: &Bundle) -> Result<usize, Failure> {
     let bytes: usize = bundle.certificates.iter().map(|(name, value)| 100 + name.len() + value.len() * 5 / 4).sum();
-    let capacity = ((bytes + 64 * 1024) * 2).next_multiple_of(STEP);
-    let fits = capacity <= 512 * STEP;
+    let capacity = ((bytes + 3 * FIRMWARE_BYTES / 2) * 15 / 8).next_multiple_of(STEP);
+    let fits = capacity <= 2048 * STEP;
     fits.then_some(capacity).ok_or_else(|| Failure::usage("the bundle is too large for a demo: 20 MB at most"))
 }
 

@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal};
 use lockstone_sim::Tear;
 
 use super::attack::Outcomes;
+use super::input::FIRMWARE_BYTES;
 use super::life::{Flash, Tally};
 
-const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 const BLOCKS_A_LINE: usize = 64;
 
 /// All figures of a demo.
@@ -113,18 +114,26 @@ impl Figures<'_> {
         lines.concat()
     }
 
-    /// The flash of the first device, a character a block: how much of it is written.
+    /// The flash of the first device, a bar a block: how often it was erased, and in colour whether anything is in it.
     fn picture(&self, paint: &Paint) -> String {
         let Some(flash) = self.flashes.first() else { return String::new() };
+        let most = flash.erase_spread().1;
         let block_bytes = flash.capacity() / flash.blocks().max(1);
-        let bars: Vec<_> = flash.data().chunks(block_bytes).map(|block| bar_of(block, flash.erased())).collect();
+        let bars: Vec<_> = flash
+            .erase_counts()
+            .iter()
+            .zip(flash.data().chunks(block_bytes))
+            .map(|(erases, content)| {
+                let is_blank = content.iter().all(|byte| *byte == flash.erased());
+                paint.with(if is_blank { 90 } else { 36 }, bar_of(*erases, most))
+            })
+            .collect();
         let title = paint.with(1, "LOCKSTONE");
         let size = format!("{} KiB of flash, {} blocks", flash.capacity() / 1024, flash.blocks());
-        let mut text =
-            format!("\n  {title}  one of {} devices: {size}, each bar what is written\n\n", self.flashes.len());
+        let devices = self.flashes.len();
+        let mut text = format!("\n  {title}  one of {devices} devices: {size}, each bar how often one was erased\n\n");
         for line in bars.chunks(BLOCKS_A_LINE) {
-            let line: String = line.iter().collect();
-            text.push_str(&format!("  ▕{}▏\n", paint.with(36, &line)));
+            text.push_str(&format!("  ▕{}▏\n", line.concat()));
         }
         text.push('\n');
         text
@@ -142,7 +151,10 @@ impl Figures<'_> {
         let payload = megabytes(tally.payload);
         let rows = [
             ("stored", format!("{} certificates of {}", self.certificates, self.source)),
-            ("", "a private key, a configuration, a boot counter, a firmware of 48 KiB".to_owned()),
+            (
+                "",
+                format!("a private key, a configuration, a boot counter, a firmware of {} KiB", FIRMWARE_BYTES / 1024),
+            ),
             ("changed", format!("{} times, also several keys at once", grouped(tally.changes))),
             (
                 "power cut",
@@ -188,9 +200,9 @@ fn table(paint: &Paint, rows: &[(&str, String)]) -> String {
     rows.iter().map(row).collect::<String>()
 }
 
-fn bar_of(block: &[u8], erased: u8) -> char {
-    let written = block.chunks(16).filter(|line| line.iter().any(|byte| *byte != erased)).count() * 16;
-    BARS[(written * (BARS.len() - 1)).div_ceil(block.len().max(1)).min(BARS.len() - 1)]
+fn bar_of(erases: u32, most: u32) -> &'static str {
+    let eighths = erases.saturating_mul(8).div_ceil(most.max(1));
+    usize::try_from(eighths).ok().and_then(|eighths| BARS.get(eighths)).copied().unwrap_or("█")
 }
 
 /// `1,234,567`
@@ -211,10 +223,7 @@ mod tests {
     #[test]
     fn numbers_and_bars_are_drawn() {
         assert_eq!([0, 999, 1000, 1_234_567].map(|number: u64| grouped(number)), ["0", "999", "1,000", "1,234,567"]);
-        let mut block = [0xff; 4096];
-        assert_eq!(bar_of(&block, 0xff), ' ');
-        block[0] = 0;
-        assert_eq!(bar_of(&block, 0xff), '▁');
-        assert_eq!(bar_of(&[0; 4096], 0xff), '█');
+        let bars = [0, 1, 10, 79, 80].map(|erases| bar_of(erases, 80));
+        assert_eq!((bars, bar_of(0, 0)), ([" ", "▁", "▁", "█", "█"], " "));
     }
 }

@@ -55,7 +55,7 @@ fn a_first_session() {
         suite      ascon
         flash      1048576 bytes: 256 segments of 4096, 1 in the log, 0 bad
         keys       1, of all clients
-        fill       96 of 926352 bytes, 0 %
+        fill       96 of 929376 bytes, 0 %
         erases     1 to 1 a segment
     "#]]
     .assert_eq(&seen);
@@ -308,7 +308,7 @@ fn a_full_device_says_so_and_can_be_emptied() {
     .assert_eq(&full.shown());
     let large = bench.feed("put dev large", &[1; 31000]);
     expect![[r#"
-        ! lockstone: the value has 31000 bytes, this store holds 19536 in all; nothing was changed
+        ! lockstone: the value has 31000 bytes, this store holds 19680 in all; nothing was changed
         = 2
     "#]]
     .assert_eq(&large.shown());
