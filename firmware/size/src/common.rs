@@ -95,8 +95,9 @@ impl RootKey for Key {
 
 /// The four calls that are measured.
 pub fn run<S: Suite>() -> ! {
+    let memory = &raw mut MEMORY;
     // SAFETY: `_start` runs once, on one core, and calls this once: there is no other reference to `MEMORY`.
-    let memory = unsafe { &mut *(&raw mut MEMORY) };
+    let memory = unsafe { &mut *memory };
     if let Ok(mut store) = Store::<_, S>::mount(Flash, Part::NOR, &Key, memory) {
         let mut value = [0; 64];
         if let Ok(Some(length)) = store.get("boot", &mut value) {
@@ -106,10 +107,14 @@ pub fn run<S: Suite>() -> ! {
         // SAFETY: as for `erase`; a byte has no alignment.
         unsafe { write_volatile(REGISTER as *mut u8, value[0]) };
     }
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 #[panic_handler]
 fn stop(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }

@@ -62,6 +62,16 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.shape_in_buffer().filter(|shape| self.padded_length(*shape) <= room)
     }
 
+    /// The head of the record at `at` and how its tag begins, unverified, if it is linked to what comes before it.
+    pub(super) async fn peek_linked(&mut self, at: Position, before: Option<u32>) -> Option<(Shape, u32)> {
+        let shape = self.peek(at).await?;
+        let tag_at = shape.associated::<S>();
+        let read = self.layout.padded(length_u32(tag_at + 4)).min(self.padded_length(shape));
+        self.fetch(at, self.layout.unit, read.max(self.layout.unit)).await?;
+        let link = link_of(self.buffer.get(tag_at..)?);
+        (before.map(u32::to_le_bytes).as_ref().map(|bytes| &bytes[..]) == Some(self.link())).then_some((shape, link))
+    }
+
     /// Reads bytes `from..to` of what lies at `at` to the same place in the buffer.
     async fn fetch(&mut self, at: Position, from: u32, to: u32) -> Option<()> {
         let range = from as usize..to as usize;

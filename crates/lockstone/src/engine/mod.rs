@@ -102,8 +102,9 @@ struct Resume {
     place: u32,
     /// The record at `start` must be written again, as it may be marginal; else an opening mark is.
     copy: Option<Position>,
-    /// That record commits a transaction: everything the transaction wrote hangs on it.
-    commit: bool,
+    /// Any answer may hang on it: that record commits a transaction, or something unreadable lies behind it that could
+    /// read well another time. Then it's settled before anything is served.
+    for_all: bool,
     /// The counts before that record.
     counts: Counts,
 }

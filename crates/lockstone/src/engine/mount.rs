@@ -469,14 +469,17 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
 
     /// Whether the run whose first record was just passed was written to its end.
     ///
-    /// Looks at heads alone until one says that it is the end, and verifies that one and what follows it. The heads in
-    /// between are verified when the replay comes to them: a false one is damage, and what it hid is in doubt then.
+    /// Where records are linked, looks at heads and links alone until a head says that it is the end, and verifies
+    /// that record and what follows it. A chain of links that leads to a good record is the one that was written: what
+    /// a cut left in a hole has no successor. What lies between is verified when the replay comes to it.
     async fn run_ends(&mut self, scan: Scan, replay: &Replay) -> bool {
         let mut ahead = scan.at;
+        let mut before = scan.link;
         let end = scan.end.unwrap_or(self.layout.segment);
-        while ahead.offset < end
+        while S::LINK > 0
+            && ahead.offset < end
             && replay.void != Some(ahead)
-            && let Some(shape) = self.peek(ahead).await
+            && let Some((shape, link)) = self.peek_linked(ahead, before).await
             && !shape.has(FIRST)
             && !shape.has(RESUME)
         {
@@ -490,6 +493,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                 break;
             }
             ahead = next;
+            before = Some(link);
         }
         self.run_ends_by_scan(scan, replay).await
     }
@@ -534,7 +538,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             link: link.unwrap_or_default(),
             place: self.untouched_after(scan.at.offset, written),
             copy: last.filter(|last| last.counts).map(|last| last.at),
-            commit: last.is_some_and(|last| last.commit),
+            for_all: last.is_some_and(|last| last.commit) || written > scan.at.offset,
             counts: match replay.undo[0] {
                 Some(undo) if last.is_some() => undo.counts,
                 _ => self.log.counts,

@@ -200,7 +200,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     async fn confirm(&mut self, hash: u64) -> Result<(), Error<F::Error>> {
         let Some(resume) = self.log.resume else { return Ok(()) };
         let newest = self.head_of(hash).position(&self.layout, self.log.end.sequence);
-        if resume.commit || (resume.copy.is_some() && newest == resume.copy) {
+        if resume.for_all || (resume.copy.is_some() && newest == resume.copy) {
             self.confirm_last().await?;
         }
         Ok(())
@@ -208,7 +208,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Whatever is asked for: the last record is written again if it may be marginal.
     pub(super) async fn confirm_last(&mut self) -> Result<(), Error<F::Error>> {
-        let marginal = self.log.resume.is_some_and(|resume| resume.copy.is_some());
+        let marginal = self.log.resume.is_some_and(|resume| resume.for_all || resume.copy.is_some());
         if marginal && !self.read_only && self.log.doubt.is_none() {
             self.settle().await?;
         }

@@ -1,6 +1,11 @@
 //! The store against its model, on every geometry, under power cuts, faults and attack.
 #![allow(clippy::cast_possible_truncation, missing_docs, unreachable_pub)]
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod cuts;
+mod faults;
+mod hostile;
+mod interface;
 mod random;
 mod world;

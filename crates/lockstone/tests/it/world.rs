@@ -116,6 +116,8 @@ pub struct Oracle {
     /// The model after the operation in flight, if there is one.
     pub pending: Option<Model>,
     pub version: u64,
+    /// Every state so far, if somebody wants to know.
+    pub history: Option<Vec<Model>>,
 }
 
 /// How a session ended.
@@ -155,6 +157,9 @@ impl Oracle {
     fn acknowledge(&mut self) {
         if let Some(after) = self.pending.take() {
             self.model = after;
+            if let Some(history) = &mut self.history {
+                history.push(self.model.clone());
+            }
         }
     }
 

@@ -4,12 +4,16 @@
 
 #[panic_handler]
 fn stop(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 /// Where the chip begins.
 // SAFETY: nothing else is called `_start`; the linker takes this name as the entry.
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() -> ! {
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }

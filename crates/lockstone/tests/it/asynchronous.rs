@@ -1,0 +1,157 @@
+//! Dropped futures: a call that is dropped at any await leaves the old or the new state, and the store goes on.
+//!
+//! Every operation of the simulator is pending twice, before it acts and after it has acted, so polling a call `n` times
+//! and dropping it then stops the engine at every place where it can be stopped. Runs with the feature `async`.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use lockstone::asynchronous::Store;
+use lockstone::seal::Suite;
+use lockstone::{Ascon, Error, Layout, Plain};
+use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry};
+use lockstone_sim::{SimError, SimFlash};
+
+use crate::world::{Model, Op, Ram, World, name, root, value};
+
+type Sim<'w, const R: usize, const W: usize, const E: usize, S> = Store<'w, &'w mut SimFlash<R, W, E>, S>;
+type Changes = Vec<(usize, Option<Vec<u8>>)>;
+
+/// Polls a future up to `times` times; `None`: it was dropped then.
+fn poll<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..times {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+    }
+    None
+}
+
+fn finish<T>(future: impl Future<Output = T>) -> T {
+    poll(future, 10_000_000).expect("the future never ends")
+}
+
+/// Puts and deletes in one transaction, or one of them alone.
+async fn change<const R: usize, const W: usize, const E: usize, S: Suite>(
+    store: &mut Sim<'_, R, W, E, S>,
+    changes: &Changes,
+) -> Result<(), Error<SimError>> {
+    if let [(index, value)] = &changes[..] {
+        return match value {
+            Some(value) => store.put(&name(*index)[..], value).await,
+            None => store.delete(&name(*index)[..]).await.map(drop),
+        };
+    }
+    let mut transaction = store.transaction(4096).await?;
+    for (index, value) in changes {
+        match value {
+            Some(value) => transaction.put(&name(*index)[..], value).await?,
+            None => drop(transaction.delete(&name(*index)[..]).await?),
+        }
+    }
+    transaction.commit().await
+}
+
+fn applied(model: &Model, changes: &Changes) -> Model {
+    let mut model = model.clone();
+    for (index, value) in changes {
+        match value {
+            Some(value) => model.insert(name(*index), value.clone()),
+            None => model.remove(&name(*index)),
+        };
+    }
+    model
+}
+
+fn read<const R: usize, const W: usize, const E: usize, S: Suite>(store: &mut Sim<'_, R, W, E, S>) -> Model {
+    let mut buffer = vec![0; 8192];
+    let mut found = Model::new();
+    for name in (0..20).map(name) {
+        if let Some(length) = finish(store.get(&name[..], &mut buffer)).unwrap() {
+            found.insert(name, buffer[..length].to_vec());
+        }
+    }
+    found
+}
+
+/// Drops the change after `times` polls; false when it ended before.
+fn drop_after<const R: usize, const W: usize, const E: usize, S: Suite>(
+    world: &mut World<R, W, E>,
+    changes: &Changes,
+    times: usize,
+) -> bool {
+    let old = world.oracle.model.clone();
+    let new = applied(&old, changes);
+    let mut memory = Ram::new();
+    let part = world.part;
+    let mut store: Sim<'_, R, W, E, S> = finish(Store::mount(&mut world.flash, part, &root(), &mut memory)).unwrap();
+    let ended = poll(change(&mut store, changes), times);
+    assert!(matches!(ended, None | Some(Ok(()))), "{ended:?}");
+    let found = read(&mut store);
+    assert!(found == new || (ended.is_none() && found == old), "neither old nor new after {times} polls");
+    // The store goes on, and the next mount finds the same.
+    let next = vec![(17, Some(value(17, 1, 70)))];
+    finish(change(&mut store, &next)).unwrap();
+    world.oracle.model = applied(&found, &next);
+    assert_eq!(read(&mut store), world.oracle.model);
+    finish(store.close()).unwrap();
+    world.verify::<S>().unwrap();
+    world.check_rules();
+    ended.is_none()
+}
+
+#[derive(Default)]
+struct Dropped {
+    drops: u64,
+}
+
+impl Dropped {
+    fn visit<const R: usize, const W: usize, const E: usize, S: Suite>(&mut self, geometry: &Geometry) {
+        let body = Layout::of(R, W, E, geometry.capacity).unwrap().body_max as usize;
+        let mut start = World::<R, W, E>::new(geometry.flash());
+        start.format::<S>().unwrap();
+        let mut setup: Vec<Op> = (0..geometry.capacity / (body + 10)).map(|turn| Op::Put(turn % 4, body - 20)).collect();
+        setup.extend([Op::Put(5, body * 2), Op::Put(6, 10), Op::Delete(1)]);
+        start.run::<S>(&setup).unwrap();
+        let all: [Changes; 4] = [
+            vec![(2, Some(value(2, 900, body * 2)))],
+            vec![(5, None)],
+            vec![(5, Some(value(5, 901, 9)))],
+            vec![(1, Some(value(1, 902, 40))), (5, None), (6, Some(value(6, 903, body + 9)))],
+        ];
+        let mut world = start.copy();
+        for changes in &all {
+            // A record takes a few polls: small steps at the beginning, then every seventh.
+            let mut times = 0;
+            loop {
+                world.become_like(&start);
+                if !drop_after::<R, W, E, S>(&mut world, changes, times) {
+                    break;
+                }
+                self.drops += 1;
+                times += if times < 20 { 1 } else { 7 };
+            }
+        }
+    }
+}
+
+impl Scenario for Dropped {
+    type Output = ();
+
+    fn run<const R: usize, const W: usize, const E: usize>(&mut self, geometry: &Geometry) {
+        if geometry.is_small() {
+            self.visit::<R, W, E, Ascon>(geometry);
+            self.visit::<R, W, E, Plain>(geometry);
+        }
+    }
+}
+
+#[test]
+fn dropped_futures_lose_nothing() {
+    let mut dropped = Dropped::default();
+    for_each_geometry(&mut dropped);
+    println!("dropped futures: {} calls were dropped, none lost a key", dropped.drops);
+    assert!(dropped.drops > 1000);
+}
