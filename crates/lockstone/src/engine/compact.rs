@@ -20,8 +20,9 @@ use super::write::Source;
 use super::{Class, NorFlash, Store, Tail, kept_free, one_source};
 use crate::error::Error;
 use crate::format::header::Counts;
-use crate::format::pointer::pointer_length;
-use crate::format::record::{FIRST, MORE};
+use crate::format::pointer::{Head, pointer_length};
+use crate::format::record::{FIRST, Kind, MORE};
+use crate::report::Cursor;
 use crate::seal::Suite;
 
 #[one_source]
@@ -71,7 +72,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let before = scan.at.offset;
         match self.step(&mut scan, None).await {
             Step::Record { record, .. } => self.keep_if_live(&record).await?,
-            Step::Damaged(_) => {}
+            // Harmless only if nothing that the index reaches lies there.
+            Step::Damaged(_) => self.check_reachable().await?,
             Step::End => {
                 self.free_tail().await?;
                 return Ok(Some(self.layout.segment - before.min(self.layout.segment)));
@@ -98,12 +100,42 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Ok(())
     }
 
+    /// What the heads still name before `oldest` must be tombstones. Anything else is a record that should have been
+    /// written again but could not be read: it must not be forgotten.
+    async fn check_lone(&mut self, oldest: u32) -> Result<(), Error<F::Error>> {
+        for bucket in 0..self.heads.len() {
+            let head = self.heads.get(bucket).copied().unwrap_or(Head::EMPTY);
+            let at = head.position(&self.layout, self.log.end.sequence);
+            if head.is_empty() || at.is_some_and(|at| at.sequence >= oldest) {
+                continue;
+            }
+            let record = self.hop(head).await.ok_or(Error::Damaged)?;
+            if record.shape.kind() != Kind::Tombstone {
+                return Err(Error::Damaged);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything that the index reaches can be read.
+    async fn check_reachable(&mut self) -> Result<(), Error<F::Error>> {
+        let mut cursor = Cursor::new();
+        while !cursor.done {
+            match self.at_or_after(&cursor).await? {
+                Some(record) => self.pass(&mut cursor, self.facts(record.shape).hash),
+                None => self.next_bucket(&mut cursor),
+            }
+        }
+        Ok(())
+    }
+
     /// Everything live was written again: the oldest segment is free. When few were declared so, a mark declares it:
     /// the next header would come too late for a session that begins with a full segment.
     async fn free_tail(&mut self) -> Result<(), Error<F::Error>> {
         let freed = self.log.tail.sequence;
         let newest = self.log.end.sequence;
         let next = self.next_segment(freed, newest).await.unwrap_or(newest);
+        self.check_lone(next).await?;
         self.clear_heads_before(next);
         self.log.tail = Tail { sequence: next, scan: None };
         if self.free_segments(self.log.declaring) < 2 {
@@ -148,6 +180,9 @@ impl<F, S: Suite> Store<'_, F, S> {
     /// Bytes of pointers of a record, as they are on the average of that many: log2 of those in a bucket, and 1.33.
     fn allowance(&self, records: u32) -> u32 {
         let buckets = u32::try_from(self.heads.len()).unwrap_or(u32::MAX).max(1);
+        if self.assumed_pointers() > 0 {
+            return 0;
+        }
         let pointers = (records / buckets).checked_ilog2().map_or(1, |bits| bits + 2);
         super::load::length_u32(pointer_length::<S>()) * pointers
     }

@@ -91,6 +91,8 @@ struct Log {
     debt: i32,
     /// A segment that a mark had freed could not be read whole: the counts need counting.
     incomplete: bool,
+    /// Settling failed in this session; reads do without.
+    stuck: bool,
 }
 
 /// A hole: what lies between `start` and `place` of the newest segment does not count.

@@ -42,6 +42,7 @@ const START: Log = Log {
     doubt: None,
     debt: 0,
     incomplete: false,
+    stuck: false,
 };
 
 /// How often a record may read well and badly in turn.
@@ -241,8 +242,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     async fn mount_once(&mut self, void: Option<Position>) -> Result<Option<Position>, OpenError<F::Error>> {
         self.heads.fill(Head::EMPTY);
         self.used.fill(UNKNOWN);
-        let failed = self.log.failed;
-        self.log = Log { failed, ..START };
+        let Log { failed, stuck, .. } = self.log;
+        self.log = Log { failed, stuck, ..START };
         self.report = Report::default();
         let header = self.find_end(void).await?;
         self.look_behind(&header).await;
@@ -250,23 +251,14 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         Ok(self.replay(&header, oldest, void).await)
     }
 
-    /// The newest header with a record behind it. Those with nothing behind them were being opened.
+    /// The newest header with a record behind it. Those with nothing behind them, or that read well only now and then,
+    /// were being written.
     async fn find_end(&mut self, void: Option<Position>) -> Result<Header, OpenError<F::Error>> {
-        let (mut newest, mut moved) = (None, None);
-        for physical in 0..self.layout.segments {
-            match self.sequence_at(physical).await {
-                Some(sequence) if self.layout.physical(sequence) == physical => newest = newest.max(Some(sequence)),
-                elsewhere => moved = moved.max(elsewhere),
-            }
-        }
-        let mut sequence = newest.ok_or(OpenError::Damaged)?;
-        if moved > newest {
-            // No cut makes a good header at a wrong place: somebody moved the newest segment.
-            self.report.damaged_headers += 1;
-            self.report.doubt = moved.map(|moved| Position::new(moved, 0));
-        }
+        let mut limit = u32::MAX;
         for _ in 0..self.layout.segments {
-            let (header, link) = self.header(sequence).await.ok_or(OpenError::Damaged)?;
+            let Some(sequence) = self.newest_below(limit).await else { break };
+            limit = sequence;
+            let Some((header, link)) = self.header(sequence).await else { continue };
             let start = Position::new(sequence, self.header_length());
             let mut scan = Scan::new(start, None, Some(link));
             if !matches!(self.step(&mut scan, void).await, Step::End) {
@@ -275,9 +267,25 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             if header.previous >= sequence {
                 return Err(OpenError::HalfFormatted);
             }
-            sequence = header.previous;
         }
         Err(OpenError::Damaged)
+    }
+
+    /// The largest sequence number below `limit` of a good header at its place.
+    async fn newest_below(&mut self, limit: u32) -> Option<u32> {
+        let (mut newest, mut moved) = (None, None);
+        for physical in 0..self.layout.segments {
+            match self.sequence_at(physical).await.filter(|sequence| *sequence < limit) {
+                Some(sequence) if self.layout.physical(sequence) == physical => newest = newest.max(Some(sequence)),
+                elsewhere => moved = moved.max(elsewhere),
+            }
+        }
+        if moved > newest {
+            // No cut makes a good header at a wrong place: somebody moved the newest segment.
+            self.report.damaged_headers += 1;
+            self.report.doubt = self.report.doubt.max(moved.map(|moved| Position::new(moved, 0)));
+        }
+        newest
     }
 
     /// Sequence number of the good header in a physical segment, wherever it belongs.

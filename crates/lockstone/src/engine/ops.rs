@@ -209,10 +209,18 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whatever is asked for: the last record is written again if it may be marginal.
     pub(super) async fn confirm_last(&mut self) -> Result<(), Error<F::Error>> {
         let marginal = self.log.resume.is_some_and(|resume| resume.for_all || resume.copy.is_some());
-        if marginal && !self.read_only && self.log.doubt.is_none() {
-            self.settle().await?;
+        if !marginal || self.read_only || self.log.doubt.is_some() || self.log.stuck {
+            return Ok(());
         }
-        Ok(())
+        match self.settle().await {
+            Ok(()) => Ok(()),
+            Err(Error::Damaged) => Err(Error::Damaged),
+            // Nothing can be written any more: serve what can be read, as a read-only mount does.
+            Err(_) => {
+                self.log.stuck = true;
+                self.ready().await
+            }
+        }
     }
 
     /// Copies part of a value; the entry is in the buffer.

@@ -192,6 +192,7 @@ impl<F, S: Suite> Store<'_, F, S> {
     pub(super) fn expected_length(&self, kind: Kind, name: usize, inline: usize) -> u32 {
         let entry = kind == Kind::Entry;
         let shape = Shape::single(kind, name, inline).with(CLIENT, entry).with(LONG, entry);
+        let shape = shape.with_pointers(self.assumed_pointers());
         self.padded_length(shape) + self.pointer_allowance()
     }
 }

@@ -82,7 +82,8 @@ fn overwrite(_: &Geometry, _: &Layout) -> Script {
 fn delete(_: &Geometry, _: &Layout) -> Script {
     let puts = (0..8).map(|index| Op::Put(index, 12 * index));
     let deletes = [0, 3, 3, 7, 1, 9].map(Op::Delete);
-    let again = [Op::Put(3, 40), Op::Put(7, 5), Op::Delete(3), Op::Delete(2), Op::Put(9, 0), Op::Delete(9), Op::Put(3, 1)];
+    let again =
+        [Op::Put(3, 40), Op::Put(7, 5), Op::Delete(3), Op::Delete(2), Op::Put(9, 0), Op::Delete(9), Op::Put(3, 1)];
     simple(puts.chain(deletes).chain(again).collect())
 }
 
@@ -201,7 +202,14 @@ fn names(_: &Geometry, _: &Layout) -> Script {
 
 /// What is written after a recovery, before the clean close.
 fn afterlife() -> [Op; 6] {
-    [Op::Put(0, 10), Op::Put(50, 100), Op::Delete(0), Op::Transaction(vec![(1, Some(3)), (50, None)]), Op::Put(2, 1), Op::Reopen]
+    [
+        Op::Put(0, 10),
+        Op::Put(50, 100),
+        Op::Delete(0),
+        Op::Transaction(vec![(1, Some(3)), (50, None)]),
+        Op::Put(2, 1),
+        Op::Reopen,
+    ]
 }
 
 /// A place to cut.
@@ -314,7 +322,12 @@ impl<'a> Tour<'a> {
         let layout = Layout::of(R, W, E, geometry.capacity).unwrap();
         let script = (self.scene.script)(geometry, &layout);
         let Ok(mut stage) = catch_unwind(|| Stage::<R, W, E>::new::<S>(geometry, &script)) else {
-            let id = format!("{}/{}/{}, without any cut", self.scene.name, geometry.name, if plain { "plain" } else { "ascon" });
+            let id = format!(
+                "{}/{}/{}, without any cut",
+                self.scene.name,
+                geometry.name,
+                if plain { "plain" } else { "ascon" }
+            );
             self.failures.push(id);
             return;
         };
@@ -350,7 +363,9 @@ impl<'a> Tour<'a> {
         CASES.fetch_add(1, Relaxed);
         if catch_unwind(AssertUnwindSafe(|| stage.play::<S>(&case))).is_err() {
             let id = case.id();
-            eprintln!("case {id} failed: LOCKSTONE_CASE={id} cargo test -p lockstone --test it replay_case -- --nocapture");
+            eprintln!(
+                "case {id} failed: LOCKSTONE_CASE={id} cargo test -p lockstone --test it replay_case -- --nocapture"
+            );
             self.failures.push(id);
         }
         let trace = stage.scratch.flash.take_trace();
@@ -468,7 +483,8 @@ fn parse(id: &str) -> Option<(&'static Scene, Case)> {
 #[test]
 fn replay_case() {
     let id = std::env::var("LOCKSTONE_CASE").unwrap_or("mixed/word4/ascon/5/bits/1/ecc".into());
-    let (scene, case) = parse(&id).unwrap_or_else(|| panic!("`{id}` is no case: scenario/geometry/suite/op/tear[/op2/tear2]"));
+    let (scene, case) =
+        parse(&id).unwrap_or_else(|| panic!("`{id}` is no case: scenario/geometry/suite/op/tear[/op2/tear2]"));
     assert_eq!(case.id(), id);
     let mut tour = Tour { only: Some(&case), ..Tour::new(scene) };
     run_on(case.geometry, &mut tour);

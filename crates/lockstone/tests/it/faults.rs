@@ -294,12 +294,23 @@ impl Trial for FullAgain {
                     .unwrap();
                 for index in 0..count {
                     let deleted = store.delete(&name(100 + index)[..]);
-                    assert_eq!(deleted, Ok(true), "{}/{} {length} bytes, round {round}, {index} of {count}", geometry.name, S::NAME);
+                    assert_eq!(
+                        deleted,
+                        Ok(true),
+                        "{}/{} {length} bytes, round {round}, {index} of {count}",
+                        geometry.name,
+                        S::NAME
+                    );
                 }
                 assert_eq!(store.stats().unwrap().keys, 0);
                 held.push(count);
             }
-            assert!(held[0] > 0 && held.iter().all(|count| *count == held[0]), "{}/{} {length}: {held:?}", geometry.name, S::NAME);
+            assert!(
+                held[0] > 0 && held.iter().all(|count| *count == held[0]),
+                "{}/{} {length}: {held:?}",
+                geometry.name,
+                S::NAME
+            );
         }
     }
 }

@@ -201,15 +201,18 @@ fn look<const R: usize, const W: usize, const E: usize, S: Suite>(
     what: impl Fn() -> String,
 ) {
     match catch_unwind(AssertUnwindSafe(|| device.ask::<S>())) {
-        Ok(seen) => tally.note(judge(&seen, &device.states), allowed, || format!("{}: {}", what(), wrong(&seen, &device.states))),
+        Ok(seen) => tally
+            .note(judge(&seen, &device.states), allowed, || format!("{}: {}", what(), wrong(&seen, &device.states))),
         Err(_) => tally.failures.push(format!("panic: {}", what())),
     }
 }
 
 fn wrong(seen: &Result<Answers, OpenError<SimError>>, states: &[Model]) -> String {
     let (Ok(answers), Some(newest)) = (seen, states.last()) else { return String::new() };
-    let stale = answers.iter().filter(|(name, answer)| answer.as_ref().is_ok_and(|value| value.as_ref() != newest.get(*name)));
-    let names: Vec<_> = stale.map(|(name, _)| String::from_utf8_lossy(&name[..name.len().min(8)]).into_owned()).collect();
+    let stale =
+        answers.iter().filter(|(name, answer)| answer.as_ref().is_ok_and(|value| value.as_ref() != newest.get(*name)));
+    let names: Vec<_> =
+        stale.map(|(name, _)| String::from_utf8_lossy(&name[..name.len().min(8)]).into_owned()).collect();
     format!("not the newest: {names:?}")
 }
 
@@ -230,7 +233,9 @@ impl Attack for Flips {
             }
             let bit = byte * 8 + byte * 5 % 8;
             device.world.flash.flip_bit(bit);
-            look::<R, W, E, S>(&mut device, &mut self.tally, &HONEST, || format!("{}/{} bit {bit}", geometry.name, S::NAME));
+            look::<R, W, E, S>(&mut device, &mut self.tally, &HONEST, || {
+                format!("{}/{} bit {bit}", geometry.name, S::NAME)
+            });
             device.world.flash.flip_bit(bit);
         }
     }
@@ -301,7 +306,9 @@ impl Attack for Truncated {
             device.world.become_like(&pristine.world);
             device.world.flash.data_mut()[keep..].fill(erased);
             // A log that ends earlier is an older state.
-            look::<R, W, E, S>(&mut device, &mut self.tally, &ROLLED_BACK, || format!("{}/{} keeps {keep}", geometry.name, S::NAME));
+            look::<R, W, E, S>(&mut device, &mut self.tally, &ROLLED_BACK, || {
+                format!("{}/{} keeps {keep}", geometry.name, S::NAME)
+            });
         }
     }
 }
@@ -345,7 +352,11 @@ impl Blocks {
         id: &str,
     ) {
         // Only the sealed suite promises anything against an attacker who knows the format.
-        let allowed: &[Class] = if S::OPAQUE { &ROLLED_BACK } else { &[Class::Refused, Class::Right, Class::Reported, Class::Older, Class::OlderReported, Class::Mixture] };
+        let allowed: &[Class] = if S::OPAQUE {
+            &ROLLED_BACK
+        } else {
+            &[Class::Refused, Class::Right, Class::Reported, Class::Older, Class::OlderReported, Class::Mixture]
+        };
         let blocks = device.world.flash.blocks();
         let step = (blocks / 16).max(1);
         let mut victim = device.copy();
@@ -378,16 +389,22 @@ impl Blocks {
     ) {
         let tally = if spliced { &mut self.spliced } else { &mut self.replayed };
         let blocks = device.world.flash.blocks();
-        let differ: Vec<usize> = (0..blocks).filter(|block| image[block * E..][..E] != device.world.flash.data()[block * E..][..E]).collect();
+        let differ: Vec<usize> = (0..blocks)
+            .filter(|block| image[block * E..][..E] != device.world.flash.data()[block * E..][..E])
+            .collect();
         let single = differ.iter().map(|block| vec![*block]);
         let tails = (1..differ.len()).map(|from| differ[from..].to_vec());
-        let random = (0..12).map(|seed| differ.iter().copied().filter(|block| Random(seed << 8 | *block as u64).below(2) == 0).collect());
+        let random = (0..12).map(|seed| {
+            differ.iter().copied().filter(|block| Random(seed << 8 | *block as u64).below(2) == 0).collect()
+        });
         let sets: Vec<Vec<usize>> = single.chain(tails).chain(random).collect();
         let mut victim = device.copy();
         for set in sets {
             victim.world.become_like(&device.world);
             set.iter().for_each(|block| victim.world.flash.copy_block(image, *block));
-            look::<R, W, E, S>(&mut victim, tally, allowed, || format!("{id} blocks {set:?} from {}", if spliced { "the fork" } else { "the past" }));
+            look::<R, W, E, S>(&mut victim, tally, allowed, || {
+                format!("{id} blocks {set:?} from {}", if spliced { "the fork" } else { "the past" })
+            });
         }
     }
 }
@@ -396,8 +413,15 @@ impl Blocks {
 fn hostile_blocks() {
     let mut blocks = Blocks::default();
     for_each_geometry(&mut BothSuites(&mut blocks));
-    println!("hostile, swapped {:?}, replayed {:?}, spliced {:?}", blocks.swapped.classes, blocks.replayed.classes, blocks.spliced.classes);
-    let all = [("swapped blocks", &blocks.swapped), ("replayed blocks", &blocks.replayed), ("spliced forks", &blocks.spliced)];
+    println!(
+        "hostile, swapped {:?}, replayed {:?}, spliced {:?}",
+        blocks.swapped.classes, blocks.replayed.classes, blocks.spliced.classes
+    );
+    let all = [
+        ("swapped blocks", &blocks.swapped),
+        ("replayed blocks", &blocks.replayed),
+        ("spliced forks", &blocks.spliced),
+    ];
     let count = all.iter().map(|(_, tally)| tally.failures.len()).sum::<usize>();
     for (name, tally) in all {
         tally.failures.iter().take(8).for_each(|failure| println!("{name}: {failure}"));
@@ -434,7 +458,9 @@ impl Attack for Foreign {
             victim.world.become_like(&device.world);
             victim.world.flash.copy_block(stranger.data(), block);
             // The other store is one that this device could have been before it was formatted again.
-            look::<R, W, E, S>(&mut victim, &mut tally, &ROLLED_BACK, || format!("{}/{} foreign block {block}", geometry.name, S::NAME));
+            look::<R, W, E, S>(&mut victim, &mut tally, &ROLLED_BACK, || {
+                format!("{}/{} foreign block {block}", geometry.name, S::NAME)
+            });
         }
         assert!(tally.failures.is_empty(), "{:#?}", tally.failures);
     }

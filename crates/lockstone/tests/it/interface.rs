@@ -59,7 +59,10 @@ fn values<S: Suite>() {
             assert_eq!(store.length("value"), Ok(Some(length as u32)));
             assert_eq!(store.contains("value"), Ok(true));
             if let Some(short) = length.checked_sub(1) {
-                assert_eq!(store.get("value", &mut buffer[..short]), Err(Error::BufferTooSmall { needed: length as u32 }));
+                assert_eq!(
+                    store.get("value", &mut buffer[..short]),
+                    Err(Error::BufferTooSmall { needed: length as u32 })
+                );
             }
         }
         assert_eq!(store.length("nothing"), Ok(None));
@@ -94,7 +97,10 @@ fn ranges_over_every_boundary() {
                     let expected = &wanted[offset.min(length)..(offset + window).min(length)];
                     assert_eq!(store.get_range("ranges", offset as u32, &mut buffer), Ok(Some(expected.len())));
                     assert_eq!(&buffer[..expected.len()], expected, "{length} bytes, {window} from {offset}");
-                    assert!(buffer[expected.len()..].iter().all(|byte| *byte == 0xaa), "more was written than returned");
+                    assert!(
+                        buffer[expected.len()..].iter().all(|byte| *byte == 0xaa),
+                        "more was written than returned"
+                    );
                 }
             }
         }

@@ -28,7 +28,11 @@ impl Scenario for Life<'_> {
         let start = std::time::Instant::now();
         let outcome = std::panic::catch_unwind(move || {
             let world = World::<R, W, E>::new(geometry.flash());
-            if plain { live::<R, W, E, Plain>(world, geometry, seed, steps) } else { live::<R, W, E, Ascon>(world, geometry, seed, steps) }
+            if plain {
+                live::<R, W, E, Plain>(world, geometry, seed, steps)
+            } else {
+                live::<R, W, E, Ascon>(world, geometry, seed, steps)
+            }
         });
         trace(|| format!("{id}: {:?}", start.elapsed()));
         outcome.unwrap_or_else(|_| panic!("random life {id} failed (LOCKSTONE_LIFE={id} runs it alone)"))

@@ -398,7 +398,9 @@ pub fn read_all<const R: usize, const W: usize, const E: usize, S: Suite>(
     let models = std::iter::once(&oracle.model).chain(&oracle.pending);
     let mut buffer = vec![0; models.flat_map(Model::values).map(Vec::len).max().unwrap_or(0)];
     for name in names {
-        let length = store.get(&name[..], &mut buffer).map_err(|error| format!("get {}: {error:?} {:?}", String::from_utf8_lossy(&name[..name.len().min(12)]), store.report()))?;
+        let length = store.get(&name[..], &mut buffer).map_err(|error| {
+            format!("get {}: {error:?} {:?}", String::from_utf8_lossy(&name[..name.len().min(12)]), store.report())
+        })?;
         if let Some(length) = length {
             found.insert(name.clone(), buffer[..length].to_vec());
         }
@@ -412,7 +414,9 @@ fn check_listing<const R: usize, const W: usize, const E: usize, S: Suite>(
 ) -> Result<(), String> {
     let (mut cursor, mut name) = (Cursor::new(), [0; 255]);
     let mut listed = Vec::new();
-    while let Some(length) = store.next_key(&mut cursor, 0, b"", &mut name).map_err(|error| format!("list: {error:?}"))? {
+    while let Some(length) =
+        store.next_key(&mut cursor, 0, b"", &mut name).map_err(|error| format!("list: {error:?}"))?
+    {
         listed.push(name[..length].to_vec());
     }
     listed.sort();
@@ -428,7 +432,9 @@ fn check_listing<const R: usize, const W: usize, const E: usize, S: Suite>(
 
 fn difference(found: &Model, old: &Model, new: Option<&Model>) -> String {
     let mut text = String::new();
-    let is = |model: Option<&Model>, name: &Vec<u8>, value: Option<&Vec<u8>>| model.and_then(|model| model.get(name)) == value;
+    let is = |model: Option<&Model>, name: &Vec<u8>, value: Option<&Vec<u8>>| {
+        model.and_then(|model| model.get(name)) == value
+    };
     for name in found.keys().chain(old.keys()).chain(new.into_iter().flat_map(|new| new.keys())) {
         let value = found.get(name);
         let kind = match (is(Some(old), name, value), is(new, name, value)) {
@@ -438,7 +444,8 @@ fn difference(found: &Model, old: &Model, new: Option<&Model>) -> String {
             (false, true) => "new",
             _ => "NEITHER",
         };
-        let lengths = (value.map(Vec::len), old.get(name).map(Vec::len), new.and_then(|new| new.get(name)).map(Vec::len));
+        let lengths =
+            (value.map(Vec::len), old.get(name).map(Vec::len), new.and_then(|new| new.get(name)).map(Vec::len));
         text += &format!("{:?}: {kind}, bytes found, old, new: {lengths:?}\n", String::from_utf8_lossy(name));
     }
     text
