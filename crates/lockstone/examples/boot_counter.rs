@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Store::<_, Ascon>::format(&mut flash, Part::NOR, &root, &mut Dice, &mut Ram::new())?;
 
     let (mut last, mut cuts) = (0, 0);
-    for start in 0..1_000 {
-        flash.cut_at(start % 7, Tear::ALL[start as usize % Tear::ALL.len()]);
+    for (start, tear) in (0..1_000).zip(Tear::ALL.into_iter().cycle()) {
+        flash.cut_at(start % 7, tear);
         match boot(&mut flash, &root) {
             // A count that was cut may be there all the same: a number can be skipped, none comes twice.
             Ok(boots) => {

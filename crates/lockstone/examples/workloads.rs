@@ -56,6 +56,10 @@ impl Random {
         (z ^ (z >> 31)) % limit
     }
 
+    fn index(&mut self, limit: usize) -> usize {
+        usize::try_from(self.below(limit as u64)).unwrap_or(0)
+    }
+
     fn bytes(&mut self, length: u64) -> Vec<u8> {
         (0..length).map(|_| self.below(256).to_le_bytes()[0]).collect()
     }
@@ -82,7 +86,9 @@ impl rand_core::TryRng for Identity {
 }
 
 fn names(random: &mut Random) -> Vec<String> {
-    (0..KEYS).map(|index| format!("k{index:03}{}", "x".repeat(usize::try_from(random.below(12)).unwrap_or(0)))).collect()
+    (0..KEYS)
+        .map(|index| format!("k{index:03}{}", "x".repeat(usize::try_from(random.below(12)).unwrap_or(0))))
+        .collect()
 }
 
 /// One step on a freshly mounted store, counted.
@@ -114,7 +120,7 @@ fn first<S: Suite>(table: &mut Table, amplification: f64) {
     }
     let (mut payload, start) = (0, store.flash().counts());
     for _ in 0..ROUNDS {
-        let name = &names[random.below(KEYS as u64) as usize];
+        let name = &names[random.index(KEYS)];
         let length = 16 + random.below(49);
         payload += name.len() as u64 + length;
         store.put(name.as_str(), &random.bytes(length)).expect("room");
@@ -122,7 +128,7 @@ fn first<S: Suite>(table: &mut Table, amplification: f64) {
     let updates = store.flash().counts() - start;
     let gets = measure(&mut store, |store, random| {
         let mut buffer = [0; 64];
-        assert!(store.get(names[random.below(KEYS as u64) as usize].as_str(), &mut buffer).expect("sound").is_some());
+        assert!(store.get(names[random.index(KEYS)].as_str(), &mut buffer).expect("sound").is_some());
     });
     let misses = measure(&mut store, |store, random| {
         let name = format!("absent{}", random.below(1 << 40));

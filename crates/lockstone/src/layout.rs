@@ -37,12 +37,12 @@ impl LayoutError {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::ProgramUnit => "the program unit must be a power of two from 1 to 512 bytes",
-            Self::EraseBlock => {
-                "the erase block must be from 128 bytes to 256 KiB and a multiple of the program unit"
-            }
+            Self::EraseBlock => "the erase block must be from 128 bytes to 256 KiB and a multiple of the program unit",
             Self::ReadUnit => "the read unit must divide the program unit (or be at most 4 bytes)",
             Self::TooSmall => "at least four segments (of at least 2 KiB and one erase block each) must fit",
-            Self::TooLarge => "a store has at most 65,535 segments and 2^26 places of one program unit (at least 4 bytes)",
+            Self::TooLarge => {
+                "a store has at most 65,535 segments and 2^26 places of one program unit (at least 4 bytes)"
+            }
             Self::Heads => "a store has from 1 to 65,535 bucket heads",
             Self::Buffer => "the record buffer is smaller than buffer_size says",
         }

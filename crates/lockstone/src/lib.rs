@@ -87,10 +87,10 @@ pub use key::{ClientId, Key};
 pub use layout::{Layout, LayoutError, POINTERS_MAX, Part, Position, buffer_size};
 pub use memory::Memory;
 pub use report::{Cursor, Report, Stats};
-#[cfg(feature = "ascon")]
-pub use seal::{Ascon, SoftRootKey};
 #[cfg(feature = "plain")]
 pub use seal::Plain;
+#[cfg(feature = "ascon")]
+pub use seal::{Ascon, SoftRootKey};
 
 /// The blocking store, over `embedded_storage::nor_flash::NorFlash`.
 #[path = "."]

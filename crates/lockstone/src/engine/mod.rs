@@ -93,6 +93,8 @@ struct Log {
     incomplete: bool,
     /// Settling failed in this session; reads do without.
     stuck: bool,
+    /// The call that comes is made by the transaction that is open.
+    entered: bool,
 }
 
 /// A hole: what lies between `start` and `place` of the newest segment does not count.
@@ -146,7 +148,8 @@ struct Target {
 }
 
 impl Path {
-    const EMPTY: Self = Self { levels: [0; POINTERS_MAX], heads: [Head::EMPTY; POINTERS_MAX], length: 0, omitted: 0, target: None };
+    const EMPTY: Self =
+        Self { levels: [0; POINTERS_MAX], heads: [Head::EMPTY; POINTERS_MAX], length: 0, omitted: 0, target: None };
 
     fn clear(&mut self) {
         self.length = 0;

@@ -43,6 +43,7 @@ const START: Log = Log {
     debt: 0,
     incomplete: false,
     stuck: false,
+    entered: false,
 };
 
 /// How often a record may read well and badly in turn.
@@ -463,7 +464,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             replay.counting = false;
         }
         let commit = facts.class == Class::Mark && replay.run_counts && !record.shape.has(FIRST);
-        replay.last = Some(Last { at: record.at, counts: in_index || commit, commit, closing, more: record.shape.has(MORE) });
+        replay.last =
+            Some(Last { at: record.at, counts: in_index || commit, commit, closing, more: record.shape.has(MORE) });
     }
 
     /// Counts a record as the write of it did.
@@ -596,9 +598,7 @@ impl<F, S: Suite> Store<'_, F, S> {
             return false;
         }
         let mut reader = Reader(self.inline(record.shape));
-        if let (Some(oldest), Some(digest), true) =
-            (reader.u32(), reader.u64(), record.at.sequence == replay.newest)
-        {
+        if let (Some(oldest), Some(digest), true) = (reader.u32(), reader.u64(), record.at.sequence == replay.newest) {
             self.settle_doubt(digest, oldest, record.at);
         }
         true
@@ -642,6 +642,9 @@ impl<F, S: Suite> Store<'_, F, S> {
     }
 }
 
+/// What the headers say, and the newest authentic one with the keys of its store.
+type Surveyed<S> = (Survey, Option<(Header, S)>);
+
 /// Reads all headers; the newest authentic one decides which store this is.
 #[one_source]
 async fn survey<F: NorFlash, S: Suite, K: RootKey>(
@@ -650,7 +653,7 @@ async fn survey<F: NorFlash, S: Suite, K: RootKey>(
     root: &K,
     layout: &Layout,
     buffer: &mut [u8],
-) -> Result<(Survey, Option<(Header, S)>), OpenError<F::Error>> {
+) -> Result<Surveyed<S>, OpenError<F::Error>> {
     let mut survey = Survey { found: None, blank: true };
     let mut newest: Option<(Header, S)> = None;
     let length = (header_length::<S>(layout) as usize).min(buffer.len());

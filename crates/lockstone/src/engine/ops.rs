@@ -236,7 +236,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             self.confirm(chunk_hash).await?;
             let record = self.walk(chunk_hash).await?.ok_or(Error::Damaged)?;
             let data = self.inline(record.shape);
-            if record.shape.kind() != Kind::Chunk || data.len() != (to - from) as usize || self.name(record.shape) != name {
+            if record.shape.kind() != Kind::Chunk
+                || data.len() != (to - from) as usize
+                || self.name(record.shape) != name
+            {
                 target.fill(0);
                 return Err(Error::Damaged);
             }

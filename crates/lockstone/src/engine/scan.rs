@@ -15,8 +15,8 @@
 
 use super::load::Loaded;
 use super::{NorFlash, Store, one_source};
-use crate::layout::Position;
 use crate::format::record::RESUME;
+use crate::layout::Position;
 use crate::seal::Suite;
 
 /// Where a scan stands in its segment.
@@ -183,7 +183,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 continue;
             }
             let Some(record) = self.load(at, None).await else { continue };
-            let Some((undone, link, start)) = self.fit(scan, &record).filter(|_| record.shape.has(RESUME)) else { continue };
+            let Some((undone, link, start)) = self.fit(scan, &record).filter(|_| record.shape.has(RESUME)) else {
+                continue;
+            };
             found = Some((record, start, link, undone));
             let next = Position::new(at.sequence, record.after());
             if self.load(next, None).await.is_some() && self.is_linked(Some(record.link)) {

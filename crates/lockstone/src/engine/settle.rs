@@ -22,7 +22,7 @@ const TRIES: u32 = 4;
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Looks at flash again if the last call did not end.
     pub(super) async fn ready(&mut self) -> Result<(), Error<F::Error>> {
-        if self.log.settled || self.log.run.is_some() {
+        if self.is_inside_transaction() || self.log.settled {
             return Ok(());
         }
         self.mount_log(None).await.map_err(|_| Error::Damaged)
@@ -30,7 +30,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Ready, and allowed to write.
     pub(super) async fn writable(&mut self) -> Result<(), Error<F::Error>> {
-        if self.log.run.is_some() {
+        if self.is_inside_transaction() {
             return Ok(());
         }
         self.ready().await?;
@@ -99,5 +99,18 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.append(shape, source, Some(hash)).await?;
         self.log.settled = true;
         Ok(())
+    }
+}
+
+impl<F, S> Store<'_, F, S> {
+    /// Whether a live transaction makes this call. A run that anything else left open (an error, a dropped future, a
+    /// transaction that was forgotten) does not count; flash is looked at again.
+    fn is_inside_transaction(&mut self) -> bool {
+        let entered = core::mem::take(&mut self.log.entered);
+        let inside = self.log.run.is_some_and(|run| run.open_ended && entered);
+        if !inside && self.log.run.take().is_some() {
+            self.log.settled = false;
+        }
+        inside
     }
 }

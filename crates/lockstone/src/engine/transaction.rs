@@ -9,6 +9,7 @@ use super::{NorFlash, Run, Store, kept_free, one_source};
 use crate::error::Error;
 use crate::format::record::{Kind, MARK_COMMIT, Shape};
 use crate::key::Key;
+use crate::layout::Position;
 use crate::seal::Suite;
 
 /// Several changes that become visible together. Dropping it takes all of them back.
@@ -41,7 +42,7 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
     /// [`Error`]. After [`Error::Full`], [`Error::TooLarge`], [`Error::InvalidName`] or [`Error::Collision`] the
     /// transaction can go on without this change; after others it can't be committed.
     pub async fn put<'k>(&mut self, key: impl Into<Key<'k>>, value: &[u8]) -> Result<(), Error<F::Error>> {
-        let before = self.store.log.end;
+        let before = self.enter()?;
         let result = self.store.put(key, value).await;
         self.note(result, before)
     }
@@ -51,7 +52,7 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
     /// # Errors
     /// As [`put`](Self::put).
     pub async fn delete<'k>(&mut self, key: impl Into<Key<'k>>) -> Result<bool, Error<F::Error>> {
-        let before = self.store.log.end;
+        let before = self.enter()?;
         let result = self.store.delete(key).await;
         self.note(result, before)
     }
@@ -65,6 +66,10 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
         key: impl Into<Key<'k>>,
         buffer: &mut [u8],
     ) -> Result<Option<usize>, Error<F::Error>> {
+        if self.broken {
+            return Err(Error::Aborted);
+        }
+        self.store.log.entered = true;
         self.store.get(key, buffer).await
     }
 
@@ -88,15 +93,34 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
         Ok(())
     }
 
-    /// An error after which records were written leaves the run in disorder.
-    fn note<T>(&mut self, result: Result<T, Error<F::Error>>, before: crate::layout::Position) -> Result<T, Error<F::Error>> {
-        let harmless = matches!(
+    /// Before a change: until it ends well the transaction is broken, also when the call is dropped half-way.
+    fn enter(&mut self) -> Result<Before, Error<F::Error>> {
+        if self.broken {
+            return Err(Error::Aborted);
+        }
+        let before = Before { end: self.store.log.end };
+        self.store.log.entered = true;
+        self.broken = true;
+        Ok(before)
+    }
+
+    /// After a change: an error after which records were written leaves the run in disorder.
+    fn note<T>(&mut self, result: Result<T, Error<F::Error>>, before: Before) -> Result<T, Error<F::Error>> {
+        let refused = matches!(
             result,
-            Ok(_) | Err(Error::Full | Error::TooLarge | Error::InvalidName | Error::Collision | Error::BufferTooSmall { .. })
+            Err(Error::Full | Error::TooLarge | Error::InvalidName | Error::Collision | Error::BufferTooSmall { .. })
         );
-        self.broken |= !harmless || (result.is_err() && before != self.store.log.end);
+        let harmless = result.is_ok() || (refused && before.end == self.store.log.end);
+        self.broken = !harmless;
+        self.store.log.entered = false;
         result
     }
+}
+
+/// What a change may leave as it was.
+#[derive(Clone, Copy)]
+struct Before {
+    end: Position,
 }
 
 impl<F, S> Drop for Transaction<'_, '_, F, S> {

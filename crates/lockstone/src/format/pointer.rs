@@ -57,7 +57,7 @@ impl Head {
 
     /// Where the record is, given the newest sequence number; `None` for a place that was never written.
     pub(crate) fn position(self, layout: &Layout, newest: u32) -> Option<Position> {
-        let place = self.word & (1 << place_bits(layout)) - 1;
+        let place = self.word & ((1 << place_bits(layout)) - 1);
         let per_segment = layout.segment / layout.unit;
         let (physical, offset) = (place / per_segment, place % per_segment * layout.unit);
         let back = (layout.physical(newest) + layout.segments).checked_sub(physical)? % layout.segments;

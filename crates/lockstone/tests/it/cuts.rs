@@ -48,10 +48,10 @@ struct Scene {
 }
 
 const fn every(name: &'static str, script: fn(&Geometry, &Layout) -> Script) -> Scene {
-    Scene { name, script, small: 1, large: 7, tears: 10, twice: 4 }
+    Scene { name, script, small: 1, large: 7, tears: 10, twice: 7 }
 }
 
-const SCENES: [Scene; 11] = [
+const SCENES: [Scene; 13] = [
     every("fill", fill),
     every("overwrite", overwrite),
     every("delete", delete),
@@ -59,9 +59,11 @@ const SCENES: [Scene; 11] = [
     every("chunked", chunked),
     every("restart", restart),
     every("mixed", mixed),
+    every("revive", revive),
+    every("batches", batches),
     Scene { large: 0, tears: 3, ..every("compaction", compaction) },
     Scene { small: 13, large: 0, tears: 1, ..every("turn", turn) },
-    Scene { large: 0, tears: 1, ..every("full", full) },
+    Scene { small: 3, large: 0, tears: 1, ..every("full", full) },
     Scene { small: 7, large: 31, tears: 1, twice: 10, ..every("names", names) },
 ];
 
@@ -145,6 +147,31 @@ fn mixed(_: &Geometry, layout: &Layout) -> Script {
         Op::Restart,
         Op::Abandon(vec![(1, None)]),
         Op::Put(2, 15),
+    ])
+}
+
+/// The same few keys come and go over restarts and dropped transactions.
+fn revive(_: &Geometry, _: &Layout) -> Script {
+    let mut cut = Vec::new();
+    for turn in 0..6 {
+        cut.extend([Op::Put(turn % 2, 20 + turn), Op::Put(3, 90), Op::Delete(turn % 2), Op::Delete(3)]);
+        cut.extend((turn % 2 == 0).then(|| Op::Abandon(vec![(3, Some(turn)), (turn % 2, Some(50))])));
+        cut.extend((turn % 3 == 2).then_some(Op::Restart));
+        cut.push(Op::Put(turn % 2, 0));
+    }
+    simple(cut)
+}
+
+/// Transactions that fill, empty and replace several keys, long values among them.
+fn batches(_: &Geometry, layout: &Layout) -> Script {
+    let body = layout.body_max as usize;
+    simple(vec![
+        Op::Transaction((0..6).map(|index| (index, Some(index * 13))).collect()),
+        Op::Transaction(vec![(3, Some(body + 30)), (4, Some(2)), (0, None)]),
+        Op::Transaction((0..6).map(|index| (index, (index % 2 == 0).then_some(25))).collect()),
+        Op::Abandon(vec![(0, None), (2, None), (7, Some(body + 30))]),
+        Op::Transaction(vec![(7, Some(60)), (3, None), (2, Some(1))]),
+        Op::Transaction((0..8).map(|index| (index, None)).collect()),
     ])
 }
 
@@ -300,13 +327,16 @@ struct Tour<'a> {
     only: Option<&'a Case>,
     /// Count the cases, don't play them.
     count_only: bool,
-    cases: u64,
+    once: u64,
+    twice: u64,
+    /// Cases that ran; after too many failures the rest don't.
+    played: u64,
     failures: Vec<String>,
 }
 
 impl<'a> Tour<'a> {
     fn new(scene: &'a Scene) -> Self {
-        Self { scene, only: None, count_only: false, cases: 0, failures: Vec::new() }
+        Self { scene, only: None, count_only: false, once: 0, twice: 0, played: 0, failures: Vec::new() }
     }
 
     fn visit<const R: usize, const W: usize, const E: usize, S: Suite>(&mut self, geometry: &Geometry, plain: bool) {
@@ -340,7 +370,7 @@ impl<'a> Tour<'a> {
             for index in 0..tears {
                 let first = (op, tear(op / step * tears + index));
                 let case = Case { scene: self.scene.name, geometry: geometry.name, plain, first, second: None };
-                let number = self.cases;
+                let number = self.once;
                 self.play::<R, W, E, S>(&mut stage, case.clone());
                 if number.is_multiple_of(self.scene.twice) {
                     let tear = tear(index + number / 10);
@@ -356,10 +386,14 @@ impl<'a> Tour<'a> {
         stage: &mut Stage<'_, R, W, E>,
         case: Case,
     ) {
-        self.cases += 1;
+        match case.second {
+            None => self.once += 1,
+            Some(_) => self.twice += 1,
+        }
         if self.count_only || self.failures.len() >= TOLD {
             return;
         }
+        self.played += 1;
         CASES.fetch_add(1, Relaxed);
         if catch_unwind(AssertUnwindSafe(|| stage.play::<S>(&case))).is_err() {
             let id = case.id();
@@ -393,8 +427,11 @@ fn enumerate(name: &str) {
     let start = Instant::now();
     let mut tour = Tour::new(scene);
     for_each_geometry(&mut tour);
-    let sum = CASES.load(Relaxed);
-    println!("cuts, {name}: {} cases in {:.1?}; {sum} in all so far", tour.cases, start.elapsed());
+    let (sum, Tour { once, twice, played, .. }) = (CASES.load(Relaxed), &tour);
+    println!(
+        "cuts, {name}: {once} cut once, {twice} cut twice; {played} played in {:.1?}; {sum} in all so far",
+        start.elapsed()
+    );
     assert!(tour.failures.is_empty(), "power cuts in `{name}`: {:#?}", tour.failures);
 }
 
@@ -434,6 +471,16 @@ fn cuts_mixed() {
 }
 
 #[test]
+fn cuts_revive() {
+    enumerate("revive");
+}
+
+#[test]
+fn cuts_batches() {
+    enumerate("batches");
+}
+
+#[test]
 fn cuts_compaction() {
     enumerate("compaction");
 }
@@ -456,15 +503,18 @@ fn cuts_names() {
 /// The plan, without playing it: the sum that all tests of this file enumerate.
 #[test]
 fn cuts_planned() {
-    let mut sum = 0;
+    let (mut once, mut twice) = (0, 0);
     for scene in &SCENES {
         let mut tour = Tour { count_only: true, ..Tour::new(scene) };
         for_each_geometry(&mut tour);
-        println!("cuts planned, {}: {} cases", scene.name, tour.cases);
-        sum += tour.cases;
+        println!("cuts planned, {}: {} cut once, {} cut twice", scene.name, tour.once, tour.twice);
+        once += tour.once;
+        twice += tour.twice;
     }
-    println!("cuts planned: {sum} distinct cases of scenario, geometry, suite, operation and tear");
-    assert!(sum >= 100_000, "only {sum} power cuts are enumerated");
+    println!(
+        "cuts planned: {once} distinct cases of scenario, geometry, suite, operation and tear, {twice} cut twice as well"
+    );
+    assert!(once >= 100_000, "only {once} power cuts are enumerated");
 }
 
 fn parse(id: &str) -> Option<(&'static Scene, Case)> {

@@ -207,13 +207,23 @@ fn look<const R: usize, const W: usize, const E: usize, S: Suite>(
     }
 }
 
+/// The state that most answers fit, those of a fork counted first, and the answers that don't fit it.
 fn wrong(seen: &Result<Answers, OpenError<SimError>>, states: &[Model]) -> String {
-    let (Ok(answers), Some(newest)) = (seen, states.last()) else { return String::new() };
-    let stale =
-        answers.iter().filter(|(name, answer)| answer.as_ref().is_ok_and(|value| value.as_ref() != newest.get(*name)));
-    let names: Vec<_> =
-        stale.map(|(name, _)| String::from_utf8_lossy(&name[..name.len().min(8)]).into_owned()).collect();
-    format!("not the newest: {names:?}")
+    let Ok(answers) = seen else { return String::new() };
+    let misfits = |state: &Model| -> Vec<String> {
+        let stray = |(name, answer): &(&Vec<u8>, &Result<Option<Vec<u8>>, ()>)| {
+            answer.as_ref().is_ok_and(|value| value.as_ref() != state.get(*name))
+        };
+        let say = |(name, answer): (&Vec<u8>, &Result<Option<Vec<u8>>, ()>)| {
+            let lengths =
+                (answer.as_ref().ok().and_then(|value| value.as_ref().map(Vec::len)), state.get(name).map(Vec::len));
+            format!("{} (length found, in that state) {lengths:?}", String::from_utf8_lossy(&name[..name.len().min(8)]))
+        };
+        answers.iter().filter(stray).map(say).collect()
+    };
+    let nearest = states.iter().enumerate().min_by_key(|(_, state)| misfits(state).len()).unwrap();
+    let errors = answers.values().filter(|answer| answer.is_err()).count();
+    format!("{errors} errors; nearest is state {} of {}, without {:?}", nearest.0, states.len(), misfits(nearest.1))
 }
 
 #[derive(Default)]

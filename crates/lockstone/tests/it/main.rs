@@ -1,5 +1,5 @@
 //! The store against its model, on every geometry, under power cuts, faults and attack.
-#![allow(clippy::cast_possible_truncation, missing_docs, unreachable_pub)]
+#![allow(clippy::cast_possible_truncation, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 #[cfg(feature = "async")]
 mod asynchronous;
