@@ -25,6 +25,8 @@ pub(super) struct Scan {
     pub(super) at: Position,
     /// Where the segment's records end, as the next header says; the newest segment has none.
     pub(super) end: Option<u32>,
+    /// How the tag of the last record begins, as the next header says; compared once, at the end.
+    end_link: Option<u32>,
     /// Tag before `at`, if it could be read.
     pub(super) link: Option<u32>,
     /// The starts of the last two records, the last one first, and the tags before them.
@@ -34,7 +36,7 @@ pub(super) struct Scan {
 impl Scan {
     /// At the first record of a segment. `tag`: of its header.
     pub(super) fn new(at: Position, end: Option<u32>, link: Option<u32>) -> Self {
-        Self { at, end, link, history: [None; 2] }
+        Self { at, end, end_link: None, link, history: [None; 2] }
     }
 
     fn pass(&mut self, record: &Loaded) {
@@ -87,13 +89,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             Some(next) => self.header(next).await.filter(|(header, _)| header.previous == sequence),
             None => None,
         };
-        let end = match end {
-            Some((header, _)) => Some(header.previous_end.min(self.layout.segment)),
-            None if sequence == newest => None,
-            None => Some(self.layout.segment),
+        let (end, end_link) = match end {
+            Some((header, _)) => (Some(header.previous_end.min(self.layout.segment)), Some(header.previous_link)),
+            None if sequence == newest => (None, None),
+            None => (Some(self.layout.segment), None),
         };
         let link = self.header(sequence).await.map(|(_, link)| link);
-        Scan::new(Position::new(sequence, self.header_length()), end, link)
+        let start = Position::new(sequence, self.header_length());
+        Scan { end_link, ..Scan::new(start, end, link) }
     }
 
     /// The next segment whose header can be read.
@@ -111,7 +114,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// The next step. `void`: a record that was found unreadable before and does not count even if it reads well now.
     pub(super) async fn step(&mut self, scan: &mut Scan, void: Option<Position>) -> Step {
         if scan.at.offset >= scan.end.unwrap_or(self.layout.segment) {
-            return Step::End;
+            // The segment must end with the record that the next header names: else it's of another history.
+            let named = scan.end_link.take();
+            let other = scan.link.zip(named).is_some_and(|(link, named)| link != named);
+            return if other { Step::Damaged(scan.at) } else { Step::End };
         }
         let loaded = if void == Some(scan.at) { None } else { self.load(scan.at, None).await };
         match loaded {
