@@ -4,6 +4,7 @@
 #[cfg(feature = "async")]
 mod asynchronous;
 mod cuts;
+mod example;
 mod faults;
 mod hostile;
 mod interface;
