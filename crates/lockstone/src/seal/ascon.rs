@@ -10,7 +10,7 @@
 //!
 //! Said plainly: the primitive is a standard, the composition is the generic one of the SIV paper, it is not a NIST
 //! mode. Every label is 8 bytes and every input says its own lengths at the front, so no two inputs of different
-//! meaning are equal. The 16-byte store key is absorbed once and the state kept.
+//! meaning are equal. The 32-byte store key is absorbed once and the state kept.
 
 use ascon_xof128::digest::{ExtendableOutput, Update, XofReader};
 use ascon_xof128::{AsconXof128, AsconXof128Reader};
