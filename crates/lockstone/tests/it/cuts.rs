@@ -19,7 +19,7 @@ use lockstone::{Ascon, Layout, Plain};
 use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry, run_on};
 use lockstone_sim::{Tear, TraceKind};
 
-use crate::world::{Op, Stop, World, tracing};
+use crate::world::{Op, Stop, World, announce, tracing};
 
 /// Cases enumerated so far by all tests of this process.
 static CASES: AtomicU64 = AtomicU64::new(0);
@@ -428,10 +428,10 @@ fn enumerate(name: &str) {
     let mut tour = Tour::new(scene);
     for_each_geometry(&mut tour);
     let (sum, Tour { once, twice, played, .. }) = (CASES.load(Relaxed), &tour);
-    println!(
+    announce(&format!(
         "cuts, {name}: {once} cut once, {twice} cut twice; {played} played in {:.1?}; {sum} in all so far",
         start.elapsed()
-    );
+    ));
     assert!(tour.failures.is_empty(), "power cuts in `{name}`: {:#?}", tour.failures);
 }
 
@@ -511,9 +511,9 @@ fn cuts_planned() {
         once += tour.once;
         twice += tour.twice;
     }
-    println!(
+    announce(&format!(
         "cuts planned: {once} distinct cases of scenario, geometry, suite, operation and tear, {twice} cut twice as well"
-    );
+    ));
     assert!(once >= 100_000, "only {once} power cuts are enumerated");
 }
 

@@ -14,7 +14,6 @@ fn dump() -> String {
     let identity = &mut Fixed(u64::from_le_bytes(*b"EXAMPLE1"));
     let mut store = Store::<_, Plain>::format(&mut flash, Part::NOR, &NoKey, identity, &mut memory).unwrap();
     store.put("boot/count", b"\x2a\0\0\0").unwrap();
-    drop(store);
     let used = flash.data().iter().take(4096).rposition(|byte| *byte != 0xff).unwrap() + 1;
     let mut text = String::new();
     for (line, bytes) in flash.data()[..used.next_multiple_of(4)].chunks(16).enumerate() {

@@ -297,6 +297,12 @@ pub fn tracing() -> bool {
     *TRACING.get_or_init(|| ["LOCKSTONE_TRACE", "LOCKSTONE_CASE"].iter().any(|name| std::env::var_os(name).is_some()))
 }
 
+/// Says a figure on the terminal, past the test runner's capture: how much was tried belongs to the result.
+pub fn announce(what: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
+
 /// Says what happens when one case is replayed.
 pub fn trace(what: impl FnOnce() -> String) {
     if tracing() {
