@@ -6,6 +6,7 @@ mod asynchronous;
 mod cuts;
 mod example;
 mod faults;
+mod forgotten;
 mod hostile;
 mod interface;
 mod random;
