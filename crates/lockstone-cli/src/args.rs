@@ -57,6 +57,12 @@ pub(crate) enum Command {
     /// Say how full and how worn the device is. Writes nothing.
     #[command(after_help = "Example:\n  lockstone stats dev --json")]
     Stats(Look),
+    /// Show what is on a flash, damaged and foreign ones too: segments, records, wear, holes, and what a mount decides.
+    /// Writes nothing to it.
+    #[command(
+        after_help = "Examples:\n  lockstone inspect dev --svg dev.svg\n  lockstone inspect readout.bin --key root.key -l\n  lockstone inspect readout.bin        without a key: what stands in the clear"
+    )]
+    Inspect(Inspect),
     /// The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device.
     #[command(after_help = "Examples:\n  lockstone demo\n  lockstone demo --cuts 2000 --json")]
     Demo(Demo),
@@ -141,6 +147,31 @@ pub(crate) struct Look {
     /// Print one JSON object on one line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// Device directory, or a file with the content of a flash.
+    #[arg(value_name = "DEV|IMAGE")]
+    pub(crate) path: Option<PathBuf>,
+    /// File with the root key of 32 bytes; a device brings its own.
+    #[arg(long, value_name = "F")]
+    pub(crate) key: Option<PathBuf>,
+    /// A line for each segment too.
+    #[arg(short, long)]
+    pub(crate) long: bool,
+    /// A line for each record too.
+    #[arg(long)]
+    pub(crate) records: bool,
+    /// Draw it: a bar for each segment.
+    #[arg(long, value_name = "F")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Print one JSON object on one line.
+    #[arg(long, conflicts_with_all = ["long", "records"])]
+    pub(crate) json: bool,
+    /// Print the numbers of the format instead.
+    #[arg(long, exclusive = true)]
+    pub(crate) constants: bool,
 }
 
 #[derive(Debug, Args)]

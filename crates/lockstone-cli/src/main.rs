@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! args ─> commands ─> device (directory, lock, session) ─> lockstone::Store ─> file_flash ─> flash.bin
+//!             ├─────> inspect (examine, picture, text, svg) ─> lockstone::inspect, or lockstone::Store
 //!             │
 //!             └─────> demo (input, life, attack, report) ─> lockstone::Store ─> lockstone_sim::SimFlash
 //! ```
@@ -15,6 +16,8 @@ mod demo;
 mod device;
 mod exit;
 mod file_flash;
+mod findings;
+mod inspect;
 mod terminal;
 
 use std::process::ExitCode;

@@ -73,6 +73,7 @@ extern crate std;
 
 mod error;
 mod format;
+pub mod inspect;
 mod key;
 mod layout;
 mod memory;

@@ -7,10 +7,8 @@ use super::{names, read_value};
 use crate::args::Look;
 use crate::device::{Device, Purpose, Ram, Session};
 use crate::exit::{Exit, Failure};
+use crate::findings::{Class, Finding, of_report};
 use crate::terminal::{bar, counted, escaped, print, print_json};
-
-const WHAT_TO_DO: &str = "\
-What to do: keep a copy of flash.bin, `lockstone get` what can still be read, and put it on a new device.\n";
 
 /// What a check found.
 struct Findings {
@@ -92,66 +90,43 @@ impl Findings {
             "keys_damaged": self.damaged,
             "listing_gaps": self.gaps,
             "keys_of_others": self.others(),
+            "findings": self.findings().iter().map(Finding::as_json).collect::<Vec<_>>(),
         })
     }
 
-    fn as_text(&self) -> String {
-        let mut text = self.about_the_log();
-        text.push_str(&self.about_the_keys());
-        text.push_str(if self.is_sound() { "Nothing is damaged.\n" } else { WHAT_TO_DO });
-        text
-    }
-
-    fn about_the_log(&self) -> String {
-        let report = &self.report;
-        let mut lines = vec![match (report.clean, report.torn_bytes) {
-            (true, _) => "The store was closed in order.".to_owned(),
-            (false, 0) => "The store was not closed in order: a process was killed or power was cut.".to_owned(),
-            (false, torn) => {
-                format!(
-                    "A process was killed or power was cut; {} of an unfinished write are ignored.",
-                    counted(torn, "byte")
-                )
-            }
-        }];
-        lines.push(format!("{} of the log read well.", counted(report.records, "record")));
-        if report.unfinished_runs > 0 {
-            let groups = counted(report.unfinished_runs, "group");
-            lines.push(format!("{groups} of records never became whole and don't count: writes that were cut."));
-        }
-        if report.damaged_records > 0 {
-            let places = counted(report.damaged_records, "record");
-            lines.push(format!("DAMAGED: {places} can't be read, though something was written later."));
-        }
-        if report.damaged_headers > 0 {
-            let headers = counted(report.damaged_headers, "segment header");
-            lines.push(format!("DAMAGED: {headers} can't be read, though needed."));
-        }
-        if let Some(at) = report.doubt {
-            let place = format!("segment {}, byte {}", self.segment(at.sequence), at.offset);
-            lines
-                .push(format!("IN DOUBT: damage at {place} may hide the newest state of keys last written before it."));
-            lines.push("Those keys are refused, and so is every write; newer keys are served.".to_owned());
-        }
-        lines.join("\n") + "\n"
-    }
-
-    fn about_the_keys(&self) -> String {
-        let mut lines = Vec::new();
+    fn findings(&self) -> Vec<Finding> {
+        let mut findings =
+            of_report(&self.report, |at| format!("segment {}, byte {}", self.segment(at.sequence), at.offset));
         for name in &self.damaged {
-            lines.push(format!(
-                "DAMAGED: key {name} can't be answered for: its content is damaged, forged or in doubt."
-            ));
+            let sentence = format!("key {name} can't be answered for: its content is damaged, forged or in doubt");
+            findings.push(Finding::new(Class::DamagedKey, sentence));
         }
         if self.gaps > 0 {
             let gaps = counted(self.gaps, "part");
-            lines.push(format!("DAMAGED: {gaps} of the index can't be listed: names may be missing here."));
+            findings.push(Finding::new(
+                Class::ListingGap,
+                format!("{gaps} of the index can't be listed: names may be missing here"),
+            ));
         }
-        lines.push(format!("{} of client {} read well.", counted(self.good, "key"), self.client));
+        findings
+    }
+
+    fn as_text(&self) -> String {
+        let mut text = String::new();
+        if self.report.clean {
+            text.push_str("The store was closed in order.\n");
+        }
+        text.push_str(&format!("{} of the log read well.\n", counted(self.report.records, "record")));
+        text.push_str(&format!("{} of client {} read well.\n", counted(self.good, "key"), self.client));
         if self.others() > 0 {
-            lines.push(format!("{} of other clients: read them with --client N.", counted(self.others(), "key")));
+            let others = counted(self.others(), "key");
+            text.push_str(&format!("{others} of other clients: read them with --client N.\n"));
         }
-        lines.join("\n") + "\n"
+        self.findings().iter().for_each(|finding| text.push_str(&finding.as_text()));
+        if self.is_sound() {
+            text.push_str("Nothing is damaged.\n");
+        }
+        text
     }
 
     /// Physical segment of a sequence number.

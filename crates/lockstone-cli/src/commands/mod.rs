@@ -16,6 +16,7 @@ use crate::demo;
 use crate::device::{self, Config, Device, Geometry, Purpose, Ram, Session};
 use crate::exit::{Exit, Failure};
 use crate::file_flash::FlashError;
+use crate::inspect;
 use crate::terminal::escaped;
 
 /// Does what was asked for.
@@ -28,6 +29,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Rm(args) => rm(args),
         Command::Check(args) => check::check(args),
         Command::Stats(args) => stats::stats(args),
+        Command::Inspect(args) => inspect::inspect(args),
         Command::Demo(args) => demo::demo(args),
     }
 }

@@ -114,20 +114,20 @@ impl Held {
         Session::mount(flash, &self.device.config, &key, self.purpose, memory)
     }
 
-    fn root_key(&self) -> Result<SoftRootKey, Failure> {
+    pub(crate) fn root_key(&self) -> Result<SoftRootKey, Failure> {
         let path = self.device.path.join(ROOT_KEY);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64));
-        let read = File::open(&path).and_then(|file| file.take(64).read_to_end(&mut bytes));
-        match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(Failure::new(Exit::Damaged, "the root key of the device, trusted/root.key, is gone"))
-            }
-            Err(error) => Err(Failure::file("read", &path, &error)),
-            Ok(_) => match <[u8; 32]>::try_from(bytes.as_slice()) {
-                Ok(key) => Ok(SoftRootKey::new(key)),
-                Err(_) => Err(Failure::new(Exit::Damaged, "trusted/root.key is not a key of 32 bytes")),
-            },
+        if !path.exists() {
+            return Err(Failure::new(Exit::Damaged, "the root key of the device, trusted/root.key, is gone"));
         }
+        match read_key_bytes(&path) {
+            Err(error) => Err(Failure::file("read", &path, &error)),
+            Ok(None) => Err(Failure::new(Exit::Damaged, "trusted/root.key is not a key of 32 bytes")),
+            Ok(Some(key)) => Ok(key),
+        }
+    }
+
+    pub(crate) fn flash_path(&self) -> PathBuf {
+        self.device.path.join(FLASH)
     }
 
     fn flash(&self) -> Result<FileFlash, Failure> {
@@ -147,4 +147,20 @@ impl Held {
                 .map_err(|error| Failure::file("open", &path, &error)),
         }
     }
+}
+
+/// Reads a root key that was named on the command line.
+pub(crate) fn read_root_key(path: &Path) -> Result<SoftRootKey, Failure> {
+    match read_key_bytes(path) {
+        Err(error) => Err(Failure::input(path, &error)),
+        Ok(None) => Err(Failure::usage(format!("{} is not a key of 32 bytes", path.display()))),
+        Ok(Some(key)) => Ok(key),
+    }
+}
+
+/// `None`: it's no key.
+fn read_key_bytes(path: &Path) -> std::io::Result<Option<SoftRootKey>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+    File::open(path)?.take(64).read_to_end(&mut bytes)?;
+    Ok(<[u8; 32]>::try_from(bytes.as_slice()).ok().map(SoftRootKey::new))
 }

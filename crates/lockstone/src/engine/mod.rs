@@ -26,6 +26,7 @@ mod compact;
 mod index;
 mod iterate;
 mod load;
+mod look;
 mod mount;
 mod ops;
 mod scan;

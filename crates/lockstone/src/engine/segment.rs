@@ -49,7 +49,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Err(failure)
     }
 
-    async fn is_retired(&mut self, sequence: u32) -> bool {
+    pub(super) async fn is_retired(&mut self, sequence: u32) -> bool {
         let Ok(physical) = u16::try_from(self.layout.physical(sequence)) else { return false };
         if self.log.counts.bad == 0 {
             return false;

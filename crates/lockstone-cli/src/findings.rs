@@ -1,0 +1,172 @@
+//! Findings: everything that a look at a store can turn up, in a class, a sentence, and what to do about it.
+//!
+//! One table for `check` and `inspect`, so that both say the same. Classes are for scripts and never change their names.
+
+use lockstone::{OpenError, Report};
+use serde_json::{Value, json};
+
+use crate::terminal::counted;
+
+/// What was found. See [`Class::advice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    NotClosed,
+    TornTail,
+    UnfinishedRun,
+    RetiredSegment,
+    DamagedRecord,
+    DamagedHeader,
+    Misplaced,
+    InDoubt,
+    DamagedKey,
+    ListingGap,
+    Truncated,
+    Extended,
+    Blank,
+    NoStore,
+    NotAuthentic,
+    KeyMissing,
+    Incompatible,
+    HalfFormatted,
+    DamagedMount,
+    Unreadable,
+}
+
+impl Class {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::NotClosed => "not-closed",
+            Self::TornTail => "torn-tail",
+            Self::UnfinishedRun => "unfinished-run",
+            Self::RetiredSegment => "retired-segment",
+            Self::DamagedRecord => "damaged-record",
+            Self::DamagedHeader => "damaged-header",
+            Self::Misplaced => "misplaced-segment",
+            Self::InDoubt => "in-doubt",
+            Self::DamagedKey => "damaged-key",
+            Self::ListingGap => "listing-gap",
+            Self::Truncated => "truncated",
+            Self::Extended => "extended",
+            Self::Blank => "blank",
+            Self::NoStore => "no-store",
+            Self::NotAuthentic => "not-authentic",
+            Self::KeyMissing => "key-missing",
+            Self::Incompatible => "incompatible",
+            Self::HalfFormatted => "half-formatted",
+            Self::DamagedMount => "damaged-mount",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// Not what power cuts and age explain.
+    pub(crate) const fn is_damage(self) -> bool {
+        !matches!(self, Self::NotClosed | Self::TornTail | Self::UnfinishedRun | Self::RetiredSegment)
+    }
+
+    /// What to do about it.
+    pub(crate) const fn advice(self) -> &'static str {
+        match self {
+            Self::NotClosed | Self::TornTail | Self::UnfinishedRun => "nothing: the next write tidies up by itself",
+            Self::RetiredSegment => "nothing yet; when several segments retire, plan to replace the part",
+            Self::DamagedRecord => {
+                "nothing stored is hidden by it unless keys are named below; keep a copy of the flash and look for the cause"
+            }
+            Self::DamagedHeader => {
+                "keep a copy of the flash and look for the cause: a worn block, a bad contact, a hand"
+            }
+            Self::Misplaced => "somebody moved blocks: take the device out of service and keep a copy of its flash",
+            Self::InDoubt => "get what can still be read, and put it on a new device; this one stays read-only",
+            Self::DamagedKey => "store it again on a new device, from where it came from",
+            Self::ListingGap => "compare the names with those that you expect on the device",
+            Self::Truncated | Self::Extended => "read the flash out again, whole",
+            Self::Blank => "if it was never used, make a store on it; if it was, it has been erased",
+            Self::NoStore => "check that this is the right part of the flash, and its byte order",
+            Self::NotAuthentic => {
+                "try the root key that belongs to this flash; if it is the right one, the flash was forged"
+            }
+            Self::KeyMissing => "give the root key with --key FILE to see names, and what is genuine",
+            Self::Incompatible => "use the release and the geometry that made it",
+            Self::HalfFormatted => "format it again: nothing was ever stored",
+            Self::DamagedMount => "keep a copy of the flash; what stands in the clear is shown by `lockstone inspect`",
+            Self::Unreadable => "check the file and its permissions",
+        }
+    }
+}
+
+/// One thing found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) class: Class,
+    pub(crate) sentence: String,
+}
+
+impl Finding {
+    pub(crate) fn new(class: Class, sentence: impl Into<String>) -> Self {
+        Self { class, sentence: sentence.into() }
+    }
+
+    /// Why a store did not mount.
+    pub(crate) fn of_refusal<E: core::fmt::Debug>(error: &OpenError<E>) -> Self {
+        let class = match error {
+            OpenError::Blank => Class::Blank,
+            OpenError::Unknown => Class::NoStore,
+            OpenError::NotAuthentic => Class::NotAuthentic,
+            OpenError::Incompatible { .. } | OpenError::Heads { .. } | OpenError::Layout(_) => Class::Incompatible,
+            OpenError::HalfFormatted => Class::HalfFormatted,
+            OpenError::Flash(_) => Class::Unreadable,
+            _ => Class::DamagedMount,
+        };
+        Self::new(class, error.to_string())
+    }
+
+    pub(crate) fn as_json(&self) -> Value {
+        json!({ "class": self.class.name(), "damage": self.class.is_damage(), "sentence": self.sentence, "advice": self.class.advice() })
+    }
+
+    /// Two lines for people.
+    pub(crate) fn as_text(&self) -> String {
+        let mark = if self.class.is_damage() { "DAMAGED" } else { "note" };
+        format!("{mark} ({}): {}\n  what to do: {}\n", self.class.name(), self.sentence, self.class.advice())
+    }
+}
+
+/// What a mount has to say. `place` names a position on the part.
+pub(crate) fn of_report(report: &Report, place: impl Fn(lockstone::Position) -> String) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut found = |class, sentence: String| findings.push(Finding::new(class, sentence));
+    if report.torn_bytes > 0 {
+        let torn = counted(report.torn_bytes, "byte");
+        found(
+            Class::TornTail,
+            format!("power was cut or a process killed in a write: {torn} of it are left and ignored"),
+        );
+    } else if !report.clean {
+        found(Class::NotClosed, "the store was not closed in order: power was cut or a process killed".to_owned());
+    }
+    if report.unfinished_runs > 0 {
+        let groups = counted(report.unfinished_runs, "group");
+        found(
+            Class::UnfinishedRun,
+            format!("{groups} of records never became whole and don't count: writes that were cut"),
+        );
+    }
+    if report.damaged_records > 0 {
+        let records = counted(report.damaged_records, "record");
+        found(Class::DamagedRecord, format!("{records} can't be read, though something was written later"));
+    }
+    if report.damaged_headers > 0 {
+        let headers = counted(report.damaged_headers, "segment header");
+        found(Class::DamagedHeader, format!("{headers} can't be read where one is needed"));
+    }
+    if let Some(at) = report.doubt {
+        let place = place(at);
+        found(
+            Class::InDoubt,
+            format!(
+                "damage at {place} may hide the newest state of keys last written before it: those are refused, \
+                 and so is every write; newer keys are served"
+            ),
+        );
+    }
+    findings
+}

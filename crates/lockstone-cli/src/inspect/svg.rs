@@ -1,0 +1,219 @@
+//! A picture as SVG: one bar a segment, from its first byte to its last, and its wear beside it.
+//!
+//! Plain shapes and text, no script, no outside resource: it prints, and it opens anywhere.
+
+use core::fmt::Write as _;
+
+use lockstone::inspect::SegmentState;
+
+use super::picture::{PartKind, Picture, Segment, View};
+use crate::terminal::{counted, escaped};
+
+const WIDTH: f64 = 1120.0;
+const MARGIN: f64 = 32.0;
+const ROW: f64 = 17.0;
+const BAR: f64 = 12.0;
+const TOP: f64 = 172.0;
+const LABEL: f64 = 38.0;
+const WEAR: f64 = 46.0;
+const GAP: f64 = 18.0;
+/// Narrower stretches would not be seen.
+const THINNEST: f64 = 0.6;
+
+const STYLE: &str = "<style>text{font:11px ui-monospace,Menlo,Consolas,monospace;fill:#24303a}\
+.t{font:600 20px system-ui,sans-serif}.s{font:13px system-ui,sans-serif}.q{fill:#7a8792}.w{fill:#b3261e;font-weight:600}</style>\n";
+
+const fn colour(kind: PartKind) -> &'static str {
+    match kind {
+        PartKind::Header => "#24303a",
+        PartKind::Entry => "#1b7f5c",
+        PartKind::Chunk => "#63b596",
+        PartKind::Tombstone => "#c58a1a",
+        PartKind::Mark => "#5a78b8",
+        PartKind::Dead => "#c9ced3",
+        PartKind::Unverified => "#8fa3c7",
+        PartKind::Hole => "#f0d878",
+        PartKind::Damaged => "#d0342c",
+        PartKind::Unknown => "#a874b8",
+    }
+}
+
+/// The whole document.
+pub(crate) fn draw(picture: &Picture) -> String {
+    let columns = columns(picture.segments.len());
+    let rows = picture.segments.len().div_ceil(columns);
+    let height = TOP + number(rows) * ROW + MARGIN + 14.0;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\">\n\
+         {STYLE}<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
+    );
+    head(&mut svg, picture);
+    totals(&mut svg, picture);
+    legend(&mut svg, picture);
+    let most = picture.erases().map_or(1, |(_, most)| most.max(1));
+    let width = (WIDTH - 2.0 * MARGIN + GAP) / number(columns);
+    for (index, segment) in picture.segments.iter().enumerate() {
+        let (column, row) = (index / rows, index % rows);
+        let x = MARGIN + number(column) * width;
+        let y = TOP + number(row) * ROW;
+        bar(&mut svg, picture, segment, most, (x, y, width - GAP));
+    }
+    let _ = writeln!(
+        svg,
+        "<text class=\"q\" x=\"{MARGIN}\" y=\"{}\">one bar a segment, left its number, right its erases; \u{25b6} the log ends, \
+         \u{25b7} it begins</text>",
+        height - 14.0
+    );
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// Counts of segments and bytes are far below 2^52.
+#[expect(clippy::cast_precision_loss)]
+const fn number(count: usize) -> f64 {
+    count as f64
+}
+
+const fn columns(segments: usize) -> usize {
+    match segments {
+        0..=20 => 1,
+        21..=80 => 2,
+        81..=320 => 4,
+        _ => 8,
+    }
+}
+
+fn head(svg: &mut String, picture: &Picture) {
+    let title = xml(&picture.title);
+    let _ = writeln!(svg, "<text class=\"t\" x=\"{MARGIN}\" y=\"40\">Lockstone · {title}</text>");
+    let mut facts = vec![counted(picture.bytes as u64, "byte")];
+    if picture.segment_bytes > 0 {
+        facts.push(format!("{} of {}", counted(picture.segments.len() as u64, "segment"), picture.segment_bytes));
+        facts.push(format!("unit {}", picture.unit));
+    }
+    facts.extend(picture.suite.map(|suite| format!("suite {suite}")));
+    facts.extend(picture.keys.map(|keys| counted(keys, "key")));
+    facts.extend(picture.erases().map(|(least, most)| format!("{least} to {most} erases")));
+    let _ = writeln!(svg, "<text class=\"s\" x=\"{MARGIN}\" y=\"62\">{}</text>", facts.join(" · "));
+    let (class, verdict) = match picture.view {
+        View::Verified if picture.is_sound() => ("s", "verified with the root key; nothing is damaged".to_owned()),
+        View::Verified => {
+            ("s w", "verified with the root key; DAMAGED, see the findings of `lockstone inspect`".to_owned())
+        }
+        View::Clear => ("s w", "NOT VERIFIED: what stands in the clear".to_owned()),
+        View::Nothing => ("s w", "nothing of a store was found".to_owned()),
+    };
+    let _ = writeln!(svg, "<text class=\"{class}\" x=\"{MARGIN}\" y=\"82\">{verdict}</text>");
+}
+
+/// One bar for the whole part.
+fn totals(svg: &mut String, picture: &Picture) {
+    let whole = number(picture.segments.len()) * f64::from(picture.segment_bytes);
+    let width = WIDTH - 2.0 * MARGIN;
+    let _ = writeln!(
+        svg,
+        "<rect x=\"{MARGIN}\" y=\"96\" width=\"{width}\" height=\"18\" fill=\"#f3f5f6\" stroke=\"#c9ced3\"/>"
+    );
+    let mut x = MARGIN;
+    for kind in PartKind::ALL {
+        let bytes = picture.segments.iter().map(|segment| f64::from(segment.bytes(|other| other == kind))).sum::<f64>();
+        if bytes > 0.0 && whole > 0.0 {
+            let length = bytes / whole * width;
+            rectangle(svg, (x, 96.0, length, 18.0), colour(kind));
+            x += length;
+        }
+    }
+}
+
+fn legend(svg: &mut String, picture: &Picture) {
+    let mut x = MARGIN;
+    for kind in PartKind::ALL {
+        let bytes = picture.total(|other| other == kind);
+        if bytes == 0 {
+            continue;
+        }
+        rectangle(svg, (x, 128.0, 11.0, 11.0), colour(kind));
+        let label = format!("{} {}", kind.name(), size(bytes));
+        let _ = writeln!(svg, "<text x=\"{}\" y=\"138\">{label}</text>", x + 16.0);
+        x += 16.0 + 6.7 * number(label.len()) + 18.0;
+    }
+    let whole = picture.segments.len() as u64 * u64::from(picture.segment_bytes);
+    let blank = whole.saturating_sub(picture.total(|_| true));
+    let _ = writeln!(svg, "<rect x=\"{x}\" y=\"128\" width=\"11\" height=\"11\" fill=\"#f3f5f6\" stroke=\"#c9ced3\"/>");
+    let _ = writeln!(svg, "<text x=\"{}\" y=\"138\">never written {}</text>", x + 16.0, size(blank));
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..=9_999 => format!("{bytes} B"),
+        10_000..=9_999_999 => format!("{} KiB", bytes / 1024),
+        _ => format!("{} MiB", bytes / (1024 * 1024)),
+    }
+}
+
+fn bar(svg: &mut String, picture: &Picture, segment: &Segment, most: u32, (x, y, width): (f64, f64, f64)) {
+    let (from, length) = (x + LABEL, width - LABEL - WEAR);
+    let sign = match Some(segment.physical) {
+        physical if physical == picture.newest => "\u{25b6}",
+        physical if physical == picture.oldest => "\u{25b7}",
+        _ => "",
+    };
+    let class = if segment.is_damaged() { " class=\"w\"" } else { "" };
+    let _ = writeln!(
+        svg,
+        "<text{class} x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{sign}{}</text>",
+        from - 6.0,
+        y + 10.0,
+        segment.physical
+    );
+    let _ = writeln!(svg, "<g><title>{}</title>", xml(&caption(segment)));
+    let (fill, stroke) = match segment.state {
+        SegmentState::Retired => ("#4b4b4b", "#4b4b4b"),
+        SegmentState::HeaderLost | SegmentState::Misplaced => ("#fbe4e2", "#d0342c"),
+        _ => ("#f3f5f6", "#dde1e4"),
+    };
+    let _ = writeln!(
+        svg,
+        "<rect x=\"{from:.1}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"{BAR}\" fill=\"{fill}\" stroke=\"{stroke}\"/>"
+    );
+    let scale = length / f64::from(picture.segment_bytes.max(1));
+    let mut parts = segment.parts.iter().peekable();
+    while let Some(part) = parts.next() {
+        let mut end = part.offset + part.length;
+        while let Some(next) = parts.next_if(|next| next.kind == part.kind && next.offset == end) {
+            end += next.length;
+        }
+        let stretch = f64::from(end - part.offset) * scale;
+        rectangle(svg, (from + f64::from(part.offset) * scale, y, stretch.max(THINNEST), BAR), colour(part.kind));
+    }
+    svg.push_str("</g>\n");
+    if let Some(erases) = segment.erases {
+        let wear = f64::from(erases) / f64::from(most) * (WEAR - 26.0);
+        rectangle(svg, (from + length + 5.0, y + 3.0, wear, BAR - 6.0), "#9aa5ae");
+        let _ = writeln!(
+            svg,
+            "<text class=\"q\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{erases}</text>",
+            x + width,
+            y + 10.0
+        );
+    }
+}
+
+fn caption(segment: &Segment) -> String {
+    let live = segment.records(PartKind::is_live);
+    format!(
+        "segment {}: {}, {live} live of {}",
+        segment.physical,
+        segment.state.name(),
+        counted(segment.records(|_| true) as u64, "record")
+    )
+}
+
+fn rectangle(svg: &mut String, (x, y, width, height): (f64, f64, f64, f64), fill: &str) {
+    let _ =
+        writeln!(svg, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{fill}\"/>");
+}
+
+fn xml(text: &str) -> String {
+    escaped(text.as_bytes()).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

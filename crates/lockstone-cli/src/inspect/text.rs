@@ -1,0 +1,159 @@
+//! A picture in words and signs, for the terminal.
+
+use core::fmt::Write as _;
+
+use lockstone::inspect::{RecordKind, SegmentState};
+
+use super::picture::{PartKind, Picture, Segment, View};
+use crate::terminal::{counted, escaped};
+
+/// Signs of the map in a row.
+const ROW: usize = 64;
+
+/// The page that `inspect` prints.
+pub(crate) fn page(picture: &Picture, long: bool, records: bool) -> String {
+    let mut text = facts(picture);
+    paragraph(&mut text, picture.decisions.iter().map(|line| format!("{line}\n")));
+    paragraph(&mut text, picture.findings.iter().map(crate::findings::Finding::as_text));
+    if !picture.segments.is_empty() {
+        text.push('\n');
+        text.push_str(&map(picture));
+    }
+    if long {
+        text.push('\n');
+        text.push_str(&table(picture));
+    }
+    if records {
+        text.push('\n');
+        text.push_str(&list(picture));
+    }
+    text
+}
+
+fn paragraph(text: &mut String, lines: impl Iterator<Item = String>) {
+    let lines: String = lines.collect();
+    if !lines.is_empty() {
+        text.push('\n');
+        text.push_str(&lines);
+    }
+}
+
+fn facts(picture: &Picture) -> String {
+    let mut text = format!("image    {}, {}\n", picture.title, counted(picture.bytes as u64, "byte"));
+    let view = match picture.view {
+        View::Verified => "everything shown here was verified with the root key",
+        View::Clear => "NOT VERIFIED: what stands in the clear; anybody could have written it",
+        View::Nothing => "nothing of a store was found",
+    };
+    let _ = writeln!(text, "view     {view}");
+    if let (Some(suite), Some(id), Some(heads)) = (picture.suite, picture.store_id_text(), picture.heads) {
+        let _ = writeln!(text, "store    {id}, suite {suite}, {}", counted(heads, "head"));
+    }
+    if picture.segment_bytes > 0 {
+        let segments = counted(picture.segments.len() as u64, "segment");
+        let (bytes, unit, erased) = (picture.segment_bytes, picture.unit, picture.erased);
+        let _ = writeln!(text, "flash    {segments} of {bytes} bytes, unit {unit}, erased {erased:02x}");
+    }
+    if let Some(keys) = picture.keys {
+        let _ = writeln!(text, "keys     {keys}, of all clients");
+    }
+    if !picture.segments.is_empty() {
+        let live = picture.total(PartKind::is_live);
+        let dead = picture.total(|kind| kind == PartKind::Dead);
+        let holes = picture.total(|kind| kind == PartKind::Hole);
+        let damaged = picture.total(|kind| kind == PartKind::Damaged);
+        let _ = writeln!(text, "bytes    {live} live, {dead} dead, {holes} in holes, {damaged} damaged");
+    }
+    if let Some((least, most)) = picture.erases() {
+        let _ = writeln!(text, "erases   {least} to {most} a segment");
+    }
+    text
+}
+
+/// A sign a segment.
+fn map(picture: &Picture) -> String {
+    let mut text = String::new();
+    for (row, segments) in picture.segments.chunks(ROW).enumerate() {
+        let signs: String = segments.iter().map(|segment| sign(picture, segment)).collect();
+        let _ = writeln!(text, "{:>7}  {signs}", row * ROW);
+    }
+    text.push_str(
+        "         > newest   0-9 live share in tenths   . blank   - freed   ! damaged   x retired   ? unknown\n",
+    );
+    text
+}
+
+fn sign(picture: &Picture, segment: &Segment) -> char {
+    match segment.state {
+        _ if segment.is_damaged() => '!',
+        _ if picture.newest == Some(segment.physical) => '>',
+        SegmentState::Blank => '.',
+        SegmentState::Freed => '-',
+        SegmentState::Retired => 'x',
+        SegmentState::Log if picture.view == View::Verified => {
+            let tenths = segment.bytes(PartKind::is_live) * 10 / picture.segment_bytes.max(1);
+            char::from_digit(tenths.min(9), 10).unwrap_or('9')
+        }
+        SegmentState::Log => 'o',
+        _ => '?',
+    }
+}
+
+/// A line a segment that holds something.
+fn table(picture: &Picture) -> String {
+    let mut text =
+        " segment  sequence  erases  state        records    live  live bytes    dead   holes    free\n".to_owned();
+    let number = |number: Option<u32>| number.map_or("-".to_owned(), |number| number.to_string());
+    for segment in picture.segments.iter().filter(|segment| segment.state != SegmentState::Blank) {
+        let _ = writeln!(
+            text,
+            "{:>8}  {:>8}  {:>6}  {:<11}  {:>7}  {:>6}  {:>10}  {:>6}  {:>6}  {:>6}",
+            segment.physical,
+            number(segment.sequence),
+            number(segment.erases),
+            segment.state.name(),
+            segment.records(|_| true),
+            segment.records(PartKind::is_live),
+            segment.bytes(PartKind::is_live),
+            segment.bytes(|kind| kind == PartKind::Dead),
+            segment.bytes(|kind| kind == PartKind::Hole),
+            picture.segment_bytes.saturating_sub(segment.end()),
+        );
+    }
+    text
+}
+
+/// A line a record, oldest first.
+fn list(picture: &Picture) -> String {
+    let mut text = " segment    byte  length  what        state       value  flags  name\n".to_owned();
+    let mut segments: Vec<&Segment> = picture.segments.iter().filter(|segment| !segment.parts.is_empty()).collect();
+    segments.sort_by_key(|segment| segment.sequence);
+    for segment in segments {
+        for part in &segment.parts {
+            let (place, offset, length) = (segment.physical, part.offset, part.length);
+            let Some(record) = &part.record else {
+                let _ = writeln!(text, "{place:>8}  {offset:>6}  {length:>6}  {}", part.kind.name());
+                continue;
+            };
+            let state = match part.kind {
+                kind if kind.is_live() => "live",
+                PartKind::Mark => "-",
+                kind => kind.name(),
+            };
+            let flags = format!("{}{}", if record.in_run { 'r' } else { '-' }, if record.resumes { 'h' } else { '-' });
+            let value = match record.kind {
+                RecordKind::Entry | RecordKind::Chunk => record.value_bytes.to_string(),
+                _ => "-".to_owned(),
+            };
+            let name = record.name.as_deref().map(escaped).unwrap_or_default();
+            let client = if record.client == 0 { String::new() } else { format!(" (client {})", record.client) };
+            let line = format!(
+                "{place:>8}  {offset:>6}  {length:>6}  {:<10}  {state:<10}  {value:>5}  {flags:<5}  {name}{client}",
+                record.kind.name()
+            );
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+    }
+    text.push_str("Flags: r one of a run of several, h closes a hole.\n");
+    text
+}
