@@ -63,6 +63,16 @@ impl Class {
         !matches!(self, Self::NotClosed | Self::TornTail | Self::UnfinishedRun | Self::RetiredSegment)
     }
 
+    /// How its line begins for people.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::KeyMissing => "UNVERIFIED",
+            Self::Blank | Self::NoStore | Self::HalfFormatted | Self::Incompatible => "NO STORE",
+            _ if self.is_damage() => "DAMAGED",
+            _ => "note",
+        }
+    }
+
     /// What to do about it.
     pub(crate) const fn advice(self) -> &'static str {
         match self {
@@ -125,8 +135,13 @@ impl Finding {
 
     /// Two lines for people.
     pub(crate) fn as_text(&self) -> String {
-        let mark = if self.class.is_damage() { "DAMAGED" } else { "note" };
-        format!("{mark} ({}): {}\n  what to do: {}\n", self.class.name(), self.sentence, self.class.advice())
+        format!(
+            "{} ({}): {}\n  what to do: {}\n",
+            self.class.mark(),
+            self.class.name(),
+            self.sentence,
+            self.class.advice()
+        )
     }
 }
 

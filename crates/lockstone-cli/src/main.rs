@@ -18,6 +18,8 @@ mod exit;
 mod file_flash;
 mod findings;
 mod inspect;
+#[cfg(test)]
+mod mutated;
 mod terminal;
 
 use std::process::ExitCode;

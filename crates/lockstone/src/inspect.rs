@@ -128,6 +128,8 @@ pub enum SegmentState {
     Blank,
     /// Holds a part of the log that is not needed any more.
     Freed,
+    /// Was being opened when power went: a header with nothing behind it, which does not count.
+    Begun,
     /// Holds log.
     Log,
     /// Holds log, and its header can't be read.
@@ -147,6 +149,7 @@ impl SegmentState {
         match self {
             Self::Blank => "blank",
             Self::Freed => "freed",
+            Self::Begun => "begun",
             Self::Log => "log",
             Self::HeaderLost => "header-lost",
             Self::Retired => "retired",

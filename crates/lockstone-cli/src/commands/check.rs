@@ -44,6 +44,16 @@ pub(super) fn check(args: &Look) -> Result<(), Failure> {
     if findings.is_sound() { Ok(()) } else { Err(Failure::new(Exit::Damaged, "the device is damaged or forged")) }
 }
 
+/// Whether the device is sound, as `check` finds it with client 0: for tests.
+#[cfg(test)]
+pub(crate) fn check_device(path: &std::path::Path) -> Result<bool, Failure> {
+    let device = Device::find(path)?.hold(Purpose::Look)?;
+    let mut memory = Box::new(Ram::new());
+    let findings = look(&mut device.mount(&mut memory)?, 0)?;
+    assert!(findings.is_sound() || findings.as_text().contains("DAMAGED"));
+    Ok(findings.is_sound())
+}
+
 fn look(session: &mut Session<'_>, client: u32) -> Result<Findings, Failure> {
     let (report, stats) = (*session.report(), session.stats()?);
     let (names, gaps) = names(session, client, b"")?;

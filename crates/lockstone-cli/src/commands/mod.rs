@@ -6,6 +6,9 @@ mod list;
 mod put;
 mod stats;
 
+#[cfg(test)]
+pub(crate) use check::check_device;
+
 use std::ffi::OsStr;
 
 use lockstone::{Cursor, Error, Key};

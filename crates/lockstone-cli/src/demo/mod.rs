@@ -24,7 +24,7 @@ use std::time::Instant;
 use lockstone::SoftRootKey;
 
 use self::attack::{Outcomes, attack};
-use self::dice::Dice;
+pub(crate) use self::dice::Dice;
 use self::input::{Bundle, FIRMWARE_BYTES};
 use self::life::{Flash, Life, Tally};
 use self::report::Figures;

@@ -61,6 +61,20 @@ fn suite<S: Suite>(text: &mut String) {
 mod tests {
     #[test]
     fn the_layout_is_pinned() {
-        expect_test::expect![[""]].assert_eq(&super::page());
+        expect_test::expect![[r#"
+            format version       1
+            header fields        72 bytes, then a tag
+            pointers at most     24 a record
+            suite plain  (0)     tag 4, link 0, pointer 6 bytes
+            suite ascon  (1)     tag 16, link 4, pointer 8 bytes
+
+            part          read  program   erase      flash  unit  segment  segments  cell  body  record  buffer
+            SPI NOR          1        1    4096    1048576     4     4096       256   128   256     488     488
+            word NOR         1        4    4096     262144     4     4096        64   128   256     488     488
+            small pages      1        4    1024      65536     4     2048        32   128   256     488     488
+            quad words       1       16    8192     262144    16     8192        32   128   512     752     752
+            large pages      1      512  262144   16777216   512   262144        64   512  1024    1536    1536
+        "#]]
+        .assert_eq(&super::page());
     }
 }

@@ -159,7 +159,7 @@ fn owned(sight: Sight<'_>) -> Seen {
 fn fill(segment: &mut Segment, view: SegmentView, sights: Vec<Seen>, bytes: &[u8], sizes: Sizes) {
     (segment.state, segment.sequence, segment.erases) = (view.state, view.sequence, view.erases);
     let written = written_end(segment.physical, bytes, sizes);
-    let headed = matches!(view.state, SegmentState::Log | SegmentState::Freed);
+    let headed = matches!(view.state, SegmentState::Log | SegmentState::Freed | SegmentState::Begun);
     if headed {
         segment.add(Part { offset: 0, length: view.header_bytes, kind: PartKind::Header, record: None });
     } else if view.state == SegmentState::HeaderLost {

@@ -25,9 +25,9 @@ use crate::device::{Config, Device, Purpose, Suite, read_root_key};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{print, print_json};
 
-use examine::{Known, examine};
-use image::Sizes;
-use picture::Picture;
+pub(crate) use examine::{Known, examine};
+pub(crate) use image::Sizes;
+pub(crate) use picture::Picture;
 
 /// Larger files are no flash that a store could be on.
 const LARGEST: u64 = 1 << 30;
@@ -90,4 +90,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::usage(format!("{} has {size} bytes: no image is larger than 1 GiB", path.display())));
     }
     fs::read(path).map_err(|error| Failure::input(path, &error))
+}
+
+/// The picture in every form: for tests.
+#[cfg(test)]
+pub(crate) fn drawn(picture: &Picture) -> String {
+    format!("{}{}{}", picture.as_json(), text::page(picture, true, true), svg::draw(picture))
 }

@@ -96,10 +96,11 @@ fn head(svg: &mut String, picture: &Picture) {
     facts.extend(picture.erases().map(|(least, most)| format!("{least} to {most} erases")));
     let _ = writeln!(svg, "<text class=\"s\" x=\"{MARGIN}\" y=\"62\">{}</text>", facts.join(" · "));
     let (class, verdict) = match picture.view {
-        View::Verified if picture.is_sound() => ("s", "verified with the root key; nothing is damaged".to_owned()),
-        View::Verified => {
-            ("s w", "verified with the root key; DAMAGED, see the findings of `lockstone inspect`".to_owned())
+        View::Verified if picture.is_sound() && picture.suite == Some("plain") => {
+            ("s", "all checksums fit; suite plain is no protection against forgery".to_owned())
         }
+        View::Verified if picture.is_sound() => ("s", "verified with the root key; nothing is damaged".to_owned()),
+        View::Verified => ("s w", "DAMAGED: see the findings of `lockstone inspect`".to_owned()),
         View::Clear => ("s w", "NOT VERIFIED: what stands in the clear".to_owned()),
         View::Nothing => ("s w", "nothing of a store was found".to_owned()),
     };

@@ -41,6 +41,9 @@ fn paragraph(text: &mut String, lines: impl Iterator<Item = String>) {
 fn facts(picture: &Picture) -> String {
     let mut text = format!("image    {}, {}\n", picture.title, counted(picture.bytes as u64, "byte"));
     let view = match picture.view {
+        View::Verified if picture.suite == Some("plain") => {
+            "everything shown here fits its checksum; suite plain is no protection against forgery"
+        }
         View::Verified => "everything shown here was verified with the root key",
         View::Clear => "NOT VERIFIED: what stands in the clear; anybody could have written it",
         View::Nothing => "nothing of a store was found",
@@ -57,7 +60,13 @@ fn facts(picture: &Picture) -> String {
     if let Some(keys) = picture.keys {
         let _ = writeln!(text, "keys     {keys}, of all clients");
     }
-    if !picture.segments.is_empty() {
+    if picture.view == View::Clear {
+        let _ = writeln!(
+            text,
+            "bytes    {} in what looks like records",
+            picture.total(|kind| kind == PartKind::Unverified)
+        );
+    } else if !picture.segments.is_empty() {
         let live = picture.total(PartKind::is_live);
         let dead = picture.total(|kind| kind == PartKind::Dead);
         let holes = picture.total(|kind| kind == PartKind::Hole);
@@ -78,7 +87,7 @@ fn map(picture: &Picture) -> String {
         let _ = writeln!(text, "{:>7}  {signs}", row * ROW);
     }
     text.push_str(
-        "         > newest   0-9 live share in tenths   . blank   - freed   ! damaged   x retired   ? unknown\n",
+        "         > newest   0-9 live share in tenths   o log, unverified   . blank   - freed   ! damaged   x retired   ? unknown\n",
     );
     text
 }
@@ -88,7 +97,7 @@ fn sign(picture: &Picture, segment: &Segment) -> char {
         _ if segment.is_damaged() => '!',
         _ if picture.newest == Some(segment.physical) => '>',
         SegmentState::Blank => '.',
-        SegmentState::Freed => '-',
+        SegmentState::Freed | SegmentState::Begun => '-',
         SegmentState::Retired => 'x',
         SegmentState::Log if picture.view == View::Verified => {
             let tenths = segment.bytes(PartKind::is_live) * 10 / picture.segment_bytes.max(1);

@@ -51,9 +51,9 @@ fn damage_is_named() {
         $ check dev
         The store was closed in order.
         6 records of the log read well.
-        DAMAGED: 1 record can't be read, though something was written later.
         2 keys of client 0 read well.
-        What to do: keep a copy of flash.bin, `lockstone get` what can still be read, and put it on a new device.
+        DAMAGED (damaged-record): 1 record can't be read, though something was written later
+          what to do: nothing stored is hidden by it unless keys are named below; keep a copy of the flash and look for the cause
         ! lockstone: the device is damaged or forged
         = 3
         $ ls dev -l

@@ -68,7 +68,7 @@ fn machines_read_json() {
     expect![[r#"
         $ put dev a < 1
         $ check dev --json
-        {"clean":true,"client":0,"damaged_headers":0,"damaged_records":0,"doubt":null,"keys_damaged":[],"keys_good":1,"keys_of_others":0,"listing_gaps":0,"mounted":true,"records":4,"sound":true,"torn_bytes":0,"unfinished_runs":0}
+        {"clean":true,"client":0,"damaged_headers":0,"damaged_records":0,"doubt":null,"findings":[],"keys_damaged":[],"keys_good":1,"keys_of_others":0,"listing_gaps":0,"mounted":true,"records":4,"sound":true,"torn_bytes":0,"unfinished_runs":0}
         $ stats dev --json
         {"bad_segments":0,"block_bytes":2048,"capacity_bytes":46144,"erases_max":1,"erases_min":1,"flash_bytes":65536,"keys":1,"log_segments":1,"segment_bytes":2048,"segments":32,"suite":"plain","used_bytes":22,"write_bytes":16}
     "#]].assert_eq(&seen);
@@ -209,15 +209,16 @@ fn help_has_an_example_for_every_command() {
         Usage: lockstone <COMMAND>
 
         Commands:
-          new    Make a device directory with an empty store in it
-          put    Store a value under a key, replacing the old one. Reads standard input unless --file is given
-          get    Write the value of a key to standard output or to a file, byte for byte
-          ls     List the names of keys, one a line, sorted by bytes; odd bytes are written \xNN
-          rm     Delete a key. Works on a full device too
-          check  Read everything and say what is damaged. Writes nothing
-          stats  Say how full and how worn the device is. Writes nothing
-          demo   The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device
-          help   Print this message or the help of the given subcommand(s)
+          new      Make a device directory with an empty store in it
+          put      Store a value under a key, replacing the old one. Reads standard input unless --file is given
+          get      Write the value of a key to standard output or to a file, byte for byte
+          ls       List the names of keys, one a line, sorted by bytes; odd bytes are written \xNN
+          rm       Delete a key. Works on a full device too
+          check    Read everything and say what is damaged. Writes nothing
+          stats    Say how full and how worn the device is. Writes nothing
+          inspect  Show what is on a flash, damaged and foreign ones too: segments, records, wear, holes, and what a mount decides. Writes nothing to it
+          demo     The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device
+          help     Print this message or the help of the given subcommand(s)
 
         Options:
           -h, --help     Print help

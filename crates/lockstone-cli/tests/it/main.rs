@@ -10,6 +10,7 @@ mod attacked;
 mod commands;
 mod demo;
 mod input_output;
+mod inspect;
 mod killed;
 mod lock;
 

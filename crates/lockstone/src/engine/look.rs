@@ -53,10 +53,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     async fn state_of_unused(&mut self, physical: u32) -> SegmentState {
         let at = Position::new(physical, 0);
-        match self.written_in(at, self.header_length()).await {
-            None => SegmentState::Blank,
-            Some(_) if self.header_in_buffer().is_some() => SegmentState::Misplaced,
-            Some(_) => SegmentState::Unknown,
+        if self.written_in(at, self.header_length()).await.is_none() {
+            return SegmentState::Blank;
+        }
+        match self.header_in_buffer().map(|(header, _)| header.sequence) {
+            Some(sequence) if self.layout.physical(sequence) != physical => SegmentState::Misplaced,
+            Some(sequence) if sequence > self.log.end.sequence => SegmentState::Begun,
+            Some(_) => SegmentState::Freed,
+            None => SegmentState::Unknown,
         }
     }
 

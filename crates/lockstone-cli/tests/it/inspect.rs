@@ -1,0 +1,199 @@
+//! What `inspect` shows, word for word. Stores are `plain` where places are shown: the hash of a sealed one is keyed.
+
+use expect_test::expect;
+
+use super::Bench;
+
+/// A page without the identity of the store, which is drawn at random.
+fn page(bench: &Bench, words: &str) -> String {
+    let shown = bench.run(words).shown();
+    let lines = shown.lines().map(|line| match line.strip_prefix("store    ") {
+        Some(rest) => format!("store    (16 digits){}\n", &rest[16..]),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+fn small(suite: &str) -> Bench {
+    let bench = Bench::with_device(&format!("--suite {suite} --flash 32K --block 2K --write 4"));
+    bench.session("put dev wifi/psk < correct horse\nput dev boot/count < 7\nput dev boot/count < 8\nrm dev wifi/psk");
+    bench
+}
+
+#[test]
+fn a_device_in_order() {
+    let bench = small("plain");
+    expect![[r#"
+        image    dev, 32768 bytes
+        view     everything shown here fits its checksum; suite plain is no protection against forgery
+        store    (16 digits), suite plain, 1024 heads
+        flash    16 segments of 2048 bytes, unit 4, erased ff
+        keys     1, of all clients
+        bytes    36 live, 148 dead, 208 in holes, 0 damaged
+        erases   1 to 1 a segment
+
+        The log ends in segment 0 (sequence 0): no authentic header has a higher number and a record behind it.
+        It begins in segment 0 (sequence 0): the newest header or mark says so.
+        13 records of it read well; what they lead to is what is stored.
+        It was closed in order: the last record is a closing mark, and nothing is written behind it.
+        The first write will be an opening mark, at segment 0, byte 640: a cell further on than a cut write can have reached.
+
+              0  >...............
+                 > newest   0-9 live share in tenths   o log, unverified   . blank   - freed   ! damaged   x retired   ? unknown
+
+         segment  sequence  erases  state        records    live  live bytes    dead   holes    free
+               0         0       1  log               13       2          36     148     208    1476
+
+         segment    byte  length  what        state       value  flags  name
+               0       0      76  header
+               0      76      24  closing     dead            -  --
+               0     100      28  hole
+               0     128      20  opening     -               -  -h
+               0     148      32  entry       dead           13  --     wifi/psk
+               0     180      24  closing     dead            -  --
+               0     204      52  hole
+               0     256      20  opening     -               -  -h
+               0     276      20  entry       dead            1  --     boot/count
+               0     296      24  closing     dead            -  --
+               0     320      64  hole
+               0     384      20  opening     -               -  -h
+               0     404      20  entry       live            1  --     boot/count
+               0     424      24  closing     dead            -  --
+               0     448      64  hole
+               0     512      20  opening     -               -  -h
+               0     532      16  tombstone   live            -  --
+               0     548      24  closing     -               -  --
+        Flags: r one of a run of several, h closes a hole.
+    "#]].assert_eq(&page(&bench, "inspect dev -l --records"));
+}
+
+#[test]
+fn an_image_tells_what_it_can() {
+    let bench = small("ascon");
+    bench.feed("put dev same --client 7", b"7");
+    std::fs::copy(bench.path("dev/flash.bin"), bench.path("readout.bin")).unwrap();
+    std::fs::copy(bench.path("dev/trusted/root.key"), bench.path("key")).unwrap();
+    let with_key = page(&bench, "inspect readout.bin --key key");
+    assert!(with_key.contains("everything shown here was verified with the root key"), "{with_key}");
+    assert!(!with_key.contains("\n= "), "{with_key}");
+    expect![[r#"
+        image    readout.bin, 32768 bytes
+        view     NOT VERIFIED: what stands in the clear; anybody could have written it
+        store    (16 digits), suite ascon, 1024 heads
+        flash    16 segments of 2048 bytes, unit 4, erased ff
+        bytes    40 in what looks like records
+        erases   1 to 1 a segment
+
+        UNVERIFIED (key-missing): there is no root key: names and values stay sealed
+          what to do: give the root key with --key FILE to see names, and what is genuine
+
+              0  >...............
+                 > newest   0-9 live share in tenths   o log, unverified   . blank   - freed   ! damaged   x retired   ? unknown
+        ! lockstone: not all of it could be verified
+        = 3
+    "#]]
+    .assert_eq(&page(&bench, "inspect readout.bin"));
+    bench.write("noise.bin", &[0x42; 5000]);
+    bench.write("empty.bin", b"");
+    expect![[r#"
+        $ inspect noise.bin
+        image    noise.bin, 5000 bytes
+        view     nothing of a store was found
+
+        NO STORE (no-store): the flash holds something, but no store
+          what to do: check that this is the right part of the flash, and its byte order
+        ! lockstone: not all of it could be verified
+        = 3
+        $ inspect empty.bin
+        image    empty.bin, 0 bytes
+        view     nothing of a store was found
+
+        NO STORE (blank): the flash is blank: it was never formatted, or it was erased
+          what to do: if it was never used, make a store on it; if it was, it has been erased
+        ! lockstone: not all of it could be verified
+        = 3
+        $ inspect absent.bin
+        ! lockstone: there is no file absent.bin
+        = 2
+        $ inspect
+        ! lockstone: which device or image?
+        !   hint: lockstone inspect DEV, or lockstone inspect IMAGE
+        = 2
+        $ inspect readout.bin --key noise.bin
+        ! lockstone: noise.bin is not a key of 32 bytes
+        = 2
+    "#]]
+    .assert_eq(&bench.session(
+        "inspect noise.bin\ninspect empty.bin\ninspect absent.bin\ninspect\ninspect readout.bin --key noise.bin",
+    ));
+}
+
+#[test]
+fn damage_is_drawn_and_listed() {
+    let bench = small("plain");
+    let mut image = bench.read("dev/flash.bin");
+    image[160] ^= 1;
+    bench.write("dev/flash.bin", &image);
+    expect![[r#"
+        image    dev, 32768 bytes
+        view     everything shown here fits its checksum; suite plain is no protection against forgery
+        store    (16 digits), suite plain, 1024 heads
+        flash    16 segments of 2048 bytes, unit 4, erased ff
+        keys     1, of all clients
+        bytes    36 live, 116 dead, 208 in holes, 32 damaged
+        erases   1 to 1 a segment
+
+        The log ends in segment 0 (sequence 0): no authentic header has a higher number and a record behind it.
+        It begins in segment 0 (sequence 0): the newest header or mark says so.
+        12 records of it read well; what they lead to is what is stored.
+        It was closed in order: the last record is a closing mark, and nothing is written behind it.
+        The damage hides nothing: the digest of the heads, written later, fits all that was found.
+        The first write will be an opening mark, at segment 0, byte 640: a cell further on than a cut write can have reached.
+
+        DAMAGED (damaged-record): 1 record can't be read, though something was written later
+          what to do: nothing stored is hidden by it unless keys are named below; keep a copy of the flash and look for the cause
+
+              0  !...............
+                 > newest   0-9 live share in tenths   o log, unverified   . blank   - freed   ! damaged   x retired   ? unknown
+
+         segment    byte  length  what        state       value  flags  name
+               0       0      76  header
+               0      76      24  closing     dead            -  --
+               0     100      28  hole
+               0     128      20  opening     -               -  -h
+               0     148      32  damaged
+               0     180      24  closing     dead            -  --
+               0     204      52  hole
+               0     256      20  opening     -               -  -h
+               0     276      20  entry       dead            1  --     boot/count
+               0     296      24  closing     dead            -  --
+               0     320      64  hole
+               0     384      20  opening     -               -  -h
+               0     404      20  entry       live            1  --     boot/count
+               0     424      24  closing     dead            -  --
+               0     448      64  hole
+               0     512      20  opening     -               -  -h
+               0     532      16  tombstone   live            -  --
+               0     548      24  closing     -               -  --
+        Flags: r one of a run of several, h closes a hole.
+        ! lockstone: not all of it could be verified
+        = 3
+    "#]].assert_eq(&page(&bench, "inspect dev --svg dev.svg --records"));
+    let svg = String::from_utf8(bench.read("dev.svg")).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.contains("damaged 32 B") && svg.contains("DAMAGED"), "{svg}");
+    assert_eq!(bench.read("dev/flash.bin"), image, "looking changed the flash");
+    let json = bench.run("inspect dev --json");
+    let found: serde_json::Value = serde_json::from_slice(json.out()).unwrap();
+    assert_eq!((json.code(), &found["sound"], &found["view"]), (3, &false.into(), &"verified".into()));
+    assert_eq!(found["findings"][0]["class"], "damaged-record");
+    assert_eq!(found["segments"].as_array().map(Vec::len), Some(16));
+}
+
+#[test]
+fn a_device_without_its_key_still_shows_something() {
+    let bench = small("ascon");
+    std::fs::remove_file(bench.path("dev/trusted/root.key")).unwrap();
+    let shown = page(&bench, "inspect dev");
+    assert!(shown.contains("NOT VERIFIED") && shown.contains("(key-missing)"), "{shown}");
+    assert!(shown.ends_with("= 3\n"), "{shown}");
+}
