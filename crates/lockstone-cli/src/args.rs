@@ -63,6 +63,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lockstone inspect dev --svg dev.svg\n  lockstone inspect readout.bin --key root.key -l\n  lockstone inspect readout.bin        without a key: what stands in the clear"
     )]
     Inspect(Inspect),
+    /// Make and verify factory images: the same bytes each time, for one device or thousands.
+    #[command(subcommand)]
+    Image(Image),
     /// The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device.
     #[command(after_help = "Examples:\n  lockstone demo\n  lockstone demo --cuts 2000 --json")]
     Demo(Demo),
@@ -174,6 +177,73 @@ pub(crate) struct Inspect {
     pub(crate) constants: bool,
 }
 
+/// What to do with factory images.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Image {
+    /// Make the flash of every device that a manifest names, or one image.
+    #[command(
+        after_help = "Examples:\n  lockstone image build factory.toml -o flash.bin --key root.key\n  lockstone image build batch.toml -o out --with-keys\n  lockstone image build batch.toml -o out --device dev-0007"
+    )]
+    Build(BuildImage),
+    /// Compare images with the manifest that they were made from. Writes nothing.
+    #[command(after_help = "Example:\n  lockstone image verify batch.toml out")]
+    Verify(VerifyImage),
+    /// Write the root key of one device of a batch to a new file.
+    #[command(after_help = "Example:\n  lockstone image key batch.toml dev-0007 -o root.key")]
+    Key(ImageKey),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildImage {
+    /// Manifest in TOML: see docs/start.md.
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: PathBuf,
+    /// New file for one image, or folder for the devices of a batch.
+    #[arg(short, long, value_name = "F|DIR")]
+    pub(crate) output: PathBuf,
+    /// File with the root key of 32 bytes, for one image.
+    #[arg(long, value_name = "F")]
+    pub(crate) key: Option<PathBuf>,
+    /// Only this device of a batch.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Write each device's root key to its trusted/ folder too: keep those apart from the images.
+    #[arg(long)]
+    pub(crate) with_keys: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyImage {
+    /// Manifest that the images were made from.
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: PathBuf,
+    /// The image, or the folder of the batch.
+    #[arg(value_name = "F|DIR")]
+    pub(crate) images: PathBuf,
+    /// File with the root key of 32 bytes, for one image.
+    #[arg(long, value_name = "F")]
+    pub(crate) key: Option<PathBuf>,
+    /// Only this device of a batch.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImageKey {
+    /// Manifest of the batch.
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: PathBuf,
+    /// Name of the device.
+    #[arg(value_name = "NAME")]
+    pub(crate) device: String,
+    /// New file, readable by you alone.
+    #[arg(short, long, value_name = "F")]
+    pub(crate) output: PathBuf,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// How often the power is cut.
@@ -194,7 +264,7 @@ pub(crate) struct Demo {
 }
 
 /// A number of bytes: `512`, `4K`, `1M`.
-fn size(text: &str) -> Result<u32, String> {
+pub(crate) fn size(text: &str) -> Result<u32, String> {
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
     let factor = match text[digits.len()..].to_ascii_uppercase().as_str() {
         "" | "B" => 1,

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! args ─> commands ─> device (directory, lock, session) ─> lockstone::Store ─> file_flash ─> flash.bin
+//!             ├─────> image (manifest, build, verify) ─> lockstone::Store ─> memory_flash ─> flash.bin
+//!             │
 //!             ├─────> inspect (examine, picture, text, svg) ─> lockstone::inspect, or lockstone::Store
 //!             │
 //!             └─────> demo (input, life, attack, report) ─> lockstone::Store ─> lockstone_sim::SimFlash
@@ -17,7 +19,9 @@ mod device;
 mod exit;
 mod file_flash;
 mod findings;
+mod image;
 mod inspect;
+mod memory_flash;
 #[cfg(test)]
 mod mutated;
 mod terminal;

@@ -14,13 +14,13 @@ use std::ffi::OsStr;
 use lockstone::{Cursor, Error, Key};
 use zeroize::Zeroizing;
 
-use crate::args::{Command, Named, New};
+use crate::args::{Command, Image, Named, New};
 use crate::demo;
 use crate::device::{self, Config, Device, Geometry, Purpose, Ram, Session};
 use crate::exit::{Exit, Failure};
 use crate::file_flash::FlashError;
-use crate::inspect;
 use crate::terminal::escaped;
+use crate::{image, inspect};
 
 /// Does what was asked for.
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
@@ -33,6 +33,9 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Check(args) => check::check(args),
         Command::Stats(args) => stats::stats(args),
         Command::Inspect(args) => inspect::inspect(args),
+        Command::Image(Image::Build(args)) => image::build(args),
+        Command::Image(Image::Verify(args)) => image::verify_images(args),
+        Command::Image(Image::Key(args)) => image::write_key(args),
         Command::Demo(args) => demo::demo(args),
     }
 }

@@ -20,11 +20,16 @@ pub(crate) fn create(path: &Path, config: &Config) -> Result<(), Failure> {
     config.geometry.check().map_err(|reason| Failure::usage(format!("no store fits such a flash: {reason}")))?;
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(key.as_mut_slice()).map_err(|error| Failure::new(Exit::Io, format!("no randomness: {error}")))?;
-    build(path, config, &key, |place| format(place, config, &key))
+    build(path, config, Some(&key), |place| format(place, config, &key))
 }
 
 /// Makes a device with this key and this content of its flash.
 pub(crate) fn create_from(path: &Path, config: &Config, key: &[u8; 32], image: &[u8]) -> Result<(), Failure> {
+    create_image(path, config, Some(key), image)
+}
+
+/// The same, without the trusted part when there is no key: that goes to the device another way.
+pub(crate) fn create_image(path: &Path, config: &Config, key: Option<&[u8; 32]>, image: &[u8]) -> Result<(), Failure> {
     build(path, config, key, |place| {
         write_new(place, image, false).map_err(|error| Failure::file("write", place, &error))
     })
@@ -33,7 +38,7 @@ pub(crate) fn create_from(path: &Path, config: &Config, key: &[u8; 32], image: &
 fn build(
     path: &Path,
     config: &Config,
-    key: &[u8; 32],
+    key: Option<&[u8; 32]>,
     fill: impl FnOnce(&Path) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if fs::symlink_metadata(path).is_ok() {
@@ -42,11 +47,15 @@ fn build(
     }
     let hidden = Hidden::beside(path)?;
     let text = config.to_text()?;
-    let made = private_directory(&hidden.0.join(TRUSTED))
-        .and_then(|()| write_new(&hidden.0.join(ROOT_KEY), key, true))
-        .and_then(|()| write_new(&hidden.0.join(COUNTER), b"0\n", true))
-        .and_then(|()| write_new(&hidden.0.join(CONFIG), text.as_bytes(), false));
-    made.map_err(|error| Failure::file("make", path, &error))?;
+    let trusted = key.map_or(Ok(()), |key| {
+        private_directory(&hidden.0.join(TRUSTED))
+            .and_then(|()| write_new(&hidden.0.join(ROOT_KEY), key, true))
+            .and_then(|()| write_new(&hidden.0.join(COUNTER), b"0\n", true))
+            .and_then(|()| flush_directory(&hidden.0.join(TRUSTED)))
+    });
+    trusted
+        .and_then(|()| write_new(&hidden.0.join(CONFIG), text.as_bytes(), false))
+        .map_err(|error| Failure::file("make", path, &error))?;
     fill(&hidden.0.join(FLASH))?;
     hidden.show_as(path).map_err(|error| Failure::file("make", path, &error))
 }
@@ -85,7 +94,6 @@ impl Hidden {
     }
 
     fn show_as(self, path: &Path) -> io::Result<()> {
-        flush_directory(&self.0.join(TRUSTED))?;
         flush_directory(&self.0)?;
         fs::rename(&self.0, path)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -23,7 +23,7 @@ use lockstone::{Memory, SoftRootKey};
 use zeroize::Zeroizing;
 
 pub(crate) use config::{Config, Geometry, Suite};
-pub(crate) use create::{create, create_from, flush_directory, new_private_file};
+pub(crate) use create::{create, create_from, create_image, flush_directory, new_private_file};
 pub(crate) use session::Session;
 
 use crate::exit::{Exit, Failure};
@@ -122,7 +122,7 @@ impl Held {
         match read_key_bytes(&path) {
             Err(error) => Err(Failure::file("read", &path, &error)),
             Ok(None) => Err(Failure::new(Exit::Damaged, "trusted/root.key is not a key of 32 bytes")),
-            Ok(Some(key)) => Ok(key),
+            Ok(Some(key)) => Ok(SoftRootKey::new(*key)),
         }
     }
 
@@ -151,6 +151,11 @@ impl Held {
 
 /// Reads a root key that was named on the command line.
 pub(crate) fn read_root_key(path: &Path) -> Result<SoftRootKey, Failure> {
+    read_key(path).map(|key| SoftRootKey::new(*key))
+}
+
+/// The same, its bytes.
+pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
     match read_key_bytes(path) {
         Err(error) => Err(Failure::input(path, &error)),
         Ok(None) => Err(Failure::usage(format!("{} is not a key of 32 bytes", path.display()))),
@@ -159,8 +164,8 @@ pub(crate) fn read_root_key(path: &Path) -> Result<SoftRootKey, Failure> {
 }
 
 /// `None`: it's no key.
-fn read_key_bytes(path: &Path) -> std::io::Result<Option<SoftRootKey>> {
+fn read_key_bytes(path: &Path) -> std::io::Result<Option<Zeroizing<[u8; 32]>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(64));
     File::open(path)?.take(64).read_to_end(&mut bytes)?;
-    Ok(<[u8; 32]>::try_from(bytes.as_slice()).ok().map(SoftRootKey::new))
+    Ok(<[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new))
 }

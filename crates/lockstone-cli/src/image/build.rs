@@ -1,0 +1,89 @@
+//! Build: from a manifest and the name of a device to the bytes of its flash, the same each time.
+//!
+//! ```text
+//! root key of a device = derive( batch secret, "lockstone factory root key" | name )
+//! identity of its store = derive( root key of the device, "lockstone factory store id" )[8]
+//! ```
+//!
+//! Everything else that a store writes follows from its key, its identity and the calls made.
+
+use core::convert::Infallible;
+
+use lockstone::seal::Suite as Sealing;
+use lockstone::trust::RootKey;
+use lockstone::{Ascon, Error, Key, OpenError, Plain, SoftRootKey, Store};
+use zeroize::Zeroizing;
+
+use super::manifest::Manifest;
+use crate::device::{Ram, Suite};
+use crate::exit::Failure;
+use crate::file_flash::FlashError;
+use crate::memory_flash::MemoryFlash;
+
+/// Root key of a device of a batch.
+pub(crate) fn device_key(secret: &[u8; 32], device: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
+    derive(secret, &[b"lockstone factory root key", device.as_bytes()].concat())
+}
+
+fn derive(secret: &[u8; 32], label: &[u8]) -> Result<Zeroizing<[u8; 32]>, Failure> {
+    let mut key = Zeroizing::new([0; 32]);
+    let derived = SoftRootKey::new(*secret).derive(label, &mut key);
+    derived.map_err(|_| Failure::from(OpenError::<FlashError>::RootKey))?;
+    Ok(key)
+}
+
+/// The content of the flash of one device.
+pub(crate) fn build(manifest: &Manifest, device: &str, key: &[u8; 32], memory: &mut Ram) -> Result<Vec<u8>, Failure> {
+    match manifest.suite {
+        Suite::Ascon => build_sealed::<Ascon>(manifest, device, key, memory),
+        Suite::Plain => build_sealed::<Plain>(manifest, device, key, memory),
+    }
+}
+
+fn build_sealed<S: Sealing>(
+    manifest: &Manifest,
+    device: &str,
+    key: &[u8; 32],
+    memory: &mut Ram,
+) -> Result<Vec<u8>, Failure> {
+    let flash = MemoryFlash::new(manifest.geometry.flash as usize);
+    let root = SoftRootKey::new(*key);
+    let mut identity = Identity(*derive(key, b"lockstone factory store id")?);
+    let mut store = Store::<_, S>::format(flash, manifest.geometry.part(), &root, &mut identity, memory)?;
+    for entry in &manifest.entries {
+        let value = manifest.value(entry, device)?;
+        let name = Key::new(entry.name.as_bytes()).of_client(entry.client);
+        store.put(name, &value).map_err(|error| about(&entry.name, value.len(), error))?;
+    }
+    Ok(store.close()?.into_content())
+}
+
+fn about(name: &str, length: usize, error: Error<FlashError>) -> Failure {
+    let failure = Failure::from(error);
+    let sentence = format!("key {name} of {length} bytes: {}", failure.sentence());
+    Failure::new(failure.exit, sentence)
+}
+
+/// What a store draws when it is formatted: its identity, and nothing else.
+struct Identity([u8; 32]);
+
+impl rand_core::TryRng for Identity {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
+        target.iter_mut().zip(self.0.iter().cycle()).for_each(|(to, from)| *to = *from);
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Verify: is a flash still what the factory made, or, if it was used since, does it hold what the manifest says?
+
+use lockstone::seal::Suite as Sealing;
+use lockstone::{Ascon, Error, Key, Plain, SoftRootKey, Store};
+
+use super::build::build;
+use super::manifest::Manifest;
+use crate::device::{Ram, Suite};
+use crate::exit::Failure;
+use crate::memory_flash::MemoryFlash;
+
+/// What a flash is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Byte for byte what a build makes.
+    AsBuilt,
+    /// Changed since, and every key of the manifest is there with its value.
+    Used,
+    /// Not what it should be, and why.
+    Wrong(String),
+}
+
+pub(crate) fn verify(
+    manifest: &Manifest,
+    device: &str,
+    key: &[u8; 32],
+    image: Vec<u8>,
+    memory: &mut Ram,
+) -> Result<Verdict, Failure> {
+    if build(manifest, device, key, memory)? == image {
+        return Ok(Verdict::AsBuilt);
+    }
+    if image.len() != manifest.geometry.flash as usize {
+        let sentence = format!("has {} bytes instead of {}", image.len(), manifest.geometry.flash);
+        return Ok(Verdict::Wrong(sentence));
+    }
+    match manifest.suite {
+        Suite::Ascon => compare::<Ascon>(manifest, device, key, image, memory),
+        Suite::Plain => compare::<Plain>(manifest, device, key, image, memory),
+    }
+}
+
+fn compare<S: Sealing>(
+    manifest: &Manifest,
+    device: &str,
+    key: &[u8; 32],
+    image: Vec<u8>,
+    memory: &mut Ram,
+) -> Result<Verdict, Failure> {
+    let (flash, root) = (MemoryFlash::with_content(image), SoftRootKey::new(*key));
+    let mut store = match Store::<_, S>::mount_read_only(flash, manifest.geometry.part(), &root, memory) {
+        Ok(store) => store,
+        Err(error) => return Ok(Verdict::Wrong(error.to_string())),
+    };
+    if !store.report().is_sound() {
+        return Ok(Verdict::Wrong("is damaged or forged: `lockstone inspect` says where".to_owned()));
+    }
+    for entry in &manifest.entries {
+        let wanted = manifest.value(entry, device)?;
+        let name = Key::new(entry.name.as_bytes()).of_client(entry.client);
+        let mut found = zeroize::Zeroizing::new(vec![0; wanted.len()]);
+        let same = match store.get(name, &mut found) {
+            Ok(Some(length)) => length == wanted.len() && *found == *wanted,
+            Ok(None) | Err(Error::BufferTooSmall { .. }) => false,
+            Err(error) => return Ok(Verdict::Wrong(format!("key {}: {error}", entry.name))),
+        };
+        if !same {
+            return Ok(Verdict::Wrong(format!("key {} is missing or has another value", entry.name)));
+        }
+    }
+    Ok(Verdict::Used)
+}
