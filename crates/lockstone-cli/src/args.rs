@@ -63,6 +63,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lockstone inspect dev --svg dev.svg\n  lockstone inspect readout.bin --key root.key -l\n  lockstone inspect readout.bin        without a key: what stands in the clear"
     )]
     Inspect(Inspect),
+    /// Store every file of a folder or tar file, every item of an ESP-IDF NVS partition, or a sealed export.
+    #[command(
+        after_help = "Examples:\n  lockstone import dev settings/\n  lockstone import dev backup.tar\n  lockstone import dev nvs.bin --nvs\n  lockstone import dev backup.bin --key backup.key"
+    )]
+    Import(Import),
+    /// Write all keys of a client to a new folder or tar file in the clear, or to a sealed image.
+    #[command(
+        after_help = "Examples:\n  lockstone export dev --plain -o backup.tar\n  lockstone export dev --plain -o folder\n  lockstone export dev --sealed backup.key -o backup.bin"
+    )]
+    Export(Export),
     /// Make and verify factory images: the same bytes each time, for one device or thousands.
     #[command(subcommand)]
     Image(Image),
@@ -175,6 +185,37 @@ pub(crate) struct Inspect {
     /// Print the numbers of the format instead.
     #[arg(long, exclusive = true)]
     pub(crate) constants: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Where the keys come from. The path of a file is the name of its key.
+    #[arg(value_name = "FOLDER|FILE")]
+    pub(crate) source: PathBuf,
+    /// The file is an ESP-IDF NVS partition: its items become keys `namespace/key`.
+    #[arg(long)]
+    pub(crate) nvs: bool,
+    /// The file is a sealed export or a flash image; this file has its root key of 32 bytes.
+    #[arg(long, value_name = "F", conflicts_with = "nvs")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("form").required(true).args(["plain", "sealed"])))]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// New tar file (a name that ends in .tar), new folder, or new image.
+    #[arg(short, long, value_name = "F|DIR")]
+    pub(crate) output: PathBuf,
+    /// In the clear: whoever has the file has the secrets.
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// As a sealed image under the root key of 32 bytes in this file.
+    #[arg(long, value_name = "F")]
+    pub(crate) sealed: Option<PathBuf>,
 }
 
 /// What to do with factory images.

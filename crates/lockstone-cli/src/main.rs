@@ -25,6 +25,7 @@ mod memory_flash;
 #[cfg(test)]
 mod mutated;
 mod terminal;
+mod transfer;
 
 use std::process::ExitCode;
 

@@ -20,7 +20,7 @@ use crate::device::{self, Config, Device, Geometry, Purpose, Ram, Session};
 use crate::exit::{Exit, Failure};
 use crate::file_flash::FlashError;
 use crate::terminal::escaped;
-use crate::{image, inspect};
+use crate::{image, inspect, transfer};
 
 /// Does what was asked for.
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
@@ -36,6 +36,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Image(Image::Build(args)) => image::build(args),
         Command::Image(Image::Verify(args)) => image::verify_images(args),
         Command::Image(Image::Key(args)) => image::write_key(args),
+        Command::Import(args) => transfer::import(args),
+        Command::Export(args) => transfer::export(args),
         Command::Demo(args) => demo::demo(args),
     }
 }
@@ -73,7 +75,7 @@ fn close_after<T>(session: Session<'_>, result: Result<T, Error<FlashError>>) ->
 }
 
 /// Whole value of a key, in pieces so that progress can be told.
-fn read_value(
+pub(crate) fn read_value(
     session: &mut Session<'_>,
     key: Key<'_>,
     mut progress: impl FnMut(u64, u64),
@@ -94,7 +96,7 @@ fn read_value(
 }
 
 /// Names that could be listed, sorted, and how often the listing met damage.
-fn names(session: &mut Session<'_>, client: u32, prefix: &[u8]) -> Result<(Vec<Vec<u8>>, u32), Failure> {
+pub(crate) fn names(session: &mut Session<'_>, client: u32, prefix: &[u8]) -> Result<(Vec<Vec<u8>>, u32), Failure> {
     let (mut names, mut damaged) = (Vec::new(), 0);
     let (mut cursor, mut name) = (Cursor::new(), [0; 255]);
     loop {

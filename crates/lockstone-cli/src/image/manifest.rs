@@ -253,6 +253,7 @@ mod tests {
               |
             2 | volume = 3
               | ^^^^^^
-            unknown field `volume`, expected one of `suite`, `flash`, `devices`, `key`"#]].assert_eq(&reasons.join("\n"));
+            unknown field `volume`, expected one of `suite`, `flash`, `devices`, `key`"#]]
+        .assert_eq(&reasons.join("\n"));
     }
 }

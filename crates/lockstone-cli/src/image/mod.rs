@@ -27,6 +27,7 @@ use crate::args::{BuildImage, ImageKey, VerifyImage};
 use crate::device::{Config, Ram, create_image, new_private_file, read_key};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{bar, counted, print, print_json};
+use crate::transfer::write_image;
 
 /// Devices of which at most so many are named when they are wrong.
 const NAMED_MAX: usize = 20;
@@ -47,17 +48,7 @@ fn build_one(args: &BuildImage, manifest: &Manifest) -> Result<(), Failure> {
     };
     let key = read_key(key)?;
     let image = build::build(manifest, "", &key, &mut Ram::new())?;
-    write_new(&args.output, &image)
-}
-
-fn write_new(path: &Path, image: &[u8]) -> Result<(), Failure> {
-    use std::io::Write as _;
-    let mut file = new_private_file(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => Failure::usage(format!("{} is there already", path.display()))
-            .hint("an image is never overwritten; remove it yourself if you mean it"),
-        _ => Failure::file("make", path, &error),
-    })?;
-    file.write_all(image).and_then(|()| file.sync_all()).map_err(|error| Failure::file("write", path, &error))
+    write_image(&args.output, &image)
 }
 
 fn build_batch(args: &BuildImage, manifest: &Manifest, batch: &Batch) -> Result<(), Failure> {

@@ -26,7 +26,7 @@ use crate::exit::{Exit, Failure};
 use crate::terminal::{print, print_json};
 
 pub(crate) use examine::{Known, examine};
-pub(crate) use image::Sizes;
+pub(crate) use image::{Sizes, guess};
 pub(crate) use picture::Picture;
 
 /// Larger files are no flash that a store could be on.

@@ -217,6 +217,9 @@ fn help_has_an_example_for_every_command() {
           check    Read everything and say what is damaged. Writes nothing
           stats    Say how full and how worn the device is. Writes nothing
           inspect  Show what is on a flash, damaged and foreign ones too: segments, records, wear, holes, and what a mount decides. Writes nothing to it
+          import   Store every file of a folder or tar file, every item of an ESP-IDF NVS partition, or a sealed export
+          export   Write all keys of a client to a new folder or tar file in the clear, or to a sealed image
+          image    Make and verify factory images: the same bytes each time, for one device or thousands
           demo     The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device
           help     Print this message or the help of the given subcommand(s)
 

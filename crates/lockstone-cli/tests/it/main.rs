@@ -9,10 +9,12 @@
 mod attacked;
 mod commands;
 mod demo;
+mod image;
 mod input_output;
 mod inspect;
 mod killed;
 mod lock;
+mod transfer;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -1,0 +1,135 @@
+//! `import` and `export`: keys come from and go to plain archives and images.
+//!
+//! ```text
+//! folder, tar, ESP-IDF NVS partition, sealed export ─> import ─> put, put, ...
+//! export ─> --plain: folder or tar, readable by anybody who has it
+//!           --sealed KEY: a fresh flash image under another root key, for `import --key`, `inspect` or a device
+//! ```
+//!
+//! Names and values stay what they are; a client's keys are moved at a time. Nothing is exported in the clear but by
+//! explicit wish. Tested by the suite `transfer`.
+
+mod archive;
+mod names;
+mod nvs;
+mod sealed;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use lockstone::Key;
+use zeroize::Zeroizing;
+
+pub(crate) use archive::write_image;
+
+use crate::args::{Export, Import};
+use crate::commands::{names as list_names, read_value};
+use crate::device::{Device, Purpose, Ram, Session, read_key};
+use crate::exit::{Exit, Failure};
+use crate::terminal::{bar, counted, escaped, print};
+
+/// One key and its value.
+pub(crate) struct Item {
+    pub(crate) name: Vec<u8>,
+    pub(crate) value: Zeroizing<Vec<u8>>,
+}
+
+pub(crate) fn import(args: &Import) -> Result<(), Failure> {
+    let items = read_source(args)?;
+    let device = Device::find(&args.place.device)?.hold(Purpose::Use)?;
+    let mut memory = Box::new(Ram::new());
+    let mut session = device.mount(&mut memory)?;
+    let bar = bar(true, items.len() as u64, "importing");
+    let mut stored = 0_u64;
+    let mut failed = None;
+    for item in &items {
+        if let Err(error) = session.put(Key::new(&item.name).of_client(args.place.client), &item.value) {
+            let failure = Failure::from(error);
+            let name = escaped(&item.name);
+            let all = items.len();
+            let sentence = format!("key {name}: {}; {stored} of {all} keys were stored before it", failure.sentence());
+            failed = Some(Failure::new(failure.exit, sentence));
+            break;
+        }
+        stored += 1;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let closed = session.close();
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
+    closed?;
+    print(format!("{} imported.\n", counted(stored, "key")).as_bytes())
+}
+
+fn read_source(args: &Import) -> Result<Vec<Item>, Failure> {
+    let source = &args.source;
+    if source.is_dir() {
+        return archive::read_folder(source);
+    }
+    if let Some(key) = &args.key {
+        return read_sealed(source, key, args.place.client);
+    }
+    if args.nvs {
+        let bytes = fs::read(source).map_err(|error| Failure::input(source, &error))?;
+        return nvs::read(source, bytes);
+    }
+    archive::read_tar(source).map_err(|failure| {
+        if failure.exit == Exit::Usage && source.is_file() {
+            return failure.hint(
+                "a folder and a tar file are known as such; --nvs reads an ESP-IDF partition, --key F a sealed export",
+            );
+        }
+        failure
+    })
+}
+
+/// A sealed export is a flash image with a key of its own.
+fn read_sealed(source: &Path, key: &Path, client: u32) -> Result<Vec<Item>, Failure> {
+    let key = read_key(key)?;
+    let image = fs::read(source).map_err(|error| Failure::input(source, &error))?;
+    sealed::open(image, client, &key)
+}
+
+pub(crate) fn export(args: &Export) -> Result<(), Failure> {
+    let device = Device::find(&args.place.device)?;
+    let geometry = device.config.geometry;
+    let held = device.hold(Purpose::Look)?;
+    let mut memory = Box::new(Ram::new());
+    let mut session = held.mount(&mut memory)?;
+    let items = read_all(&mut session, args.place.client)?;
+    let count = counted(items.len() as u64, "key");
+    if let Some(key) = &args.sealed {
+        let image = sealed::seal(geometry, args.place.client, &items, &*read_key(key)?)?;
+        write_image(&args.output, &image)?;
+        return print(format!("{count} exported, sealed.\n").as_bytes());
+    }
+    let names: BTreeSet<Vec<u8>> = items.iter().map(|item| item.name.clone()).collect();
+    let files: Vec<_> = names::paths(&names).into_iter().zip(items.into_iter().map(|item| item.value)).collect();
+    if args.output.extension().is_some_and(|extension| extension == "tar") {
+        archive::write_tar(&args.output, &files)?;
+    } else {
+        archive::write_folder(&args.output, &files)?;
+    }
+    print(format!("{count} exported IN THE CLEAR to {}.\n", args.output.display()).as_bytes())
+}
+
+/// All keys of a client, sorted. One that can't be read ends it: half an export is none.
+fn read_all(session: &mut Session<'_>, client: u32) -> Result<Vec<Item>, Failure> {
+    let (names, gaps) = list_names(session, client, b"")?;
+    if gaps > 0 {
+        return Err(Failure::new(Exit::Damaged, "stored content is damaged: the list of keys is not complete"));
+    }
+    let bar = bar(true, names.len() as u64, "exporting");
+    let mut items = Vec::new();
+    for name in names {
+        let value = read_value(session, Key::new(&name).of_client(client), |_, _| {})?;
+        let value = value.ok_or_else(|| Failure::new(Exit::Damaged, format!("key {} is gone", escaped(&name))))?;
+        items.push(Item { name, value });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(items)
+}

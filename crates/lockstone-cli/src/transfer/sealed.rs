@@ -1,0 +1,58 @@
+//! Sealed exports: a fresh flash image under a root key of its own, of the same geometry as the device.
+//!
+//! Nothing new to trust: what protects a device protects an export. The image opens with `inspect` and `import`.
+
+use getrandom::SysRng;
+use lockstone::seal::Suite as Sealing;
+use lockstone::{Ascon, Cursor, Key, SoftRootKey, Store};
+use zeroize::Zeroizing;
+
+use super::Item;
+use crate::device::{Geometry, Ram};
+use crate::exit::{Exit, Failure};
+use crate::inspect::guess;
+use crate::memory_flash::MemoryFlash;
+
+/// The image that holds these keys. Always sealed by `ascon`, whatever the device uses.
+pub(crate) fn seal(geometry: Geometry, client: u32, items: &[Item], key: &[u8; 32]) -> Result<Vec<u8>, Failure> {
+    let (mut memory, root) = (Box::new(Ram::new()), SoftRootKey::new(*key));
+    let flash = MemoryFlash::new(geometry.flash as usize);
+    let mut store = Store::<_, Ascon>::format(flash, geometry.part(), &root, &mut SysRng, &mut memory)?;
+    for item in items {
+        store.put(Key::new(&item.name).of_client(client), &item.value)?;
+    }
+    Ok(store.close()?.into_content())
+}
+
+/// All keys of a client in a sealed image.
+pub(crate) fn open(image: Vec<u8>, client: u32, key: &[u8; 32]) -> Result<Vec<Item>, Failure> {
+    let Some((sizes, header)) = guess(&image) else {
+        return Err(Failure::new(Exit::Damaged, "there is no store in the image"));
+    };
+    if header.suite != Ascon::ID {
+        return Err(Failure::usage("the image is not sealed: make one with `lockstone export --sealed`"));
+    }
+    let geometry =
+        Geometry { flash: u32::try_from(image.len()).unwrap_or(u32::MAX), block: sizes.segment, write: sizes.unit };
+    let (mut memory, root) = (Box::new(Ram::new()), SoftRootKey::new(*key));
+    let flash = MemoryFlash::with_content(image);
+    let mut store = Store::<_, Ascon>::mount_read_only(flash, geometry.part(), &root, &mut memory)?;
+    if !store.report().is_sound() {
+        let failure = Failure::new(Exit::Damaged, "the image is damaged or forged");
+        return Err(failure.hint("`lockstone inspect IMAGE --key F` says where"));
+    }
+    let (mut cursor, mut name, mut names) = (Cursor::new(), [0; 255], Vec::new());
+    while let Some(length) = store.next_key(&mut cursor, client, b"", &mut name)? {
+        names.push(name[..length].to_vec());
+    }
+    names.sort();
+    let mut items = Vec::new();
+    for name in names {
+        let key = Key::new(&name).of_client(client);
+        let length = store.length(key)?.unwrap_or(0);
+        let mut value = Zeroizing::new(vec![0; length as usize]);
+        store.get(key, &mut value)?;
+        items.push(Item { name, value });
+    }
+    Ok(items)
+}

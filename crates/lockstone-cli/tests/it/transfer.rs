@@ -1,0 +1,132 @@
+//! Import and export: everything arrives, names and all, and nothing leaves in the clear unasked.
+
+use expect_test::expect;
+
+use super::Bench;
+
+fn filled() -> Bench {
+    let bench = Bench::with_device("--flash 64K");
+    for (name, value) in [("wifi/psk", &b"correct horse"[..]), ("wifi", b"x"), ("../up", b"odd"), ("empty", b"")] {
+        assert_eq!(bench.feed(&format!("put dev {name}"), value).code(), 0);
+    }
+    assert_eq!(bench.feed("put dev cert", &[b'C'; 3000]).code(), 0);
+    assert_eq!(bench.feed("put dev other --client 3", b"3").code(), 0);
+    bench.write("key", &[9; 32]);
+    bench
+}
+
+#[test]
+fn every_form_brings_all_keys_back() {
+    let bench = filled();
+    let seen = bench.session(
+        "
+        export dev -o x
+        export dev --plain -o backup.tar
+        export dev --plain -o folder
+        export dev --sealed key -o backup.bin
+        export dev --sealed key -o backup.bin
+        export dev --plain -o three.tar --client 3
+        new tarred --flash 64K
+        import tarred backup.tar
+        new foldered --flash 64K
+        import foldered folder
+        new unsealed --flash 64K --suite plain
+        import unsealed backup.bin --key key
+        import unsealed three.tar --client 3
+        import unsealed backup.bin
+        import unsealed absent.tar
+        ls unsealed -l
+        get unsealed other --client 3
+        ",
+    );
+    expect![[r#"
+        $ export dev -o x
+        ! error: the following required arguments were not provided:
+        !   <--plain|--sealed <F>>
+        ! 
+        ! Usage: lockstone export --output <F|DIR> <--plain|--sealed <F>> <DEV>
+        ! 
+        ! For more information, try '--help'.
+        = 2
+        $ export dev --plain -o backup.tar
+        5 keys exported IN THE CLEAR to backup.tar.
+        $ export dev --plain -o folder
+        5 keys exported IN THE CLEAR to folder.
+        $ export dev --sealed key -o backup.bin
+        5 keys exported, sealed.
+        $ export dev --sealed key -o backup.bin
+        ! lockstone: backup.bin is there already
+        !   hint: nothing is ever overwritten; remove it yourself if you mean it
+        = 2
+        $ export dev --plain -o three.tar --client 3
+        1 key exported IN THE CLEAR to three.tar.
+        $ new tarred --flash 64K
+        $ import tarred backup.tar
+        5 keys imported.
+        $ new foldered --flash 64K
+        $ import foldered folder
+        5 keys imported.
+        $ new unsealed --flash 64K --suite plain
+        $ import unsealed backup.bin --key key
+        5 keys imported.
+        $ import unsealed three.tar --client 3
+        1 key imported.
+        $ import unsealed backup.bin
+        ! lockstone: backup.bin is no whole tar file: other error
+        !   hint: a folder and a tar file are known as such; --nvs reads an ESP-IDF partition, --key F a sealed export
+        = 2
+        $ import unsealed absent.tar
+        ! lockstone: there is no file absent.tar
+        = 2
+        $ ls unsealed -l
+               3  ../up
+            3000  cert
+               0  empty
+               1  wifi
+              13  wifi/psk
+        $ get unsealed other --client 3
+        3
+    "#]].assert_eq(&seen);
+    for device in ["tarred", "foldered", "unsealed"] {
+        assert_eq!(bench.run(&format!("ls {device} -l")).out(), bench.run("ls dev -l").out(), "{device}");
+        assert_eq!(bench.run(&format!("get {device} cert")).out(), &[b'C'; 3000], "{device}");
+    }
+    let sealed = bench.read("backup.bin");
+    assert!(!sealed.windows(8).any(|window| window == b"correct "), "a sealed export shows a secret");
+}
+
+#[test]
+fn what_does_not_fit_says_how_far_it_came() {
+    let bench = filled();
+    std::fs::create_dir(bench.path("big")).unwrap();
+    bench.write("big/a", b"1");
+    bench.write("big/b", &[0; 100_000]);
+    expect![[r#"
+        $ import dev big
+        ! lockstone: key b: the value is longer than this store can hold; 1 of 2 keys were stored before it
+        = 2
+        $ get dev a
+        1
+    "#]]
+    .assert_eq(&bench.session("import dev big\nget dev a"));
+}
+
+#[test]
+fn a_broken_archive_stores_nothing() {
+    let bench = filled();
+    assert_eq!(bench.run("export dev --plain -o backup.tar").code(), 0);
+    let tar = bench.read("backup.tar");
+    bench.write("cut.tar", &tar[..tar.len() / 2]);
+    bench.session("new fresh --flash 64K");
+    expect![[r#"
+        $ import fresh cut.tar
+        ! lockstone: cut.tar is no whole tar file: other error
+        !   hint: a folder and a tar file are known as such; --nvs reads an ESP-IDF partition, --key F a sealed export
+        = 2
+        $ import fresh key --nvs
+        ! lockstone: key is no NVS partition: it is no whole number of pages of 4096 bytes
+        = 2
+        $ ls fresh
+    "#]]
+    .assert_eq(&bench.session("import fresh cut.tar\nimport fresh key --nvs\nls fresh"));
+}
