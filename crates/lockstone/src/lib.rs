@@ -80,6 +80,8 @@ mod memory;
 mod report;
 pub mod seal;
 pub mod trust;
+#[cfg(feature = "typed")]
+pub mod typed;
 
 pub use error::{Error, OpenError};
 pub use format::FORMAT_VERSION;

@@ -44,8 +44,7 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Item>, Failure> {
 /// Reads all plain files of a tar file, in their order.
 pub(crate) fn read_tar(path: &Path) -> Result<Vec<Item>, Failure> {
     let file = File::open(path).map_err(|error| Failure::input(path, &error))?;
-    let damaged =
-        |error: io::Error| Failure::usage(format!("{} is no whole tar file: {}", path.display(), error.kind()));
+    let damaged = |_| Failure::usage(format!("{} is no whole tar file", path.display()));
     let mut items = Vec::new();
     let mut archive = Archive::new(BufReader::new(file));
     for entry in archive.entries().map_err(damaged)? {

@@ -34,6 +34,8 @@ mod segment;
 mod settle;
 mod stats;
 mod transaction;
+#[cfg(feature = "typed")]
+mod typed;
 mod write;
 
 pub use transaction::Transaction;
