@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo xtask ci               everything that must hold before a merge: the steps of .ci/run, in order
-//! cargo xtask size [--json]    code and RAM on a Cortex-M4, against the bars
+//! cargo xtask size [--json]    code, RAM and stack on Arm cores, against firmware/budgets.txt
 //!                  [--check]   ... and fails when a bar is not met
 //! ```
 //!
@@ -10,6 +10,7 @@
 
 mod ci;
 mod size;
+mod stack;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

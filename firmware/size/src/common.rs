@@ -1,14 +1,17 @@
-//! What both probes share: a flash, a root key, and the four calls that are measured.
+//! What the probes share: a flash, a root key, and the calls that are measured.
 //!
 //! The flash and the key are volatile accesses to made-up addresses. That costs a few dozen bytes, is never run, and
 //! keeps the compiler from leaving anything out.
 
+use core::future::Future;
+use core::pin::pin;
 use core::ptr::{read_volatile, write_volatile};
+use core::task::{Context, Waker};
 
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use lockstone::seal::Suite;
 use lockstone::trust::{RootKey, RootKeyError};
-use lockstone::{Memory, Part, Store};
+use lockstone::{Cursor, Memory, Part, Store, asynchronous};
 
 /// Where a memory-mapped flash might begin.
 const FLASH: usize = 0x6000_0000;
@@ -93,22 +96,128 @@ impl RootKey for Key {
     }
 }
 
-/// The four calls that are measured.
-pub fn run<S: Suite>() -> ! {
+/// Keeps the compiler from leaving the result out.
+fn keep(value: u8) {
+    // SAFETY: a register of the chip of this probe; a byte has no alignment.
+    unsafe { write_volatile(REGISTER as *mut u8, value) };
+}
+
+fn rest() -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+fn memory() -> &'static mut Ram {
     let memory = &raw mut MEMORY;
     // SAFETY: `_start` runs once, on one core, and calls this once: there is no other reference to `MEMORY`.
-    let memory = unsafe { &mut *memory };
-    if let Ok(mut store) = Store::<_, S>::mount(Flash, Part::NOR, &Key, memory) {
+    unsafe { &mut *memory }
+}
+
+/// Mount, get, put, delete.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn kv<S: Suite>() -> ! {
+    if let Ok(mut store) = Store::<_, S>::mount(Flash, Part::NOR, &Key, memory()) {
         let mut value = [0; 64];
         if let Ok(Some(length)) = store.get("boot", &mut value) {
             let _ = store.put("boot", &value[..length]);
         }
         let _ = store.delete("x");
-        // SAFETY: as for `erase`; a byte has no alignment.
-        unsafe { write_volatile(REGISTER as *mut u8, value[0]) };
+        keep(value[0]);
     }
-    loop {
-        core::hint::spin_loop();
+    rest()
+}
+
+/// The same, asynchronous; the flash is always ready, so that nothing but the store is measured.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn kv_async<S: Suite>() -> ! {
+    let future = async {
+        if let Ok(mut store) = asynchronous::Store::<_, S>::mount(Flash, Part::NOR, &Key, memory()).await {
+            let mut value = [0; 64];
+            if let Ok(Some(length)) = store.get("boot", &mut value).await {
+                let _ = store.put("boot", &value[..length]).await;
+            }
+            let _ = store.delete("x").await;
+            keep(value[0]);
+        }
+    };
+    let mut future = pin!(future);
+    while future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
+    rest()
+}
+
+/// Everything else too: format, ranges, transactions, iteration, statistics, close.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn full<S: Suite>() -> ! {
+    if let Ok(mut store) = Store::<_, S>::format(Flash, Part::NOR, &Key, &mut Dice, memory()) {
+        let mut value = [0; 64];
+        let _ = store.get("boot", &mut value);
+        let _ = store.put("boot", &value);
+        let _ = store.delete("x");
+        let _ = store.get_range("boot", 3, &mut value);
+        keep(u8::from(store.contains("y").unwrap_or(false)));
+        if let Ok(mut transaction) = store.transaction(200) {
+            let _ = transaction.put("one", &value);
+            let _ = transaction.delete("two");
+            let _ = transaction.commit();
+        }
+        let (mut cursor, mut name) = (Cursor::new(), [0; 255]);
+        while let Ok(Some(length)) = store.next_key(&mut cursor, 0, b"w", &mut name) {
+            keep(name[length - 1]);
+        }
+        if let Ok(stats) = store.stats() {
+            keep(stats.keys.to_le_bytes()[0]);
+        }
+        keep(u8::from(store.report().is_sound()));
+        let _ = store.close();
+        keep(value[0]);
+    }
+    rest()
+}
+
+/// Not random at all: it only has to be there.
+#[allow(dead_code, reason = "one probe formats")]
+struct Dice;
+
+impl rand_core::TryRng for Dice {
+    type Error = core::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        Ok(4)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        Ok(4)
+    }
+
+    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Self::Error> {
+        target.fill(4);
+        Ok(())
+    }
+}
+
+impl embedded_storage_async::nor_flash::ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
+
+    async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Failed> {
+        ReadNorFlash::read(self, offset, bytes)
+    }
+
+    fn capacity(&self) -> usize {
+        ReadNorFlash::capacity(self)
+    }
+}
+
+impl embedded_storage_async::nor_flash::NorFlash for Flash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), Failed> {
+        NorFlash::erase(self, from, to)
+    }
+
+    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Failed> {
+        NorFlash::write(self, offset, bytes)
     }
 }
 

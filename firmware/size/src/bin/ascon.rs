@@ -11,5 +11,5 @@ use lockstone::Ascon;
 // SAFETY: nothing else is called `_start`; the linker takes this name as the entry.
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() -> ! {
-    common::run::<Ascon>()
+    common::kv::<Ascon>()
 }
