@@ -78,9 +78,7 @@ impl Class {
         match self {
             Self::NotClosed | Self::TornTail | Self::UnfinishedRun => "nothing: the next write tidies up by itself",
             Self::RetiredSegment => "nothing yet; when several segments retire, plan to replace the part",
-            Self::DamagedRecord => {
-                "nothing stored is hidden by it unless keys are named below; keep a copy of the flash and look for the cause"
-            }
+            Self::DamagedRecord => "alone it hides nothing stored; keep a copy of the flash and look for the cause",
             Self::DamagedHeader => {
                 "keep a copy of the flash and look for the cause: a worn block, a bad contact, a hand"
             }

@@ -25,7 +25,7 @@ fn boot(flash: &mut Chip, root: &SoftRootKey) -> Result<u32, Box<dyn Error>> {
 }
 
 /// Formats a chip once, then starts the device 1,000 times, with the power cut at ever other moments.
-fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let root = SoftRootKey::new([0x5a; 32]); // a device has it in fuses, a TPM, a TEE
     let mut flash = Chip::new(16 * 4096, 0xff);
     Store::<_, Ascon>::format(&mut flash, Part::NOR, &root, &mut Dice, &mut Ram::new())?;

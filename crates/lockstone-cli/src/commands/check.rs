@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{names, read_value};
 use crate::args::Look;
-use crate::device::{Device, Purpose, Ram, Session};
+use crate::device::{Device, HEADS, Purpose, Ram, Session};
 use crate::exit::{Exit, Failure};
 use crate::findings::{Class, Finding, of_report};
 use crate::terminal::{bar, counted, escaped, print, print_json};
@@ -112,11 +112,12 @@ impl Findings {
             findings.push(Finding::new(Class::DamagedKey, sentence));
         }
         if self.gaps > 0 {
-            let gaps = counted(self.gaps, "part");
-            findings.push(Finding::new(
-                Class::ListingGap,
-                format!("{gaps} of the index can't be listed: names may be missing here"),
-            ));
+            let sentence = if self.gaps as usize >= HEADS {
+                "no name can be listed: the damage may hide any of them".to_owned()
+            } else {
+                format!("{} of the index can't be listed: names may be missing here", counted(self.gaps, "part"))
+            };
+            findings.push(Finding::new(Class::ListingGap, sentence));
         }
         findings
     }

@@ -53,7 +53,7 @@ fn damage_is_named() {
         6 records of the log read well.
         2 keys of client 0 read well.
         DAMAGED (damaged-record): 1 record can't be read, though something was written later
-          what to do: nothing stored is hidden by it unless keys are named below; keep a copy of the flash and look for the cause
+          what to do: alone it hides nothing stored; keep a copy of the flash and look for the cause
         ! lockstone: the device is damaged or forged
         = 3
         $ ls dev -l

@@ -151,7 +151,7 @@ fn damage_is_drawn_and_listed() {
         The first write will be an opening mark, at segment 0, byte 640: a cell further on than a cut write can have reached.
 
         DAMAGED (damaged-record): 1 record can't be read, though something was written later
-          what to do: nothing stored is hidden by it unless keys are named below; keep a copy of the flash and look for the cause
+          what to do: alone it hides nothing stored; keep a copy of the flash and look for the cause
 
               0  !...............
                  > newest   0-9 live share in tenths   o log, unverified   . blank   - freed   ! damaged   x retired   ? unknown

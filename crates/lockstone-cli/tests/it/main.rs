@@ -9,6 +9,7 @@
 mod attacked;
 mod commands;
 mod demo;
+mod documents;
 mod image;
 mod input_output;
 mod inspect;

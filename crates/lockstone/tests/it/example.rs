@@ -1,4 +1,4 @@
-//! The worked example of docs/spec/format.md: the bytes there are the bytes that this store writes.
+//! What the documents show is what is: the bytes of docs/spec/format.md, and the boot counter of README.md.
 
 use std::fmt::Write;
 
@@ -6,6 +6,9 @@ use lockstone::{Memory, Part, Plain, Store, trust::NoKey};
 use lockstone_sim::SimFlash;
 
 use crate::world::Fixed;
+
+#[path = "../../examples/boot_counter.rs"]
+mod boot_counter;
 
 /// The first segment of a store that was formatted and then given one key.
 fn dump() -> String {
@@ -31,4 +34,13 @@ fn the_worked_example_is_what_is_written() {
     let page = include_str!("../../../../docs/spec/format.md");
     let dump = dump();
     assert!(page.contains(&dump), "docs/spec/format.md shows other bytes than these:\n{dump}");
+}
+
+#[test]
+fn the_boot_counter_of_the_readme_runs() {
+    let (readme, example) = (include_str!("../../../../README.md"), include_str!("../../examples/boot_counter.rs"));
+    let shown = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(example.contains(shown), "README.md shows another boot counter than the example");
+    assert!(shown.lines().count() <= 30);
+    boot_counter::main().unwrap();
 }
