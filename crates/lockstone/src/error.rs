@@ -52,7 +52,7 @@ pub enum OpenError<E> {
     Incompatible {
         /// Format version found.
         version: u8,
-        /// Suite number found (0 plain, 1 ascon).
+        /// Suite number found (0 plain, 1 ascon, 2 aes).
         suite: u8,
     },
     /// Formatting was cut: there is a header but nothing was ever stored. Format again.

@@ -194,7 +194,7 @@ pub struct PendingResume {
 pub struct ClearHeader {
     /// Format version. Fields below `store_id` are those of version 1.
     pub version: u8,
-    /// Suite number: 0 plain, 1 ascon.
+    /// Suite number: 0 plain, 1 ascon, 2 aes.
     pub suite: u8,
     /// Identity of the store.
     pub store_id: [u8; 8],
@@ -324,7 +324,7 @@ struct SuiteSizes {
 const fn suite_sizes(suite: u8) -> Option<SuiteSizes> {
     match suite {
         0 => Some(SuiteSizes { tag: 4, link: 0, check: 2 }),
-        1 => Some(SuiteSizes { tag: 16, link: 4, check: 4 }),
+        1 | 2 => Some(SuiteSizes { tag: 16, link: 4, check: 4 }),
         _ => None,
     }
 }
@@ -334,7 +334,7 @@ const fn suite_sizes(suite: u8) -> Option<SuiteSizes> {
 mod tests {
     use super::*;
 
-    #[cfg(all(feature = "ascon", feature = "plain"))]
+    #[cfg(all(feature = "aes", feature = "ascon", feature = "plain"))]
     #[test]
     fn suites_have_the_sizes_that_they_say() {
         fn check<S: crate::seal::Suite>() {
@@ -348,6 +348,7 @@ mod tests {
         }
         check::<crate::Plain>();
         check::<crate::Ascon>();
+        check::<crate::Aes>();
     }
 
     #[test]

@@ -126,6 +126,8 @@ pub use memory::Memory;
 pub use report::{Cursor, Report, Stats};
 #[cfg(feature = "plain")]
 pub use seal::Plain;
+#[cfg(feature = "aes")]
+pub use seal::{Aes, AesSiv};
 #[cfg(feature = "ascon")]
 pub use seal::{Ascon, SoftRootKey};
 

@@ -1,7 +1,8 @@
 //! `device.toml`: what a device is made of.
 
 use clap::ValueEnum;
-use lockstone::{Layout, Part};
+use lockstone::seal::Suite as _;
+use lockstone::{Aes, Ascon, Layout, Part, Plain};
 use serde::{Deserialize, Serialize};
 
 use super::HEADS;
@@ -16,14 +17,26 @@ const PREFACE: &str = "# A Lockstone device, made by `lockstone new`. Sizes are 
 pub(crate) enum Suite {
     /// Private and authentic (Ascon-XOF128).
     Ascon,
+    /// Private and authentic (AES-SIV, RFC 5297).
+    Aes,
     /// A checksum against accidents; nothing is secret.
     Plain,
 }
 
 impl Suite {
+    /// Its number in the format.
+    pub(crate) const fn id(self) -> u8 {
+        match self {
+            Self::Ascon => Ascon::ID,
+            Self::Aes => Aes::ID,
+            Self::Plain => Plain::ID,
+        }
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ascon => "ascon",
+            Self::Aes => "aes",
             Self::Plain => "plain",
         }
     }
@@ -133,7 +146,7 @@ mod tests {
         ];
         expect_test::expect![[r#"
             device.toml is of format 2, this program knows 1
-            device.toml can't be read: unknown variant `rot13`, expected `ascon` or `plain`
+            device.toml can't be read: unknown variant `rot13`, expected one of `ascon`, `aes`, `plain`
             device.toml says 7 bucket heads, this program knows 1024
             device.toml describes no possible flash: the program unit must be a power of two from 1 to 512 bytes
             device.toml describes no possible flash: the flash must be a whole number of erase blocks

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use getrandom::SysRng;
-use lockstone::{Ascon, Plain, SoftRootKey, Store};
+use lockstone::{Aes, Ascon, Plain, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
 use super::{CONFIG, COUNTER, Config, FLASH, ROOT_KEY, Ram, Suite, TRUSTED};
@@ -69,6 +69,7 @@ fn format(place: &Path, config: &Config, key: &[u8; 32]) -> Result<(), Failure> 
     let (part, memory, random) = (geometry.part(), &mut *memory, &mut SysRng);
     match config.suite {
         Suite::Ascon => Store::<_, Ascon>::format(&mut flash, part, &root, random, memory).map(|_| ())?,
+        Suite::Aes => Store::<_, Aes>::format(&mut flash, part, &root, random, memory).map(|_| ())?,
         Suite::Plain => Store::<_, Plain>::format(&mut flash, part, &root, random, memory).map(|_| ())?,
     }
     flash.finish().map_err(failed)

@@ -1,6 +1,6 @@
-//! A mounted store of either suite.
+//! A mounted store of any suite.
 
-use lockstone::{Ascon, Cursor, Error, Key, Plain, Report, SoftRootKey, Stats, Store};
+use lockstone::{Aes, Ascon, Cursor, Error, Key, Plain, Report, SoftRootKey, Stats, Store};
 
 use super::{Config, Purpose, Ram, Suite};
 use crate::exit::Failure;
@@ -12,14 +12,16 @@ type Result<T> = core::result::Result<T, Error<FlashError>>;
 #[derive(Debug)]
 pub(crate) enum Session<'m> {
     Ascon(Store<'m, FileFlash, Ascon>),
+    Aes(Store<'m, FileFlash, Aes>),
     Plain(Store<'m, FileFlash, Plain>),
 }
 
-/// The same call on the store of either suite.
+/// The same call on the store of any suite.
 macro_rules! on_store {
     ($session:expr, $store:ident => $call:expr) => {
         match $session {
             Session::Ascon($store) => $call,
+            Session::Aes($store) => $call,
             Session::Plain($store) => $call,
         }
     };
@@ -37,6 +39,8 @@ impl<'m> Session<'m> {
         Ok(match (config.suite, purpose) {
             (Suite::Ascon, Purpose::Look) => Self::Ascon(Store::mount_read_only(flash, part, root, memory)?),
             (Suite::Ascon, Purpose::Use) => Self::Ascon(Store::mount(flash, part, root, memory)?),
+            (Suite::Aes, Purpose::Look) => Self::Aes(Store::mount_read_only(flash, part, root, memory)?),
+            (Suite::Aes, Purpose::Use) => Self::Aes(Store::mount(flash, part, root, memory)?),
             (Suite::Plain, Purpose::Look) => Self::Plain(Store::mount_read_only(flash, part, root, memory)?),
             (Suite::Plain, Purpose::Use) => Self::Plain(Store::mount(flash, part, root, memory)?),
         })

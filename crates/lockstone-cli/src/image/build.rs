@@ -11,7 +11,7 @@ use core::convert::Infallible;
 
 use lockstone::seal::Suite as Sealing;
 use lockstone::trust::RootKey;
-use lockstone::{Ascon, Error, Key, OpenError, Plain, SoftRootKey, Store};
+use lockstone::{Aes, Ascon, Error, Key, OpenError, Plain, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
 use super::manifest::Manifest;
@@ -36,6 +36,7 @@ fn derive(secret: &[u8; 32], label: &[u8]) -> Result<Zeroizing<[u8; 32]>, Failur
 pub(crate) fn build(manifest: &Manifest, device: &str, key: &[u8; 32], memory: &mut Ram) -> Result<Vec<u8>, Failure> {
     match manifest.suite {
         Suite::Ascon => build_sealed::<Ascon>(manifest, device, key, memory),
+        Suite::Aes => build_sealed::<Aes>(manifest, device, key, memory),
         Suite::Plain => build_sealed::<Plain>(manifest, device, key, memory),
     }
 }

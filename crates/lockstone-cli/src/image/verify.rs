@@ -1,7 +1,7 @@
 //! Verify: is a flash still what the factory made, or, if it was used since, does it hold what the manifest says?
 
 use lockstone::seal::Suite as Sealing;
-use lockstone::{Ascon, Error, Key, Plain, SoftRootKey, Store};
+use lockstone::{Aes, Ascon, Error, Key, Plain, SoftRootKey, Store};
 
 use super::build::build;
 use super::manifest::Manifest;
@@ -36,6 +36,7 @@ pub(crate) fn verify(
     }
     match manifest.suite {
         Suite::Ascon => compare::<Ascon>(manifest, device, key, image, memory),
+        Suite::Aes => compare::<Aes>(manifest, device, key, image, memory),
         Suite::Plain => compare::<Plain>(manifest, device, key, image, memory),
     }
 }

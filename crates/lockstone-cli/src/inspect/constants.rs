@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use lockstone::inspect::HEADER_FIELDS;
 use lockstone::seal::Suite;
-use lockstone::{Ascon, FORMAT_VERSION, Layout, POINTERS_MAX, Plain, buffer_size};
+use lockstone::{Aes, Ascon, FORMAT_VERSION, Layout, POINTERS_MAX, Plain, buffer_size};
 
 /// Parts as they are sold: read unit, program unit, erase block, capacity.
 const PARTS: [(&str, usize, usize, usize, usize); 5] = [
@@ -23,6 +23,7 @@ pub(crate) fn page() -> String {
     );
     suite::<Plain>(&mut text);
     suite::<Ascon>(&mut text);
+    suite::<Aes>(&mut text);
     text.push_str(
         "\npart          read  program   erase      flash  unit  segment  segments  cell  body  record  buffer\n",
     );
@@ -67,6 +68,7 @@ mod tests {
             pointers at most     24 a record
             suite plain  (0)     tag 4, link 0, pointer 6 bytes
             suite ascon  (1)     tag 16, link 4, pointer 8 bytes
+            suite aes    (2)     tag 16, link 4, pointer 8 bytes
 
             part          read  program   erase      flash  unit  segment  segments  cell  body  record  buffer
             SPI NOR          1        1    4096    1048576     4     4096       256   128   256     488     488

@@ -12,7 +12,7 @@
 
 use lockstone::inspect::{ClearHeader, ClearRecord, SegmentState, SegmentView, Sight};
 use lockstone::seal::Suite;
-use lockstone::{Ascon, OpenError, Part as FlashPart, Plain, Position, SoftRootKey, Store};
+use lockstone::{Aes, Ascon, OpenError, Part as FlashPart, Plain, Position, SoftRootKey, Store};
 
 use super::image::{ImageFlash, NotThere, Sizes, guess};
 use super::picture::{Part, PartKind, Picture, Record, Segment, View, kind_of};
@@ -26,7 +26,7 @@ pub(crate) struct Known<'k> {
     /// The part, from `device.toml`; else it's guessed.
     pub(crate) sizes: Option<Sizes>,
     pub(crate) block: Option<u32>,
-    /// 0 plain, 1 ascon; else it's guessed.
+    /// Number of the suite; else it's guessed.
     pub(crate) suite: Option<u8>,
     pub(crate) root: Option<&'k SoftRootKey>,
 }
@@ -64,7 +64,10 @@ pub(crate) fn examine(title: &str, bytes: &[u8], known: &Known<'_>) -> Picture {
     let refusal = match (suite, known.root) {
         (Some(0), _) => mount::<Plain>(&mut picture, bytes, sizes, known, &SoftRootKey::new([0; 32])),
         (Some(1), Some(root)) => mount::<Ascon>(&mut picture, bytes, sizes, known, root),
-        (Some(1), None) => Some(Finding::new(Class::KeyMissing, "there is no root key: names and values stay sealed")),
+        (Some(2), Some(root)) => mount::<Aes>(&mut picture, bytes, sizes, known, root),
+        (Some(1 | 2), None) => {
+            Some(Finding::new(Class::KeyMissing, "there is no root key: names and values stay sealed"))
+        }
         _ => Some(Finding::of_refusal(&OpenError::<NotThere>::Unknown)),
     };
     if let Some(refusal) = refusal {
@@ -78,6 +81,7 @@ fn suite_name(suite: u8) -> Option<&'static str> {
     match suite {
         Plain::ID => Some(Plain::NAME),
         Ascon::ID => Some(Ascon::NAME),
+        Aes::ID => Some(Aes::NAME),
         _ => None,
     }
 }

@@ -21,7 +21,7 @@ use std::path::Path;
 use lockstone::Layout;
 
 use crate::args::Inspect;
-use crate::device::{Config, Device, Purpose, Suite, read_root_key};
+use crate::device::{Config, Device, Purpose, read_root_key};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{print, print_json};
 
@@ -64,7 +64,7 @@ fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
     let known = Known {
         sizes: Some(sizes_of(&config)?),
         block: Some(config.geometry.block),
-        suite: Some(if config.suite == Suite::Ascon { 1 } else { 0 }),
+        suite: Some(config.suite.id()),
         root: root.as_ref(),
     };
     Ok(examine(&path.display().to_string(), &bytes, &known))

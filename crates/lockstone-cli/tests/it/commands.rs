@@ -138,7 +138,7 @@ fn usage_is_explained() {
         = 2
         $ new other --suite rot13
         ! error: invalid value 'rot13' for '--suite <SUITE>'
-        !   [possible values: ascon, plain]
+        !   [possible values: ascon, aes, plain]
         ! 
         ! For more information, try '--help'.
         = 2

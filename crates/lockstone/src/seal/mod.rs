@@ -9,11 +9,15 @@
 //! buffer that failed is wiped. Tested with known answers, with every bit of a message flipped, and by the store's own
 //! suite.
 
+#[cfg(feature = "aes")]
+mod aes;
 #[cfg(feature = "ascon")]
 mod ascon;
 #[cfg(feature = "plain")]
 mod plain;
 
+#[cfg(feature = "aes")]
+pub use self::aes::{Aes, AesSiv, Block16};
 #[cfg(feature = "ascon")]
 pub use ascon::{Ascon, SoftRootKey};
 #[cfg(feature = "plain")]
@@ -74,6 +78,8 @@ pub trait Suite: Sized + private::Sealed {
 
 mod private {
     pub trait Sealed {}
+    #[cfg(feature = "aes")]
+    impl<C> Sealed for super::AesSiv<C> {}
     #[cfg(feature = "ascon")]
     impl Sealed for super::Ascon {}
     #[cfg(feature = "plain")]

@@ -4,6 +4,8 @@
 #[cfg(feature = "async")]
 mod asynchronous;
 mod cuts;
+#[cfg(feature = "aes")]
+mod engine;
 mod example;
 mod faults;
 mod forgotten;
