@@ -3,6 +3,7 @@
 
 #[cfg(feature = "async")]
 mod asynchronous;
+mod counter;
 mod cuts;
 #[cfg(feature = "aes")]
 mod engine;

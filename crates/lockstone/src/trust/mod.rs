@@ -5,6 +5,10 @@
 //! are declared here and have their place in the format (docs/spec/format.md, "Reserved"); the commit protocol that
 //! uses them is not part of this release, and nothing pretends to be protected by them.
 
+mod nor;
+
+pub use nor::{NorCounter, NorCounterError};
+
 /// The root key could not be used (locked, absent, hardware fault). Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RootKeyError;
