@@ -72,7 +72,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             self.free_tail().await?;
             return Ok(self.sizes().segment);
         }
-        if self.scan.at().sequence != sequence {
+        if self.scan.is_nowhere() {
             self.enter(sequence).await;
         }
         let before = self.scan.at().offset;
@@ -91,10 +91,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Writes the record in the buffer again if the index still has it.
     async fn keep_if_live(&mut self) -> Result<(), Error<F::Error>> {
         let record = self.record;
-        if record.class == Class::Mark || !self.walk(record.hash).await? || self.record.at != record.at {
+        if record.class == Class::Mark {
             return Ok(());
         }
-        if record.class == Class::Tombstone && self.path.length == 0 {
+        self.walk(record.hash).await?;
+        let lone = record.class == Class::Tombstone && self.path.length == 0;
+        if lone || !self.path.found || self.record.at != record.at {
             return Ok(());
         }
         self.append_copy(record.shape.with(FIRST, true).with(MORE, false)).await

@@ -39,19 +39,18 @@ fn differing_level(a: u64, b: u64) -> u32 {
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
-    /// Walks to `hash`; true: there is a record, and it's in the buffer. Afterwards `path` holds the pointers for a new
-    /// record.
+    /// Walks to `hash`. Afterwards `path` says what was found there, and holds the pointers for a new record; the record
+    /// found is in the buffer.
     ///
     /// A tombstone counts as a record: it's the newest word on its key.
-    pub(super) async fn walk(&mut self, hash: u64) -> Result<bool, Error<F::Error>> {
-        let head = self.head(self.bucket_of(hash));
-        let found = self.walk_from(head, hash).await?;
+    pub(super) async fn walk(&mut self, hash: u64) -> Result<(), Error<F::Error>> {
+        self.walk_from(self.head(self.bucket_of(hash)), hash).await?;
         self.path.target = Some(hash);
-        Ok(found)
+        Ok(())
     }
 
     /// The same from a given head: iteration walks to positions that are nobody's hash.
-    pub(super) async fn walk_from(&mut self, mut head: Pointer, hash: u64) -> Result<bool, Error<F::Error>> {
+    pub(super) async fn walk_from(&mut self, mut head: Pointer, hash: u64) -> Result<(), Error<F::Error>> {
         self.path.clear();
         self.check_doubt(head)?;
         let mut level = 0;
@@ -64,11 +63,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             head = self.turn(head, level, differs)?;
             level = differs + 1;
             if differs == BITS {
-                self.path.found = Some(self.record);
+                self.path.found = true;
+                self.path.old = self.record;
                 break;
             }
         }
-        Ok(self.path.found.is_some())
+        Ok(())
     }
 
     /// Loads the record that a pointer means, and nothing else.
@@ -140,10 +140,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if fits { Ok(next) } else { Err(Error::Collision) }
     }
 
-    /// Counts a record in (1) or out (-1).
-    pub(super) fn count(&mut self, record: Record, by: i8) {
-        self.log.counts.add(record.class, self.cost(record.shape), by.into());
-        if let Some(used) = self.used_of(record.at.sequence)
+    /// Counts a record of a segment in (1) or out (-1).
+    pub(super) fn count(&mut self, sequence: u32, shape: Shape, class: Class, by: i8) {
+        self.log.counts.add(class, self.cost(shape), by.into());
+        if let Some(used) = self.used_of(sequence)
             && *used != UNKNOWN
         {
             *used = used.saturating_add_signed(by);
@@ -152,11 +152,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Counts the record in the buffer instead of what the walk to its hash found.
     pub(super) fn count_new(&mut self) {
-        if let Some(found) = self.path.found {
-            self.count(found, -1);
+        if self.path.found {
+            let Record { at, shape, class, .. } = self.path.old;
+            self.count(at.sequence, shape, class, -1);
         }
         self.discount_tombstones(self.path.omitted);
-        self.count(self.record, 1);
+        let Record { at, shape, class, .. } = self.record;
+        self.count(at.sequence, shape, class, 1);
     }
 
     /// Some tombstones left the index.

@@ -68,7 +68,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Loads the first record of the bucket at or behind the cursor, dead keys included; false: there is none.
     pub(super) async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Error<F::Error>> {
         let head = self.head(cursor.bucket as usize);
-        if self.walk_from(head, trie_bits(cursor.next)).await? {
+        self.walk_from(head, trie_bits(cursor.next)).await?;
+        if self.path.found {
             return Ok(true);
         }
         let mut branch = self.path.branch_after(cursor.next);

@@ -43,14 +43,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Reads the head of whatever lies at `at` and how its tag begins, unverified; false when it is not linked to what
     /// comes before it.
-    pub(super) async fn peek_linked(&mut self, at: Position, before: Option<u32>) -> bool {
+    pub(super) async fn peek_linked(&mut self, at: Position, before: u32) -> bool {
         let layout = self.sizes();
         if !self.peek(at, layout.unit).await {
             return false;
         }
         let tag_at = self.record.shape.associated::<S>();
         let read = layout.padded(length_u32(tag_at + 4)).min(self.record_length());
-        let good = self.fetch(layout.unit, read).await && before.is_some() && self.is_linked(before);
+        let good = self.fetch(layout.unit, read).await && before != 0 && self.is_linked(before);
         self.record.link = self.word(tag_at);
         good
     }
@@ -167,9 +167,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         };
     }
 
-    /// Whether the record in the buffer follows the one with this tag.
-    pub(super) fn is_linked(&self, link: Option<u32>) -> bool {
-        S::LINK == 0 || link.is_none_or(|link| link == self.word(HEAD))
+    /// Whether the record in the buffer follows the one with this tag; 0: that could not be read. One tag in 2^32
+    /// begins so by chance, as often as a wrong one would begin right.
+    pub(super) fn is_linked(&self, link: u32) -> bool {
+        S::LINK == 0 || link == 0 || link == self.word(HEAD)
     }
 
     /// A field of the record, 0 when it has none.

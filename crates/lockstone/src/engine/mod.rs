@@ -92,8 +92,9 @@ struct Log {
     /// After a mount: any answer may hang on the last record. It commits a transaction, or something unreadable lies
     /// behind it that could read well another time. Then it's settled before anything is served.
     for_all: bool,
-    /// In a run: an atomic group of records.
-    run: Option<Run>,
+    run: Run,
+    /// The run is a transaction: a commit mark will end it.
+    open_ended: bool,
     /// A segment that failed and is to be retired.
     failed: Option<u16>,
     /// Where the next record goes.
@@ -123,11 +124,13 @@ struct Log {
 /// No record lies here: at offset 0 stands a header.
 const NOWHERE: Position = Position::new(0, 0);
 
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    begun: bool,
-    /// A transaction: a commit mark will end it.
-    open_ended: bool,
+/// Whether the log is in a run, an atomic group of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    No,
+    /// The next record is its first.
+    Ready,
+    Begun,
 }
 
 /// The pointers that a record with the hash last walked to must carry.
@@ -139,8 +142,9 @@ struct Path<'m> {
     omitted: u32,
     /// Where the path leads, as long as it's true.
     target: Option<u64>,
-    /// The record that the index has there.
-    found: Option<Record>,
+    /// There is a record there, this one.
+    found: bool,
+    old: Record,
 }
 
 impl Path<'_> {
@@ -148,7 +152,7 @@ impl Path<'_> {
         self.length = 0;
         self.omitted = 0;
         self.target = None;
-        self.found = None;
+        self.found = false;
     }
 
     /// Adds a pointer; false when the path is too long for a record.

@@ -13,13 +13,13 @@
 //! older may have lost one there, and are refused.
 
 use super::scan::{Scan, Step};
-use super::{Log, NOWHERE, NorFlash, Path, Record, Store, one_source};
+use super::{Log, NOWHERE, NorFlash, Path, Record, Run, Store, one_source};
 use crate::error::OpenError;
 use crate::format::header::{
     Class, Counts, DIGEST, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
 };
 use crate::format::pointer::Pointer;
-use crate::format::record::{FIRST, Kind, MARK_CLOSE, MARK_OPEN, MORE, RESUME, Shape};
+use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE, RESUME, Shape};
 use crate::format::FORMAT_VERSION;
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, UNKNOWN};
@@ -34,7 +34,8 @@ const START: Log = Log {
     stuck: false,
     entered: false,
     for_all: false,
-    run: None,
+    run: Run::No,
+    open_ended: false,
     failed: None,
     end: NOWHERE,
     counted: 0,
@@ -50,7 +51,7 @@ const START: Log = Log {
 };
 
 const NO_RECORD: Record =
-    Record { at: NOWHERE, shape: Shape::single(Kind::Mark, 1, 0), link: 0, hash: 0, class: Class::Mark };
+    Record { at: NOWHERE, shape: Shape::of_head(0), link: 0, hash: 0, class: Class::Key };
 
 /// How often a record may read well and badly in turn.
 const TRIES: u32 = 4;
@@ -62,6 +63,8 @@ pub(super) enum Unmountable {
     Damaged,
 }
 
+const NO_LAST: Last = Last { at: NOWHERE, counts: false, decides: false, closing: false, more: false };
+
 /// What changes while the log is replayed.
 struct Replay {
     /// Counts of the newest header, if they are those before a run that it stands in.
@@ -70,9 +73,9 @@ struct Replay {
     run_counts: bool,
     /// The beginning of the present run was seen; not so at the very start.
     in_step: bool,
-    /// How to take back the last two records.
-    undo: [Option<Undo>; 2],
-    last: Option<Last>,
+    /// How to take back the last two records of the segment, the last one first.
+    undo: [Undo; 2],
+    last: Last,
 }
 
 #[derive(Clone, Copy)]
@@ -82,6 +85,7 @@ struct Undo {
     counts: Counts,
 }
 
+/// The last record of the segment, if there is one.
 #[derive(Clone, Copy)]
 struct Last {
     at: Position,
@@ -192,7 +196,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             used,
             record: NO_RECORD,
             scan: Scan::NOWHERE,
-            path: Path { pointers: path, length: 0, omitted: 0, target: None, found: None },
+            path: Path { pointers: path, length: 0, omitted: 0, target: None, found: false, old: NO_RECORD },
             log: START,
             report: Report::default(),
         })
@@ -362,8 +366,14 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// was gone that had been seen before, and is void now.
     async fn replay(&mut self, header: u32) -> bool {
         let newest = self.log.end.sequence;
-        let mut replay =
-            Replay { before_run: None, counting: false, run_counts: true, in_step: false, undo: [None; 2], last: None };
+        let mut replay = Replay {
+            before_run: None,
+            counting: false,
+            run_counts: true,
+            in_step: false,
+            undo: [Undo { bucket: 0, head: Pointer::EMPTY, counts: Counts::ZERO }; 2],
+            last: NO_LAST,
+        };
         self.report.newest = newest;
         self.report.oldest = self.log.tail;
         self.log.declared = self.log.tail;
@@ -389,7 +399,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             sequence = self.follow(sequence).await;
         }
         let end = self.scan.at();
-        let run_broke_off = replay.last.is_some_and(|last| last.more && last.counts) && self.report.doubt.is_none();
+        let run_broke_off = replay.last.more && replay.last.counts && self.report.doubt.is_none();
         // What made the newest header count is gone: then what stood at the end of the segment before does count.
         let nothing_is_behind = newest == header && end.offset == self.header_length();
         if run_broke_off || nothing_is_behind {
@@ -412,7 +422,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         while !cursor.done {
             if matches!(self.at_or_after(&cursor).await, Ok(true)) {
                 self.pass(&mut cursor);
-                self.count(self.record, 1);
+                self.path.clear();
+                self.count_new();
             } else {
                 self.next_bucket(&mut cursor);
             }
@@ -432,7 +443,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     }
 
     async fn replay_segment(&mut self, sequence: u32, replay: &mut Replay) {
-        replay.undo = [None; 2];
+        replay.last = NO_LAST;
         self.enter(sequence).await;
         loop {
             let at = self.scan.at();
@@ -445,7 +456,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                         self.report.damaged_records += 1;
                         self.raise_doubt(at);
                     }
-                    replay.undo = [None; 2];
+                    replay.last = NO_LAST;
                 }
                 Step::End => return,
             }
@@ -482,7 +493,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
         let bucket = self.bucket_of(record.hash);
         let head = self.head(bucket);
-        replay.undo = [Some(Undo { bucket, head, counts: self.log.counts }), replay.undo[0]];
+        replay.undo = [Undo { bucket, head, counts: self.log.counts }, replay.undo[0]];
         let in_index = replay.run_counts && !is_mark;
         if in_index {
             if replay.counting {
@@ -498,7 +509,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         let commit = is_mark && replay.run_counts && !first;
         // The end of a run that could not be read when we looked ahead for it, and can now, may read well next time.
         let decides = commit || (!replay.run_counts && !more);
-        replay.last = Some(Last { at: record.at, counts: in_index || commit, decides, closing, more });
+        replay.last = Last { at: record.at, counts: in_index || commit, decides, closing, more };
     }
 
     /// Whether the run whose first record was just passed was written to its end.
@@ -525,10 +536,11 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             if !self.record.shape.has(MORE) {
                 let good = self.load(at, 0).await;
                 let link = self.record.link;
-                let followed = self.load(next, 0).await && self.is_linked(Some(link));
-                return good && (followed || self.scan.has_end(next.offset));
+                let followed = self.load(next, 0).await && self.is_linked(link);
+                let ends_here = self.scan.end == next.offset && !self.is_open_ended();
+                return good && (followed || ends_here);
             }
-            before = Some(self.record.link);
+            before = self.record.link;
             at = next;
         }
         false
@@ -578,19 +590,17 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         let at = self.scan.at();
         let written = self.written_end(at).await;
         let [here, before, _] = self.scan.trail;
-        let last = replay.last.filter(|last| last.at.sequence == at.sequence);
-        let end = if last.is_some() && before.offset > 0 { before } else { here };
+        let last = replay.last;
+        let any = last.at != NOWHERE;
+        let end = if any { before } else { here };
         self.report.torn_bytes = written - at.offset;
-        self.report.clean = last.is_some_and(|last| last.closing) && written == at.offset;
+        self.report.clean = last.closing && written == at.offset;
         self.log.counted = end.offset;
-        self.log.link = end.link.unwrap_or_default();
+        self.log.link = end.link;
         self.log.end.offset = self.untouched_after(at.offset, written);
-        self.log.copy = last.filter(|last| last.counts).map_or(NOWHERE, |last| last.at);
-        self.log.for_all = last.is_some_and(|last| last.decides) || written > at.offset;
-        self.log.before = match replay.undo[0] {
-            Some(undo) if last.is_some() => undo.counts,
-            _ => self.log.counts,
-        };
+        self.log.copy = if last.counts { last.at } else { NOWHERE };
+        self.log.for_all = last.decides || written > at.offset;
+        self.log.before = if any { replay.undo[0].counts } else { self.log.counts };
     }
 }
 
@@ -601,7 +611,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     fn raise_doubt(&mut self, at: Position) {
-        self.report.doubt = self.report.doubt.max(Some(at));
+        if self.report.doubt.is_none_or(|doubt| doubt < at) {
+            self.report.doubt = Some(at);
+        }
     }
 
     /// A header is lost. Its segment's records are pinned by the next header; only what it alone said is in doubt.
@@ -649,11 +661,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     fn take_back(&mut self, replay: &mut Replay) {
-        if let Some(undo) = replay.undo[0] {
-            self.put_head(undo.bucket, undo.head);
-            self.log.counts = undo.counts;
-        }
-        replay.undo = [replay.undo[1], None];
+        let [undo, older] = replay.undo;
+        self.put_head(undo.bucket, undo.head);
+        self.log.counts = undo.counts;
+        replay.undo[0] = older;
     }
 
     /// What the last mount found.

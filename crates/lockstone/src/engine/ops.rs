@@ -153,7 +153,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     async fn find(&mut self, key: Key<'_>, to_replace: bool) -> Result<Option<Cut>, Error<F::Error>> {
         let hash = self.hash_of(key);
         self.confirm(hash).await?;
-        if !self.walk(hash).await? || self.record.class == Class::Tombstone {
+        self.walk(hash).await?;
+        if !self.path.found || self.record.class == Class::Tombstone {
             return Ok(None);
         }
         let same =
@@ -204,10 +205,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             let name = chunk_name(owner, index);
             let hash = self.suite.hash(CHUNK_SPACE, &name);
             self.confirm(hash).await?;
-            let found = self.walk(hash).await?;
+            self.walk(hash).await?;
             let from = self.chunk_start(cut, index);
             let length = self.chunk_length().min(cut.whole - from);
-            let good = found
+            let good = self.path.found
                 && self.record.class == Class::Chunk
                 && self.record.shape.inline() == length as usize
                 && self.name() == name;
@@ -248,12 +249,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Makes room for a run of `bytes`, does the compaction that it owes, and begins it.
     pub(super) async fn begin_run(&mut self, bytes: u32, kept: u32) -> Result<(), Error<F::Error>> {
-        if self.log.run.is_some() {
+        if self.log.run != Run::No {
             return if self.has_room(bytes, kept) { Ok(()) } else { Err(Error::Full) };
         }
         self.pace(bytes).await?;
         self.make_room(bytes, kept).await?;
-        self.log.run = Some(Run { begun: false, open_ended: false });
+        self.log.run = Run::Ready;
+        self.log.open_ended = false;
         self.log.before = self.log.counts;
         Ok(())
     }
@@ -274,7 +276,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             passes = passes.saturating_sub(1);
             // Only tombstones can still make room, and compaction sheds them.
-            let hopeless = self.log.run.is_some() || counts.tombstones() == 0 || passes == 0;
+            let hopeless = self.log.run != Run::No || counts.tombstones() == 0 || passes == 0;
             if hopeless || self.compact_step().await? == 0 {
                 return Err(Error::Full);
             }
@@ -292,13 +294,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     pub(super) fn end_run(&mut self) {
         if !self.in_transaction() {
-            self.log.run = None;
+            self.log.run = Run::No;
             self.log.settled = true;
         }
     }
 
     pub(super) fn in_transaction(&self) -> bool {
-        self.log.run.is_some_and(|run| run.open_ended)
+        self.log.run != Run::No && self.log.open_ended
     }
 
     /// Bytes of value in each chunk, the last one aside.

@@ -26,8 +26,8 @@ pub(super) struct Scan {
     sequence: u32,
     /// Where the segment's records end, as the next header says.
     pub(super) end: u32,
-    /// How the tag of the last record begins, as the next header says.
-    end_link: Option<u32>,
+    /// How the tag of the last record begins, as the next header says; 0: it does not.
+    end_link: u32,
     /// Here, and the starts of the last two records, the last one first.
     pub(super) trail: [Boundary; 3],
     /// So many records before the present one don't count any more.
@@ -39,12 +39,12 @@ pub(super) struct Scan {
 pub(super) struct Boundary {
     /// 0: there is none.
     pub(super) offset: u32,
-    /// How the tag before it begins, if it could be read.
-    pub(super) link: Option<u32>,
+    /// How the tag before it begins; 0: it could not be read.
+    pub(super) link: u32,
 }
 
 impl Boundary {
-    const NONE: Self = Self { offset: 0, link: None };
+    const NONE: Self = Self { offset: 0, link: 0 };
 }
 
 /// What a step of a scan found.
@@ -61,19 +61,18 @@ pub(super) enum Step {
 impl Scan {
     /// In no segment.
     pub(super) const NOWHERE: Self =
-        Self { sequence: u32::MAX, end: 0, end_link: None, trail: [Boundary::NONE; 3], undone: 0 };
+        Self { sequence: 0, end: 0, end_link: 0, trail: [Boundary::NONE; 3], undone: 0 };
+
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.end == 0
+    }
 
     pub(super) fn at(&self) -> Position {
         Position::new(self.sequence, self.trail[0].offset)
     }
 
-    /// Whether the next header says that the segment's records end here.
-    pub(super) fn has_end(&self, offset: u32) -> bool {
-        self.end_link.is_some() && self.end == offset
-    }
-
     /// Goes on at `offset`; nothing before it can be taken back.
-    fn begin(&mut self, offset: u32, link: Option<u32>) {
+    fn begin(&mut self, offset: u32, link: u32) {
         self.trail = [Boundary { offset, link }, Boundary::NONE, Boundary::NONE];
     }
 
@@ -85,7 +84,7 @@ impl Scan {
             self.trail = [last, older, Boundary::NONE];
         }
         let [here, last, _] = self.trail;
-        self.trail = [Boundary { offset, link: Some(link) }, here, last];
+        self.trail = [Boundary { offset, link }, here, last];
     }
 }
 
@@ -96,10 +95,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.scan = Scan { sequence, end: self.sizes().segment, ..Scan::NOWHERE };
         if self.next_segment(sequence).await.is_some() && self.word(PREVIOUS) == sequence {
             self.scan.end = self.scan.end.min(self.word(PREVIOUS_END) & !IN_RUN);
-            self.scan.end_link = Some(self.word(PREVIOUS_LINK));
+            self.scan.end_link = self.word(PREVIOUS_LINK);
         }
         let good = self.header(sequence).await;
-        self.scan.begin(self.header_length(), good.then_some(self.record.link));
+        self.scan.begin(self.header_length(), if good { self.record.link } else { 0 });
         good
     }
 
@@ -120,11 +119,11 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let at = self.scan.at();
         if at.offset >= self.scan.end {
             // The segment must end with the record that the next header names: else it's of another history.
-            let other = self.scan.trail[0].link.zip(self.scan.end_link).is_some_and(|(link, named)| link != named);
-            if !other {
+            let (link, named) = (self.scan.trail[0].link, self.scan.end_link);
+            if link == 0 || named == 0 || link == named {
                 return Step::End;
             }
-            self.scan.trail[0].link = None;
+            self.scan.trail[0].link = 0;
             return Step::Damaged;
         }
         if !self.load(at, 0).await {
@@ -134,7 +133,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             return Step::Record;
         }
         // A genuine record that does not belong behind the one before it: spliced from another history.
-        self.scan.begin(self.after().offset, Some(self.record.link));
+        self.scan.begin(self.after().offset, self.record.link);
         Step::Damaged
     }
 
@@ -159,7 +158,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             if self.record.shape.has(RESUME) && self.pass_record() {
                 return Step::Record;
             }
-            self.scan.begin(at.offset, None);
+            self.scan.begin(at.offset, 0);
             return Step::Damaged;
         }
         if open {
@@ -184,7 +183,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             found = at;
             let link = self.record.link;
-            if self.load(self.after(), 0).await && self.is_linked(Some(link)) {
+            if self.load(self.after(), 0).await && self.is_linked(link) {
                 break;
             }
         }
@@ -211,7 +210,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether the log ends in the scan's segment, so that no header says where.
-    fn is_open_ended(&self) -> bool {
+    pub(super) fn is_open_ended(&self) -> bool {
         self.scan.sequence >= self.log.end.sequence
     }
 

@@ -6,7 +6,7 @@
 //! Invariant: the segment that is erased here lies before the one that the last *durable* header (one with a record
 //! behind it) names as the oldest needed.
 
-use super::{NorFlash, Store, one_source, space_of};
+use super::{NorFlash, Run, Store, one_source, space_of};
 use crate::error::Error;
 use crate::format::header::{ERASES, FIXED, IN_RUN, MAGIC, NO_DIGEST, kind};
 use crate::format::pointer::Pointer;
@@ -56,7 +56,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             return false;
         }
         let hash = self.suite.hash(space_of(SYSTEM), &retired_name(physical));
-        matches!(self.walk(hash).await, Ok(true))
+        self.walk(hash).await.is_ok() && self.path.found
     }
 
     /// Erases a segment and writes its header; false when the header did not stick.
@@ -136,7 +136,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Puts the header of the next segment together in the buffer, sealed.
     fn compose_header(&mut self, sequence: u32, erases: u32) {
         let layout = self.sizes();
-        let in_run = self.log.run.is_some_and(|run| run.begun);
+        let in_run = self.log.run == Run::Begun;
         // A replay will find other heads here, and the counts are those before.
         let unsettled = in_run || self.has_hole();
         let counts = if unsettled { self.log.before } else { self.log.counts };

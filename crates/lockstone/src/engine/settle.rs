@@ -8,7 +8,7 @@
 //! A mount alone writes nothing; settling waits for a write, or for a read of the record in question.
 
 use super::write::Draft;
-use super::{NOWHERE, NorFlash, Store, one_source, space_of};
+use super::{NOWHERE, NorFlash, Run, Store, one_source, space_of};
 use crate::error::Error;
 use crate::format::header::Class;
 use crate::format::record::{CLIENT, Kind, MARK_OPEN};
@@ -89,7 +89,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let Some(physical) = self.log.failed.take() else { return Ok(()) };
         let name = super::segment::retired_name(physical);
         let hash = self.suite.hash(space_of(SYSTEM), &name);
-        if self.walk(hash).await? {
+        self.walk(hash).await?;
+        if self.path.found {
             return Ok(());
         }
         let length = self.expected_length(Kind::Entry, 5, 0);
@@ -101,13 +102,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F, S> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether a live transaction makes this call. A run that anything else left open (an error, a dropped future, a
     /// transaction that was forgotten) does not count; flash is looked at again.
     fn is_inside_transaction(&mut self) -> bool {
         let entered = core::mem::take(&mut self.log.entered);
-        let inside = self.log.run.is_some_and(|run| run.open_ended && entered);
-        if !inside && self.log.run.take().is_some() {
+        let inside = entered && self.in_transaction();
+        if !inside && core::mem::replace(&mut self.log.run, Run::No) != Run::No {
             self.log.settled = false;
         }
         inside

@@ -28,7 +28,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     pub async fn transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S>, Error<F::Error>> {
         self.writable().await?;
         self.begin_run(bytes, self.kept_free()).await?;
-        self.log.run = Some(Run { begun: false, open_ended: true });
+        self.log.open_ended = true;
         Ok(Transaction { store: self, broken: false })
     }
 }
@@ -81,13 +81,13 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
         if self.broken {
             return Err(Error::Aborted);
         }
-        if self.store.log.run.is_some_and(|run| run.begun) {
+        if self.store.log.run == Run::Begun {
             self.broken = true;
             self.store.append_mark(MARK_COMMIT, &[]).await?;
             self.broken = false;
             self.store.log.settled = true;
         }
-        self.store.log.run = None;
+        self.store.log.run = Run::No;
         Ok(())
     }
 
@@ -124,9 +124,8 @@ struct Before {
 impl<F, S> Drop for Transaction<'_, '_, F, S> {
     /// What was written does not count; the RAM state is rebuilt from flash at the next call.
     fn drop(&mut self) {
-        if let Some(run) = self.store.log.run.take()
-            && (run.begun || self.broken)
-        {
+        let run = core::mem::replace(&mut self.store.log.run, Run::No);
+        if run == Run::Begun || (run == Run::Ready && self.broken) {
             self.store.log.settled = false;
         }
     }

@@ -7,7 +7,7 @@
 //! heads, counts and the end of the log follow only when the record was read back
 //! ```
 
-use super::{NOWHERE, NorFlash, Record, Store, one_source};
+use super::{NOWHERE, NorFlash, Record, Run, Store, one_source};
 use crate::error::Error;
 use crate::format::header::Class;
 use crate::format::pointer::pointer_length;
@@ -134,7 +134,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// How the record looks where it goes now.
     fn shape_here(&self, shape: Shape) -> Shape {
         shape
-            .with(FIRST, self.log.run.map_or(shape.has(FIRST), |run| !run.begun))
+            .with(FIRST, if self.log.run == Run::No { shape.has(FIRST) } else { self.log.run == Run::Ready })
             .with_pointers(self.path.length)
             .with(RESUME, self.has_hole())
     }
@@ -176,8 +176,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.log.counted = self.log.end.offset;
         self.log.link = self.record.link;
         self.log.declared = self.log.declaring;
-        if let Some(run) = &mut self.log.run {
-            run.begun = true;
+        if self.log.run == Run::Ready {
+            self.log.run = Run::Begun;
         }
         if self.record.class != Class::Mark {
             self.count_new();
