@@ -107,7 +107,14 @@ pub struct Layout {
     pub body_max: u32,
     /// Longest record on flash.
     pub record_max: u32,
+    /// Bits of a pointer that name a place.
+    pub(crate) place_bits: u32,
+    /// Units for each step of a pointer's length hint; 0 when no bit remains for one.
+    pub(crate) hint_step: u32,
 }
+
+/// Bits of a pointer for place and length hint.
+pub(crate) const REFERENCE_BITS: u32 = 26;
 
 /// Most index pointers a record carries. A record of a bucket with n keys carries about log2(n) + 1.3 of them.
 pub const POINTERS_MAX: usize = 24;
@@ -162,6 +169,8 @@ impl Layout {
             cell: larger(CELL_MIN, unit),
             body_max,
             record_max: (OVERHEAD_MAX + body_max).next_multiple_of(unit),
+            place_bits: 0,
+            hint_step: 0,
         })
     }
 
@@ -170,17 +179,17 @@ impl Layout {
         if segments < 4 {
             return Err(LayoutError::TooSmall);
         }
-        if segments > 0xffff || segments * (self.segment / self.unit) as usize > 1 << 26 {
+        if segments > 0xffff || segments * (self.segment / self.unit) as usize > 1 << REFERENCE_BITS {
             return Err(LayoutError::TooLarge);
         }
         self.segments = as_u32(segments);
+        let places = self.segments * (self.segment / self.unit);
+        self.place_bits = u32::BITS - (places - 1).leading_zeros();
+        self.hint_step = match (1 << (REFERENCE_BITS - self.place_bits)) - 1 {
+            0 => 0,
+            steps => (self.record_max / self.unit).div_ceil(steps),
+        };
         Ok(self)
-    }
-
-    /// Places of the whole part, in units.
-    #[inline(always)]
-    pub(crate) const fn places(&self) -> u32 {
-        self.segments * (self.segment / self.unit)
     }
 
     /// Rounds up to whole units.

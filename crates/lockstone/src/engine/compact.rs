@@ -18,7 +18,7 @@ use super::scan::{Scan, Step};
 use super::{NorFlash, Store, one_source};
 use crate::error::Error;
 use crate::format::header::Class;
-use crate::format::pointer::pointer_length;
+use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{FIRST, MORE};
 use crate::report::Cursor;
 use crate::seal::Suite;
@@ -102,18 +102,24 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.append_copy(record.shape.with(FIRST, true).with(MORE, false)).await
     }
 
-    /// What the heads still name before `oldest` must be tombstones. Anything else is a record that should have been
-    /// written again but could not be read: it must not be forgotten.
-    async fn check_lone(&mut self, oldest: u32) -> Result<(), Error<F::Error>> {
+    /// What the heads still name in segments before `oldest` are tombstones that stand for nothing: they leave the index.
+    /// `check`: make sure. Anything else is a record that should have been written again but could not be read, and
+    /// must not be forgotten.
+    pub(super) async fn clear_heads_before(&mut self, oldest: u32, check: bool) -> Result<(), Error<F::Error>> {
+        self.path.clear();
         for bucket in 0..self.heads.len() {
             let head = self.head(bucket);
             if head.is_empty() || self.position(head).sequence >= oldest {
                 continue;
             }
-            self.hop(head).await?;
-            if self.record.class != Class::Tombstone {
-                return Err(Error::Damaged);
+            if check {
+                self.hop(head).await?;
+                if self.record.class != Class::Tombstone {
+                    return Err(Error::Damaged);
+                }
             }
+            self.put_head(bucket, Pointer::EMPTY);
+            self.discount_tombstones(1);
         }
         Ok(())
     }
@@ -135,8 +141,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// the next header would come too late for a session that begins with a full segment.
     async fn free_tail(&mut self) -> Result<(), Error<F::Error>> {
         let next = self.next_segment(self.log.tail).await.unwrap_or(self.log.end.sequence);
-        self.check_lone(next).await?;
-        self.clear_heads_before(next);
+        self.clear_heads_before(next, true).await?;
         self.log.tail = next;
         self.scan = Scan::NOWHERE;
         if self.free_segments(self.log.declaring) < 2 {

@@ -19,6 +19,7 @@
 use super::{NorFlash, Path, Record, Store, one_source};
 use crate::error::Error;
 use crate::format::header::Class;
+use crate::format::low_word;
 use crate::format::pointer::Pointer;
 use crate::format::record::{Kind, Shape};
 use crate::memory::UNKNOWN;
@@ -179,7 +180,9 @@ impl Path<'_> {
 
 /// The bit of a position (in trie order) that a level tests.
 pub(super) fn bit(position: u64, level: u32) -> bool {
-    position << level >> 63 != 0
+    // Two words: a shift of 64 bits by a number is a call on small processors.
+    let word = if level < 32 { low_word(position >> 32) } else { low_word(position) };
+    word << (level % 32) >> 31 != 0
 }
 
 #[cfg(test)]

@@ -47,21 +47,24 @@ use crate::report::Report;
 use crate::seal::{StoreId, Suite};
 
 /// A mounted store on the flash `F`, sealed with the suite `S`, in RAM that lives for `'m`.
+///
+/// What is used most comes first: the first 128 bytes are reached by the short instructions of small processors.
+#[repr(C)]
 pub struct Store<'m, F, S> {
-    flash: F,
-    suite: S,
-    id: StoreId,
-    layout: Layout,
-    erased: u8,
-    read_only: bool,
-    heads: &'m mut [Pointer],
-    buffer: &'m mut [u8],
-    used: &'m mut [u8],
     record: Record,
+    buffer: &'m mut [u8],
+    log: Log,
     scan: scan::Scan,
     path: Path<'m>,
-    log: Log,
+    heads: &'m mut [Pointer],
+    layout: Layout,
     report: Report,
+    used: &'m mut [u8],
+    erased: u8,
+    read_only: bool,
+    id: StoreId,
+    suite: S,
+    flash: F,
 }
 
 /// The record in the buffer.
@@ -78,25 +81,8 @@ struct Record {
 
 /// Everything about the log that a mount rebuilds, the heads aside.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 struct Log {
-    /// The RAM state is what flash says. False inside a change.
-    settled: bool,
-    /// Nothing more fits or may go into the newest segment.
-    closed: bool,
-    /// A segment that a mark had freed could not be read whole: the counts need counting.
-    incomplete: bool,
-    /// Settling failed in this session; reads do without.
-    stuck: bool,
-    /// The call that comes is made by the transaction that is open.
-    entered: bool,
-    /// After a mount: any answer may hang on the last record. It commits a transaction, or something unreadable lies
-    /// behind it that could read well another time. Then it's settled before anything is served.
-    for_all: bool,
-    run: Run,
-    /// The run is a transaction: a commit mark will end it.
-    open_ended: bool,
-    /// A segment that failed and is to be retired.
-    failed: Option<u16>,
     /// Where the next record goes.
     end: Position,
     /// Where what counts in the newest segment ends: at `end`, or before a hole, which the next record closes.
@@ -119,6 +105,24 @@ struct Log {
     before: Counts,
     /// Compaction owed by past writes, in bytes of log; below zero: done in advance.
     debt: i32,
+    /// The RAM state is what flash says. False inside a change.
+    settled: bool,
+    /// Nothing more fits or may go into the newest segment.
+    closed: bool,
+    /// A segment that a mark had freed could not be read whole: the counts need counting.
+    incomplete: bool,
+    /// Settling failed in this session; reads do without.
+    stuck: bool,
+    /// The call that comes is made by the transaction that is open.
+    entered: bool,
+    /// After a mount: any answer may hang on the last record. It commits a transaction, or something unreadable lies
+    /// behind it that could read well another time. Then it's settled before anything is served.
+    for_all: bool,
+    run: Run,
+    /// The run is a transaction: a commit mark will end it.
+    open_ended: bool,
+    /// A segment that failed and is to be retired.
+    failed: Option<u16>,
 }
 
 /// No record lies here: at offset 0 stands a header.
@@ -182,7 +186,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     #[inline(always)]
     fn sizes(&self) -> Layout {
         match Self::FIXED {
-            Some(fixed) => Layout { segments: self.layout.segments, ..fixed },
+            Some(Layout { unit, erase, segment, cell, body_max, record_max, .. }) => {
+                Layout { unit, erase, segment, cell, body_max, record_max, ..self.layout }
+            }
             None => self.layout,
         }
     }

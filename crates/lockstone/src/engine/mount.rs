@@ -282,10 +282,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// The newest header with a record behind it. Those with nothing behind them, or that read well only now and then,
     /// were being written.
     async fn find_end(&mut self) -> Result<u32, Unmountable> {
-        let mut limit = u32::MAX;
+        let mut sequence = u32::MAX;
         for _ in 0..self.sizes().segments {
-            let Some(sequence) = self.newest_below(limit).await else { break };
-            limit = sequence;
+            sequence = match self.newest_below(sequence).await {
+                Some(newest) => newest,
+                None => break,
+            };
             self.log.end.sequence = sequence;
             if !self.enter(sequence).await {
                 continue;
@@ -303,24 +305,26 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
 
     /// The largest sequence number below `limit` of a good header at its place.
     async fn newest_below(&mut self, limit: u32) -> Option<u32> {
-        let (mut newest, mut moved) = (None, None);
+        // Both one too large; 0: none.
+        let (mut newest, mut moved) = (0, 0);
         for physical in 0..self.sizes().segments {
-            if !self.header_in(physical).await {
-                continue;
-            }
+            let good = self.header_in(physical).await;
             let sequence = self.word(SEQUENCE);
-            if sequence >= limit {
+            if !good || sequence >= limit {
                 continue;
             }
-            let kind = if self.physical(sequence) == physical { &mut newest } else { &mut moved };
-            *kind = (*kind).max(Some(sequence));
+            if self.physical(sequence) == physical {
+                newest = newest.max(sequence + 1);
+            } else {
+                moved = moved.max(sequence + 1);
+            }
         }
-        if let Some(moved) = moved.filter(|moved| Some(*moved) > newest) {
+        if moved > newest {
             // No cut makes a good header at a wrong place: somebody moved the newest segment.
             self.report.damaged_headers += 1;
-            self.raise_doubt(Position::new(moved, 0));
+            self.raise_doubt(Position::new(moved - 1, 0));
         }
-        newest
+        newest.checked_sub(1)
     }
 
     /// Scans the newest segment for the oldest that is needed: its header, which is in the buffer, says it, or a mark
@@ -338,7 +342,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                     if self.scan.undone == 0 {
                         self.log.tail = next;
                     }
-                    if matches!(self.mark(), Some(MARK_OPEN | MARK_CLOSE)) {
+                    if matches!(self.mark(), MARK_OPEN | MARK_CLOSE) {
                         next = self.log.tail.max(self.word(self.inline_at()).min(newest));
                     }
                 }
@@ -407,7 +411,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             return false;
         }
         self.find_resume_place(&replay).await;
-        self.clear_heads_before(self.log.tail);
+        let _ = self.clear_heads_before(self.log.tail, false).await;
         if self.log.incomplete {
             self.count_all().await;
         }
@@ -472,7 +476,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         for _ in 0..self.scan.undone {
             self.take_back(replay);
         }
-        let closing = self.mark() == Some(MARK_CLOSE);
+        let closing = self.mark() == MARK_CLOSE;
         if closing && in_newest {
             // Its digest pins the heads, as all that they meant then is still there.
             let at = self.inline_at();
@@ -605,9 +609,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
 }
 
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
-    /// Which mark the record in the buffer is.
-    fn mark(&self) -> Option<u8> {
-        if self.record.class == Class::Mark { self.name().first().copied() } else { None }
+    /// Which mark the record in the buffer is; 0: none.
+    fn mark(&self) -> u8 {
+        match self.name() {
+            [mark] if self.record.class == Class::Mark => *mark,
+            _ => 0,
+        }
     }
 
     fn raise_doubt(&mut self, at: Position) {
@@ -644,20 +651,6 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let layout = self.sizes();
         let hidden = if S::OPAQUE || written == end { 0 } else { layout.record_max };
         (written + hidden + 1).next_multiple_of(layout.cell)
-    }
-
-    /// What the heads still name in segments that are not needed are tombstones that stand for nothing.
-    pub(super) fn clear_heads_before(&mut self, oldest: u32) {
-        let mut cleared = 0;
-        self.path.clear();
-        for bucket in 0..self.heads.len() {
-            let head = self.head(bucket);
-            if !head.is_empty() && self.position(head).sequence < oldest {
-                self.put_head(bucket, Pointer::EMPTY);
-                cleared += 1;
-            }
-        }
-        self.discount_tombstones(cleared);
     }
 
     fn take_back(&mut self, replay: &mut Replay) {

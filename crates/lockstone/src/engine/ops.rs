@@ -35,12 +35,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// [`Error`]; the old value is still there (after [`Error::Flash`], the old or the new one, whole).
     pub async fn put<'k>(&mut self, key: impl Into<Key<'k>>, value: &[u8]) -> Result<(), Error<F::Error>> {
         let key = checked(key.into())?;
+        let hash = self.hash_of(key);
         self.writable().await?;
-        let old = self.find(key, true).await?;
+        let old = self.find(key, hash, true).await?;
         let cut = self.cut(key, value.len())?;
         let bytes = self.admit(key, cut, old).await?;
         self.begin_run(bytes, self.kept_free()).await?;
-        let hash = self.hash_of(key);
         self.put_chunks(hash, cut, value).await?;
         self.remove_chunks(hash, self.chunks(cut), old.map_or(0, |old| self.chunks(old))).await?;
         let inline = value.get(..cut.inline as usize).unwrap_or(value);
@@ -63,7 +63,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     ) -> Result<Option<usize>, Error<F::Error>> {
         let key = checked(key.into())?;
         self.ready().await?;
-        let Some(cut) = self.find(key, false).await? else { return Ok(None) };
+        let Some(cut) = self.find(key, self.hash_of(key), false).await? else { return Ok(None) };
         let Some(place) = buffer.get_mut(..cut.whole as usize) else {
             return Err(Error::BufferTooSmall { needed: cut.whole });
         };
@@ -84,7 +84,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     ) -> Result<Option<usize>, Error<F::Error>> {
         let key = checked(key.into())?;
         self.ready().await?;
-        let Some(cut) = self.find(key, false).await? else { return Ok(None) };
+        let Some(cut) = self.find(key, self.hash_of(key), false).await? else { return Ok(None) };
         let length = (cut.whole.saturating_sub(offset) as usize).min(buffer.len());
         self.copy_value(cut, offset, buffer.get_mut(..length).unwrap_or_default()).await?;
         Ok(Some(length))
@@ -97,7 +97,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub async fn length<'k>(&mut self, key: impl Into<Key<'k>>) -> Result<Option<u32>, Error<F::Error>> {
         let key = checked(key.into())?;
         self.ready().await?;
-        Ok(self.find(key, false).await?.map(|cut| cut.whole))
+        Ok(self.find(key, self.hash_of(key), false).await?.map(|cut| cut.whole))
     }
 
     /// Whether there is such a key.
@@ -115,7 +115,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub async fn delete<'k>(&mut self, key: impl Into<Key<'k>>) -> Result<bool, Error<F::Error>> {
         let key = checked(key.into())?;
         self.writable().await?;
-        let Some(old) = self.find(key, false).await? else { return Ok(false) };
+        let Some(old) = self.find(key, self.hash_of(key), false).await? else { return Ok(false) };
         let hash = self.record.hash;
         let chunks = self.chunks(old);
         let bytes = (chunks + 1) * self.expected_length(Kind::Tombstone, 8, 0);
@@ -150,8 +150,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Finds an entry; its record is in the buffer. `to_replace`: a name of the same hash is an error then.
-    async fn find(&mut self, key: Key<'_>, to_replace: bool) -> Result<Option<Cut>, Error<F::Error>> {
-        let hash = self.hash_of(key);
+    async fn find(&mut self, key: Key<'_>, hash: u64, to_replace: bool) -> Result<Option<Cut>, Error<F::Error>> {
         self.confirm(hash).await?;
         self.walk(hash).await?;
         if !self.path.found || self.record.class == Class::Tombstone {

@@ -10,7 +10,7 @@ use super::{NorFlash, Run, Store, one_source, space_of};
 use crate::error::Error;
 use crate::format::header::{ERASES, FIXED, IN_RUN, MAGIC, NO_DIGEST, kind};
 use crate::format::pointer::Pointer;
-use crate::format::{put_word, word};
+use crate::format::{low_word, put_word, word};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
@@ -133,7 +133,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 }
 
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
-    /// Puts the header of the next segment together in the buffer, sealed.
+    /// Puts the header of the next segment together in the buffer, sealed. Not inlined: the stack of `append` is deeper
+    /// elsewhere.
+    #[inline(never)]
     fn compose_header(&mut self, sequence: u32, erases: u32) {
         let layout = self.sizes();
         let in_run = self.log.run == Run::Begun;
@@ -159,8 +161,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             tombstones,
             bad,
             self.log.counted | if in_run { IN_RUN } else { 0 },
-            low(digest),
-            low(digest >> 32),
+            low_word(digest),
+            low_word(digest >> 32),
             self.log.link,
         ];
         let length = self.header_length() as usize;
@@ -179,9 +181,4 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let needed = |head: &Pointer| self.position(*head).sequence >= oldest;
         self.suite.digest(self.heads.iter().map(|head| if needed(head) { head.as_u64() } else { 0 }))
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
-const fn low(long: u64) -> u32 {
-    long as u32
 }

@@ -27,3 +27,9 @@ pub(crate) fn put(bytes: &mut [u8], at: usize, from: &[u8]) {
         place.copy_from_slice(from);
     }
 }
+
+/// The low half.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+pub(crate) const fn low_word(long: u64) -> u32 {
+    long as u32
+}

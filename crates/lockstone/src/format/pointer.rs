@@ -12,11 +12,9 @@
 //! never a record, so a reference is never 0.
 
 use super::{put_word, word};
-use crate::layout::{Layout, Position};
+use crate::layout::{Layout, Position, REFERENCE_BITS};
 use crate::seal::Suite;
 
-/// Bits of a reference.
-const REFERENCE_BITS: u32 = 26;
 const REFERENCE_MASK: u32 = (1 << REFERENCE_BITS) - 1;
 /// In the digest of all heads: this is a reference, not nothing.
 const PRESENT: u32 = 1 << 31;
@@ -33,16 +31,18 @@ pub(crate) struct Pointer {
     check: u32,
 }
 
+// What takes a layout is always inlined, as the small functions of the layout are.
 impl Pointer {
     /// Points nowhere.
     pub(crate) const EMPTY: Self = Self { word: 0, check: 0 };
 
     /// Points to a record of `length` bytes (padded) at `at`, from a head.
+    #[inline(always)]
     pub(crate) fn new<S: Suite>(layout: &Layout, at: Position, length: u32, link: u32) -> Self {
         let place = layout.address(at) / layout.unit;
-        let hint = match hint_step(layout) {
+        let hint = match layout.hint_step {
             0 => 0,
-            step => (length / layout.unit).div_ceil(step) << place_bits(layout),
+            step => (length / layout.unit).div_ceil(step) << layout.place_bits,
         };
         Self { word: (place | hint) & REFERENCE_MASK, check: link & check_mask::<S>() }
     }
@@ -66,8 +66,9 @@ impl Pointer {
 
     /// Where the record is, given the newest sequence number. For a place that was never written the answer is a
     /// place where nothing verifies.
+    #[inline(always)]
     pub(crate) fn position(self, layout: &Layout, newest: u32) -> Position {
-        let place = self.word & ((1 << place_bits(layout)) - 1);
+        let place = self.word & ((1 << layout.place_bits) - 1);
         let per_segment = layout.segment / layout.unit;
         let (physical, offset) = (place / per_segment, place % per_segment * layout.unit);
         let back = (layout.physical(newest) + layout.segments).wrapping_sub(physical) % layout.segments;
@@ -75,8 +76,9 @@ impl Pointer {
     }
 
     /// Bytes to read for the whole record: enough, or 0 when the pointer does not say.
+    #[inline(always)]
     pub(crate) fn length_hint(self, layout: &Layout) -> u32 {
-        ((self.word & REFERENCE_MASK) >> place_bits(layout)) * hint_step(layout) * layout.unit
+        ((self.word & REFERENCE_MASK) >> layout.place_bits) * layout.hint_step * layout.unit
     }
 
     /// Writes the pointer. Behind a short check lie two bytes more, which what comes next overwrites.
@@ -98,18 +100,6 @@ impl Pointer {
 /// The part of a link that pointers keep.
 const fn check_mask<S: Suite>() -> u32 {
     if S::CHECK == 2 { 0xffff } else { u32::MAX }
-}
-
-const fn place_bits(layout: &Layout) -> u32 {
-    u32::BITS - (layout.places() - 1).leading_zeros()
-}
-
-/// Units per step of the length hint; 0 when no bit remains for one.
-const fn hint_step(layout: &Layout) -> u32 {
-    match (1 << (REFERENCE_BITS - place_bits(layout))) - 1 {
-        0 => 0,
-        steps => (layout.record_max / layout.unit).div_ceil(steps),
-    }
 }
 
 #[cfg(test)]

@@ -58,6 +58,10 @@ pub(crate) const ATTRIBUTES: Flag = Flag(1 << 6);
 /// The value goes on in chunks; has the field "whole length".
 pub(crate) const LONG: Flag = Flag(1 << 7);
 
+const NAME: u32 = 0xff << 8;
+const INLINE: u32 = 0x7ff << 16;
+const POINTERS: u32 = 0x1f << 27;
+
 /// Bytes of the head, before the link.
 pub(crate) const HEAD: usize = 4;
 
@@ -69,7 +73,7 @@ impl Shape {
     /// A record that is a run of its own. `name` below 256, `inline` below 2,048.
     pub(crate) const fn single(kind: Kind, name: usize, inline: usize) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "masked")]
-        let lengths = (name as u32 & 0xff) << 8 | (inline as u32 & 0x7ff) << 16;
+        let lengths = (name as u32) << 8 & NAME | (inline as u32) << 16 & INLINE;
         Self(kind as u32 | FIRST.0 | lengths)
     }
 
@@ -81,7 +85,7 @@ impl Shape {
     pub(crate) const fn with_pointers(self, pointers: usize) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "at most 24")]
         let count = (pointers as u32) << 27;
-        Self(self.0 & !(0x1f << 27) | count)
+        Self(self.0 & !POINTERS | count)
     }
 
     pub(crate) const fn has(self, flag: Flag) -> bool {
@@ -118,13 +122,13 @@ impl Shape {
     }
 
     /// Each kind has names of its own length, and only entries have fields of their own.
-    pub(crate) fn is_sound(self) -> bool {
-        let fields = self.0 & (CLIENT.0 | ATTRIBUTES.0 | LONG.0) != 0;
+    pub(crate) const fn is_sound(self) -> bool {
+        const OWN: u32 = CLIENT.0 | ATTRIBUTES.0 | LONG.0 | NAME;
         match self.kind() {
             Kind::Entry => self.name() > 0,
-            Kind::Chunk => self.name() == 12 && !fields,
-            Kind::Tombstone => self.name() == 8 && !fields && self.inline() == 0,
-            Kind::Mark => self.name() == 1 && !fields && self.pointers() == 0,
+            Kind::Chunk => self.0 & OWN == 12 << 8,
+            Kind::Tombstone => self.0 & (OWN | INLINE) == 8 << 8,
+            Kind::Mark => self.0 & (OWN | POINTERS) == 1 << 8,
         }
     }
 
