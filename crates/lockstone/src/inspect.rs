@@ -9,8 +9,11 @@
 //! For tools and tests: nothing of it is needed to use a store, and the linker leaves it out of firmware that doesn't
 //! ask. Parsers here take any bytes and never panic. Tested by `lockstone inspect` on thousands of mutated images.
 
-use crate::format::header::MAGIC;
+use crate::format::header::{
+    Class, Counts, ERASES, FIXED, ID, IN_RUN, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
+};
 use crate::format::record::{CLIENT, FIRST, HEAD, Kind, LONG, MARK_CLOSE, MARK_COMMIT, MARK_OPEN, MORE, RESUME, Shape};
+use crate::format::word;
 use crate::layout::Position;
 
 /// What a record is.
@@ -223,36 +226,36 @@ pub struct ClearHeader {
 }
 
 /// Bytes of the fields of a header, before its tag.
-pub const HEADER_FIELDS: usize = 72;
+pub const HEADER_FIELDS: usize = FIXED;
 
 impl ClearHeader {
     /// Reads what looks like a header; `None` when it doesn't begin like one or its sizes make no sense.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; HEADER_FIELDS] = bytes.first_chunk()?;
-        let word =
-            |at: usize| bytes.get(at..at + 4).and_then(|word| word.first_chunk()).copied().map(u32::from_le_bytes);
-        let [m0, m1, m2, version, suite, sizes, low, high] = *bytes.first_chunk()?;
+        let [_, _, _, version, suite, sizes, low, high] = *bytes.first_chunk()?;
+        let counts = Counts::read(bytes);
+        let [keys, ..] = counts.of;
         let header = Self {
             version,
             suite,
-            store_id: *bytes.get(8..16)?.first_chunk()?,
+            store_id: *bytes.get(ID..)?.first_chunk()?,
             unit: 1_u32.checked_shl(u32::from(sizes & 0x7f))?,
             erased: if sizes & 0x80 == 0 { 0 } else { 0xff },
             heads: u16::from_le_bytes([low, high]),
-            sequence: word(16)?,
-            previous: word(20)?,
-            oldest: word(24)?,
-            erases: word(28)?,
-            segment: word(32)?,
-            keys: word(44)?,
-            retired: word(52)?,
-            previous_end: word(56)? & 0x7fff_ffff,
+            sequence: word(bytes, SEQUENCE),
+            previous: word(bytes, PREVIOUS),
+            oldest: word(bytes, OLDEST),
+            erases: word(bytes, ERASES),
+            segment: word(bytes, SEGMENT),
+            keys,
+            retired: counts.bad(),
+            previous_end: word(bytes, PREVIOUS_END) & !IN_RUN,
         };
         let sizes_fit = (4..=512).contains(&header.unit)
             && (2048..=1 << 24).contains(&header.segment)
             && header.segment.is_multiple_of(header.unit);
-        ([m0, m1, m2] == MAGIC && sizes_fit).then_some(header)
+        (word(bytes, 0) & MAGIC_MASK == MAGIC & MAGIC_MASK && sizes_fit).then_some(header)
     }
 
     /// Bytes of the whole header on flash.
@@ -290,7 +293,7 @@ impl ClearRecord {
     /// Reads what looks like the head of a record of this suite on a part with this unit.
     #[must_use]
     pub fn parse(bytes: &[u8], suite: u8, unit: u32) -> Option<Self> {
-        let shape = Shape::parse(*bytes.first_chunk::<HEAD>()?)?;
+        let shape = sound(*bytes.first_chunk::<HEAD>()?)?;
         let sizes = suite_sizes(suite)?;
         let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let fields = [RESUME, CLIENT, LONG].iter().filter(|flag| shape.has(**flag)).count();
@@ -312,6 +315,12 @@ impl ClearRecord {
             is_long: shape.has(LONG),
         })
     }
+}
+
+/// The head of a record, if it is a sound one.
+fn sound(head: [u8; HEAD]) -> Option<Shape> {
+    let shape = Shape::of_head(u32::from_le_bytes(head));
+    shape.is_sound().then_some(shape)
 }
 
 /// Sizes of a suite's parts in bytes.
@@ -341,7 +350,7 @@ mod tests {
             let sizes = suite_sizes(S::ID).unwrap();
             assert_eq!((sizes.tag, sizes.link, sizes.check), (S::TAG as u32, S::LINK as u32, S::CHECK as u32));
             for head in [[0x04, 3, 60, 0x18], [0xb4, 255, 255, 0xff], [0x05, 12, 1, 0]] {
-                let shape = Shape::parse(head).unwrap();
+                let shape = sound(head).unwrap();
                 let clear = ClearRecord::parse(&head, S::ID, 4).unwrap();
                 assert_eq!(clear.length, (shape.length::<S>() as u32).next_multiple_of(4));
             }
@@ -356,7 +365,7 @@ mod tests {
         let mut bytes = [0; HEADER_FIELDS];
         for seed in 0..=u8::MAX {
             bytes.iter_mut().enumerate().for_each(|(index, byte)| *byte = (index as u8).wrapping_mul(seed) ^ seed);
-            bytes[..3].copy_from_slice(&MAGIC);
+            bytes[..3].copy_from_slice(b"LKS");
             if let Some(header) = ClearHeader::parse(&bytes) {
                 assert!(header.segment >= 2048 && header.unit >= 4);
             }

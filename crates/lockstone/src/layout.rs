@@ -62,8 +62,9 @@ impl Part {
     /// Erased bytes read 0x00, as on some low-power microcontrollers.
     pub const ZERO_ERASED: Self = Self { erased: 0, units: None };
 
-    /// Uses a coarser program unit and erase block (bytes) than the driver's type says: for drivers of many parts,
-    /// such as a file. Both must be multiples of the driver's own.
+    /// Says at run time what the program unit and the erase block are (bytes): for a driver of many parts, such as a
+    /// file. Its type must name the finest, a program unit of 1 and an erase block of 128; other drivers know their
+    /// part, and so does the compiler.
     #[must_use]
     pub const fn with_units(self, program: usize, erase: usize) -> Self {
         Self { erased: self.erased, units: Some((program, erase)) }
@@ -79,12 +80,15 @@ impl Part {
     ) -> Result<Layout, LayoutError> {
         match self.units {
             None => Layout::of(read, program, erase, capacity),
-            Some((coarse, _)) if coarse == 0 || !coarse.is_multiple_of(program) => Err(LayoutError::ProgramUnit),
-            Some((_, coarse)) if coarse == 0 || !coarse.is_multiple_of(erase) => Err(LayoutError::EraseBlock),
+            Some(_) if program != FINEST.0 => Err(LayoutError::ProgramUnit),
+            Some(_) if erase != FINEST.1 => Err(LayoutError::EraseBlock),
             Some((program, erase)) => Layout::of(read, program, erase, capacity),
         }
     }
 }
+
+/// Program unit and erase block of a driver that may stand for any part.
+const FINEST: (usize, usize) = (1, 128);
 
 /// The sizes that follow from a flash part, all in bytes unless named otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +107,14 @@ pub struct Layout {
     pub body_max: u32,
     /// Longest record on flash.
     pub record_max: u32,
+    /// Bits of a pointer that name a place.
+    pub(crate) place_bits: u32,
+    /// Units for each step of a pointer's length hint; 0 when no bit remains for one.
+    pub(crate) hint_step: u32,
 }
+
+/// Bits of a pointer for place and length hint.
+pub(crate) const REFERENCE_BITS: u32 = 26;
 
 /// Most index pointers a record carries. A record of a bucket with n keys carries about log2(n) + 1.3 of them.
 pub const POINTERS_MAX: usize = 24;
@@ -114,6 +125,7 @@ const OVERHEAD_MAX: u32 = 4 + 4 + 8 * 24 + 16 + 13;
 const SEGMENT_MIN: u32 = 2048;
 const CELL_MIN: u32 = 128;
 
+// The small functions are always inlined: where the sizes are constants, little remains of them.
 impl Layout {
     /// Lays out a part with the given read unit, program unit, erase block and capacity.
     ///
@@ -123,6 +135,14 @@ impl Layout {
         match Self::shape(read, program, erase) {
             Ok(layout) => layout.with_capacity(capacity),
             Err(error) => Err(error),
+        }
+    }
+
+    /// All but the number of segments, where the driver's type says it.
+    pub(crate) const fn fixed(read: usize, program: usize, erase: usize) -> Option<Self> {
+        match Self::shape(read, program, erase) {
+            Ok(layout) if program != FINEST.0 || erase != FINEST.1 => Some(layout),
+            _ => None,
         }
     }
 
@@ -149,6 +169,8 @@ impl Layout {
             cell: larger(CELL_MIN, unit),
             body_max,
             record_max: (OVERHEAD_MAX + body_max).next_multiple_of(unit),
+            place_bits: 0,
+            hint_step: 0,
         })
     }
 
@@ -157,29 +179,33 @@ impl Layout {
         if segments < 4 {
             return Err(LayoutError::TooSmall);
         }
-        if segments > 0xffff || segments * (self.segment / self.unit) as usize > 1 << 26 {
+        if segments > 0xffff || segments * (self.segment / self.unit) as usize > 1 << REFERENCE_BITS {
             return Err(LayoutError::TooLarge);
         }
         self.segments = as_u32(segments);
+        let places = self.segments * (self.segment / self.unit);
+        self.place_bits = u32::BITS - (places - 1).leading_zeros();
+        self.hint_step = match (1 << (REFERENCE_BITS - self.place_bits)) - 1 {
+            0 => 0,
+            steps => (self.record_max / self.unit).div_ceil(steps),
+        };
         Ok(self)
     }
 
-    /// Places of the whole part, in units.
-    pub(crate) const fn places(&self) -> u32 {
-        self.segments * (self.segment / self.unit)
-    }
-
     /// Rounds up to whole units.
+    #[inline(always)]
     pub(crate) const fn padded(&self, length: u32) -> u32 {
         length.next_multiple_of(self.unit)
     }
 
     /// Physical segment of a sequence number. Sequence numbers go round the part, so a skipped segment costs a number.
+    #[inline(always)]
     pub(crate) const fn physical(&self, sequence: u32) -> u32 {
         sequence % self.segments
     }
 
     /// Address of a position on the part.
+    #[inline(always)]
     pub(crate) const fn address(&self, at: Position) -> u32 {
         self.physical(at.sequence) * self.segment + at.offset
     }

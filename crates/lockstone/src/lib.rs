@@ -119,7 +119,6 @@ pub mod typed;
 
 pub use error::{Error, OpenError};
 pub use format::FORMAT_VERSION;
-pub use format::pointer::Head;
 pub use key::{ClientId, Key};
 pub use layout::{Layout, LayoutError, POINTERS_MAX, Part, Position, buffer_size};
 pub use memory::Memory;

@@ -1,25 +1,32 @@
 //! The RAM of a store: handed in by the caller, nothing else is used.
 
-use crate::format::pointer::Head;
+use crate::format::pointer::Pointer;
+use crate::layout::POINTERS_MAX;
 
-/// RAM for one store: `HEADS` bucket heads of 8 bytes, a record buffer of `BUFFER` bytes, and one byte a segment for
-/// up to `SEGMENTS` segments.
+/// RAM for one store: `HEADS` bucket heads of 8 bytes, a record buffer of `BUFFER` bytes, one byte a segment for up
+/// to `SEGMENTS` segments, and 192 bytes of pointers.
 ///
 /// More heads make reads cheaper: about half the number of keys is a good start. `BUFFER` comes from
 /// [`buffer_size`](crate::buffer_size). `SEGMENTS` may be smaller than the part has, even 0: compaction then reads
 /// more.
 #[derive(Debug)]
 pub struct Memory<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> {
-    pub(crate) heads: [Head; HEADS],
+    pub(crate) heads: [Pointer; HEADS],
     pub(crate) buffer: [u8; BUFFER],
     pub(crate) used: [u8; SEGMENTS],
+    pub(crate) path: [Pointer; POINTERS_MAX],
 }
 
 impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Memory<HEADS, BUFFER, SEGMENTS> {
     /// Fresh memory; can live in a `static`.
     #[must_use]
     pub const fn new() -> Self {
-        Self { heads: [Head::EMPTY; HEADS], buffer: [0; BUFFER], used: [0; SEGMENTS] }
+        Self {
+            heads: [Pointer::EMPTY; HEADS],
+            buffer: [0; BUFFER],
+            used: [0; SEGMENTS],
+            path: [Pointer::EMPTY; POINTERS_MAX],
+        }
     }
 }
 

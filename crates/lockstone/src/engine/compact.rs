@@ -14,14 +14,12 @@
 //!
 //! Invariant: runs only between runs. A segment whose count of indexed records is zero is freed without being read.
 
-use super::load::Loaded;
-use super::scan::Step;
-use super::write::Source;
-use super::{Class, NorFlash, Store, Tail, kept_free, one_source};
+use super::scan::{Scan, Step};
+use super::{NorFlash, Store, one_source};
 use crate::error::Error;
-use crate::format::header::Counts;
-use crate::format::pointer::{Head, pointer_length};
-use crate::format::record::{FIRST, Kind, MORE};
+use crate::format::header::Class;
+use crate::format::pointer::{Pointer, pointer_length};
+use crate::format::record::{FIRST, MORE};
 use crate::report::Cursor;
 use crate::seal::Suite;
 
@@ -29,12 +27,12 @@ use crate::seal::Suite;
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Makes sure that a run of `bytes` fits without compaction and leaves `kept` segments free.
     pub(super) async fn make_room(&mut self, bytes: u32, kept: u32) -> Result<(), Error<F::Error>> {
-        let mut passes = 2 * self.layout.segments;
+        let mut passes = 2 * self.sizes().segments;
         while !self.has_room(bytes, kept) {
             passes = passes.checked_sub(1).ok_or(Error::Full)?;
-            let tail = self.log.tail.sequence;
-            while self.log.tail.sequence == tail {
-                if self.compact_step().await?.is_none() {
+            let tail = self.log.tail;
+            while self.log.tail == tail {
+                if self.compact_step().await? == 0 {
                     return Err(Error::Full);
                 }
             }
@@ -46,73 +44,82 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub(super) async fn pace(&mut self, bytes: u32) -> Result<(), Error<F::Error>> {
         self.log.debt = self.log.debt.saturating_add_unsigned(self.share(bytes));
         while self.log.debt > 0 {
+            // A step may pass more than was owed: that counts for the next write.
             match self.compact_step().await? {
-                // A step may pass more than was owed: that counts for the next write.
-                Some(passed) => self.log.debt = self.log.debt.saturating_sub_unsigned(passed),
-                None => self.log.debt = 0,
+                0 => self.log.debt = 0,
+                passed => self.log.debt = self.log.debt.saturating_sub_unsigned(passed),
             }
         }
         Ok(())
     }
 
-    /// Passes one record of the oldest segment; returns the bytes passed, `None` when only the newest segment is left.
-    pub(super) async fn compact_step(&mut self) -> Result<Option<u32>, Error<F::Error>> {
-        let sequence = self.log.tail.sequence;
-        if sequence == self.log.end.sequence {
-            return Ok(None);
+    /// Passes one record of the oldest segment; returns the bytes passed, at least one; 0 when only the newest segment
+    /// is left.
+    pub(super) async fn compact_step(&mut self) -> Result<u32, Error<F::Error>> {
+        if self.log.tail == self.log.end.sequence {
+            return Ok(0);
         }
+        // A record that was passed and not kept would be lost: a step that does not end is followed by a mount.
+        self.log.settled = false;
+        let passed = self.pass_one().await?;
+        self.log.settled = true;
+        Ok(passed.max(1))
+    }
+
+    async fn pass_one(&mut self) -> Result<u32, Error<F::Error>> {
+        let sequence = self.log.tail;
         if self.used_of(sequence).is_some_and(|used| *used == 0) {
             self.free_tail().await?;
-            return Ok(Some(self.layout.segment));
+            return Ok(self.sizes().segment);
         }
-        let mut scan = match self.log.tail.scan {
-            Some(scan) => scan,
-            None => self.enter(sequence, self.log.end.sequence).await,
-        };
-        let before = scan.at.offset;
-        match self.step(&mut scan, None).await {
-            Step::Record { record, .. } => self.keep_if_live(&record).await?,
+        if self.scan.is_nowhere() {
+            self.enter(sequence).await;
+        }
+        let before = self.scan.at().offset;
+        match self.step().await {
+            Step::Record => self.keep_if_live().await?,
             // Harmless only if nothing that the index reaches lies there.
-            Step::Damaged(_) => self.check_reachable().await?,
+            Step::Damaged => self.check_reachable().await?,
             Step::End => {
                 self.free_tail().await?;
-                return Ok(Some(self.layout.segment - before.min(self.layout.segment)));
+                return Ok(self.sizes().segment - before);
             }
         }
-        self.log.tail.scan = Some(scan);
-        Ok(Some(scan.at.offset.saturating_sub(before)))
+        Ok(self.scan.at().offset - before)
     }
 
     /// Writes the record in the buffer again if the index still has it.
-    async fn keep_if_live(&mut self, record: &Loaded) -> Result<(), Error<F::Error>> {
-        let facts = self.facts(record.shape);
-        if facts.class == Class::Mark {
+    async fn keep_if_live(&mut self) -> Result<(), Error<F::Error>> {
+        let record = self.record;
+        if record.class == Class::Mark {
             return Ok(());
         }
-        let found = self.walk(facts.hash).await?;
-        let lone = facts.class == Class::Tombstone && self.path.length == 0;
-        if lone || found.is_none_or(|found| found.at != record.at) {
+        self.walk(record.hash).await?;
+        let lone = record.class == Class::Tombstone && self.path.length == 0;
+        if lone || !self.path.found || self.record.at != record.at {
             return Ok(());
         }
-        let shape = record.shape.with(FIRST, true).with(MORE, false);
-        self.append(shape, Source::Copy(record.at), Some(facts.hash)).await?;
-        self.log.settled = true;
-        Ok(())
+        self.append_copy(record.shape.with(FIRST, true).with(MORE, false)).await
     }
 
-    /// What the heads still name before `oldest` must be tombstones. Anything else is a record that should have been
-    /// written again but could not be read: it must not be forgotten.
-    async fn check_lone(&mut self, oldest: u32) -> Result<(), Error<F::Error>> {
+    /// What the heads still name in segments before `oldest` are tombstones that stand for nothing: they leave the index.
+    /// `check`: make sure. Anything else is a record that should have been written again but could not be read, and
+    /// must not be forgotten.
+    pub(super) async fn clear_heads_before(&mut self, oldest: u32, check: bool) -> Result<(), Error<F::Error>> {
+        self.path.clear();
         for bucket in 0..self.heads.len() {
-            let head = self.heads.get(bucket).copied().unwrap_or(Head::EMPTY);
-            let at = head.position(&self.layout, self.log.end.sequence);
-            if head.is_empty() || at.is_some_and(|at| at.sequence >= oldest) {
+            let head = self.head(bucket);
+            if head.is_empty() || self.position(head).sequence >= oldest {
                 continue;
             }
-            let record = self.hop(head).await.ok_or(Error::Damaged)?;
-            if record.shape.kind() != Kind::Tombstone {
-                return Err(Error::Damaged);
+            if check {
+                self.hop(head).await?;
+                if self.record.class != Class::Tombstone {
+                    return Err(Error::Damaged);
+                }
             }
+            self.put_head(bucket, Pointer::EMPTY);
+            self.discount_tombstones(1);
         }
         Ok(())
     }
@@ -121,9 +128,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     async fn check_reachable(&mut self) -> Result<(), Error<F::Error>> {
         let mut cursor = Cursor::new();
         while !cursor.done {
-            match self.at_or_after(&cursor).await? {
-                Some(record) => self.pass(&mut cursor, self.facts(record.shape).hash),
-                None => self.next_bucket(&mut cursor),
+            if self.at_or_after(&cursor).await? {
+                self.pass(&mut cursor);
+            } else {
+                self.next_bucket(&mut cursor);
             }
         }
         Ok(())
@@ -132,49 +140,48 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Everything live was written again: the oldest segment is free. When few were declared so, a mark declares it:
     /// the next header would come too late for a session that begins with a full segment.
     async fn free_tail(&mut self) -> Result<(), Error<F::Error>> {
-        let freed = self.log.tail.sequence;
-        let newest = self.log.end.sequence;
-        let next = self.next_segment(freed, newest).await.unwrap_or(newest);
-        self.check_lone(next).await?;
-        self.clear_heads_before(next);
-        self.log.tail = Tail { sequence: next, scan: None };
+        let next = self.next_segment(self.log.tail).await.unwrap_or(self.log.end.sequence);
+        self.clear_heads_before(next, true).await?;
+        self.log.tail = next;
+        self.scan = Scan::NOWHERE;
         if self.free_segments(self.log.declaring) < 2 {
             self.write_opening().await?;
-            self.log.settled = true;
         }
         Ok(())
     }
 }
 
-impl<F, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether a run of `bytes` fits and leaves `kept` segments free.
     pub(super) fn has_room(&self, bytes: u32, kept: u32) -> bool {
-        let offset = self.log.resume.map_or(self.log.end.offset, |resume| resume.place);
-        let room = if self.log.closed { 0 } else { self.layout.segment.saturating_sub(offset) };
+        let room = if self.log.closed { 0 } else { self.sizes().segment.saturating_sub(self.log.end.offset) };
         let more = bytes.saturating_sub(room).div_ceil(self.segment_yield());
-        self.free_segments(self.log.tail.sequence) >= more + kept
+        self.free_segments(self.log.tail) >= more + kept
     }
 
     /// Bytes of records that a segment surely takes.
     fn segment_yield(&self) -> u32 {
-        self.layout.segment - self.header_length() - self.record_usual()
+        self.sizes().segment - self.header_length() - self.record_usual()
     }
 
     /// A long record as it usually is: the most that the end of a segment can waste.
     fn record_usual(&self) -> u32 {
-        self.layout.body_max + 64
+        self.sizes().body_max + 64
     }
 
     /// What [`need`](Self::need) may reach.
     pub(super) fn capacity(&self) -> u32 {
-        let reserve = 1 + kept_free(&self.layout) + self.log.counts.bad;
-        self.layout.segments.saturating_sub(reserve).saturating_mul(self.segment_yield())
+        let reserve = 1 + self.kept_free() + self.log.counts.bad();
+        self.sizes().segments.saturating_sub(reserve).saturating_mul(self.segment_yield())
     }
 
     /// Bytes that the counted records need when each is written once more.
-    pub(super) fn need(&self, counts: &Counts) -> u32 {
-        let records = counts.entries + counts.tombstones;
-        counts.live.saturating_add(records.saturating_mul(self.allowance(records)))
+    pub(super) fn need(&self, live: u32, records: u32) -> u32 {
+        live.saturating_add(records.saturating_mul(self.allowance(records)))
+    }
+
+    pub(super) fn needed(&self) -> u32 {
+        self.need(self.log.counts.live, self.log.counts.records())
     }
 
     /// Bytes of pointers of a record, as they are on the average of that many: log2 of those in a bucket, and 1.33.
@@ -188,17 +195,17 @@ impl<F, S: Suite> Store<'_, F, S> {
     }
 
     pub(super) fn pointer_allowance(&self) -> u32 {
-        self.allowance(self.log.counts.entries + self.log.counts.tombstones)
+        self.allowance(self.log.counts.records())
     }
 
     /// `bytes` times the length of the log over the room to spare, both in segments. Nothing while more than half of
     /// that room is free: the longer a record lies, the likelier it is dead when its turn comes.
     fn share(&self, bytes: u32) -> u32 {
-        let length = self.log.end.sequence - self.log.tail.sequence;
-        let spare = self.capacity().saturating_sub(self.need(&self.log.counts)) / self.layout.segment;
-        if self.free_segments(self.log.tail.sequence) > kept_free(&self.layout) + spare / 2 {
+        let length = self.log.end.sequence - self.log.tail;
+        let spare = self.capacity().saturating_sub(self.needed()) / self.sizes().segment;
+        if self.free_segments(self.log.tail) > self.kept_free() + spare / 2 {
             return 0;
         }
-        (bytes.saturating_mul(length) / spare.max(1)).min(2 * self.layout.segment)
+        (bytes.saturating_mul(length) / spare.max(1)).min(2 * self.sizes().segment)
     }
 }

@@ -16,175 +16,173 @@
 //!
 //! Tested against a map as a model (`tests/model/trie.rs`) before the engine was written.
 
-use super::load::Loaded;
-use super::{Class, Facts, NorFlash, Path, Store, one_source};
+use super::{NorFlash, Path, Record, Store, one_source};
 use crate::error::Error;
-use crate::format::Reader;
-use crate::format::header::Counts;
-use crate::format::pointer::Head;
+use crate::format::header::Class;
+use crate::format::low_word;
+use crate::format::pointer::Pointer;
 use crate::format::record::{Kind, Shape};
-use crate::layout::Position;
+use crate::memory::UNKNOWN;
 use crate::seal::Suite;
 
 /// Bits of a hash.
-const BITS: u8 = 64;
+const BITS: u32 = 64;
 
 /// Level 0 tests the top bit of the low word, level 32 the top bit of the high word; buckets come from the high word.
 pub(super) fn trie_bits(hash: u64) -> u64 {
     hash.rotate_left(32)
 }
 
-/// First level from `from` on at which two hashes differ; [`BITS`] when they don't.
-fn differing_level(a: u64, b: u64, from: u8) -> u8 {
-    let difference = trie_bits(a ^ b);
-    let masked = difference.checked_shl(u32::from(from)).map_or(0, |shifted| shifted >> from);
-    u8::try_from(masked.leading_zeros()).unwrap_or(BITS)
-}
-
-/// Which bucket a hash belongs to.
-pub(super) fn bucket_of(hash: u64, buckets: usize) -> usize {
-    let scaled = (hash >> 32) * u64::try_from(buckets).unwrap_or_default();
-    usize::try_from(scaled >> 32).unwrap_or_default()
+/// First level at which two hashes differ; [`BITS`] when they don't.
+fn differing_level(a: u64, b: u64) -> u32 {
+    trie_bits(a ^ b).leading_zeros()
 }
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
-    /// Walks to `hash`. Afterwards `path` holds the pointers for a new record, and the buffer the record found.
+    /// Walks to `hash`. Afterwards `path` says what was found there, and holds the pointers for a new record; the record
+    /// found is in the buffer.
     ///
-    /// A tombstone found is returned too: it's the newest word on its key.
-    pub(super) async fn walk(&mut self, hash: u64) -> Result<Option<Loaded>, Error<F::Error>> {
-        self.walk_from(self.head_of(hash), hash).await
+    /// A tombstone counts as a record: it's the newest word on its key.
+    pub(super) async fn walk(&mut self, hash: u64) -> Result<(), Error<F::Error>> {
+        self.walk_from(self.head(self.bucket_of(hash)), hash).await?;
+        self.path.target = Some(hash);
+        Ok(())
     }
 
     /// The same from a given head: iteration walks to positions that are nobody's hash.
-    pub(super) async fn walk_from(&mut self, mut head: Head, hash: u64) -> Result<Option<Loaded>, Error<F::Error>> {
+    pub(super) async fn walk_from(&mut self, mut head: Pointer, hash: u64) -> Result<(), Error<F::Error>> {
         self.path.clear();
-        let mut level = 0;
         self.check_doubt(head)?;
+        let mut level = 0;
         while !head.is_empty() {
-            let record = self.hop(head).await.ok_or(Error::Damaged)?;
-            let facts = self.facts(record.shape);
-            let differs = differing_level(hash, facts.hash, level);
-            let next = self.collect(record.shape, level, differs)?;
-            if differs == BITS {
-                return Ok(Some(record));
+            self.hop(head).await?;
+            let differs = differing_level(hash, self.record.hash);
+            if differs < level {
+                return Err(Error::Damaged);
             }
-            let empty = record.shape.kind() == Kind::Tombstone && !self.has_pointer_beyond(record.shape, differs);
-            if empty {
-                self.path.omitted += 1;
-            } else if !self.path.push(differs, head) {
-                return Err(Error::Collision);
-            }
-            head = next;
+            head = self.turn(head, level, differs)?;
             level = differs + 1;
+            if differs == BITS {
+                self.path.found = true;
+                self.path.old = self.record;
+                break;
+            }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Loads the record that a pointer means, and nothing else.
-    pub(super) async fn hop(&mut self, head: Head) -> Option<Loaded> {
-        let at = head.position(&self.layout, self.log.end.sequence)?;
-        let record = self.load(at, head.length_hint(&self.layout)).await?;
-        (head.fits::<S>(record.link) && record.shape.kind() != Kind::Mark).then_some(record)
+    pub(super) async fn hop(&mut self, pointer: Pointer) -> Result<(), Error<F::Error>> {
+        let hint = pointer.length_hint(&self.sizes());
+        let good = self.load(self.position(pointer), hint).await
+            && pointer.fits::<S>(self.record.link)
+            && self.record.class != Class::Mark;
+        if good { Ok(()) } else { Err(Error::Damaged) }
     }
 }
 
-impl<F, S: Suite> Store<'_, F, S> {
-    pub(super) fn head_of(&self, hash: u64) -> Head {
-        self.heads.get(bucket_of(hash, self.heads.len())).copied().unwrap_or(Head::EMPTY)
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Which bucket a hash belongs to.
+    pub(super) fn bucket_of(&self, hash: u64) -> usize {
+        let scaled = (hash >> 32) * self.heads.len() as u64;
+        (scaled >> 32) as usize
     }
 
-    pub(super) fn set_head(&mut self, hash: u64, head: Head) {
-        let bucket = bucket_of(hash, self.heads.len());
+    /// The record in the buffer is the newest of its bucket.
+    pub(super) fn set_head(&mut self) {
+        let head = Pointer::new::<S>(&self.sizes(), self.record.at, self.record_length(), self.record.link);
+        let bucket = self.bucket_of(self.record.hash);
+        self.path.target = None;
+        self.put_head(bucket, head);
+    }
+
+    pub(super) fn head(&self, bucket: usize) -> Pointer {
+        self.heads.get(bucket).copied().unwrap_or(Pointer::EMPTY)
+    }
+
+    pub(super) fn put_head(&mut self, bucket: usize, head: Pointer) {
         if let Some(place) = self.heads.get_mut(bucket) {
             *place = head;
         }
     }
 
-    /// A bucket whose newest known record is older than the doubt may have had a newer one.
-    pub(super) fn check_doubt<E>(&self, head: Head) -> Result<(), Error<E>> {
-        let Some(doubt) = self.log.doubt else { return Ok(()) };
-        match head.position(&self.layout, self.log.end.sequence) {
-            Some(at) if !head.is_empty() && at > doubt => Ok(()),
-            _ => Err(Error::Damaged),
+    /// A bucket whose newest known record is older than the doubt may have had a newer one. While a mount is at work
+    /// there is no doubt yet.
+    pub(super) fn check_doubt<E>(&self, head: Pointer) -> Result<(), Error<E>> {
+        match self.report.doubt {
+            Some(doubt) if self.log.settled && (head.is_empty() || self.position(head) <= doubt) => Err(Error::Damaged),
+            _ => Ok(()),
         }
     }
 
-    /// Adds the pointers of the record in the buffer at levels `from..to` to the path; returns the one at `to`.
-    fn collect<E>(&mut self, shape: Shape, from: u8, to: u8) -> Result<Head, Error<E>> {
-        let mut next = Head::EMPTY;
-        let start = crate::format::record::HEAD + S::LINK;
-        let end = start + self.pointers(shape).len();
-        let mut reader = Reader(self.buffer.get(start..end).unwrap_or_default());
-        while let Some((level, head)) = Head::read::<S>(&mut reader) {
-            if level == to {
-                next = head;
-            } else if (from..to).contains(&level) && !self.path.push(level, head) {
-                return Err(Error::Collision);
+    /// The walk came by `head` to the record in the buffer, at `level`, and leaves it at the level where the hashes
+    /// differ. Adds the pointers between to the path, and the one back; returns the one to follow.
+    fn turn<E>(&mut self, head: Pointer, level: u32, differs: u32) -> Result<Pointer, Error<E>> {
+        let mut next = Pointer::EMPTY;
+        let mut fits = true;
+        // A tombstone with nothing behind the turn stands for nothing.
+        let mut lone = self.record.class == Class::Tombstone;
+        for index in 0..self.record.shape.pointers() {
+            let pointer = self.pointer(index);
+            if pointer.level() == differs {
+                next = pointer;
+            } else if pointer.level() > differs {
+                lone = false;
+            } else if pointer.level() >= level {
+                fits &= self.path.push(pointer);
             }
         }
-        Ok(next)
-    }
-
-    fn has_pointer_beyond(&self, shape: Shape, level: u8) -> bool {
-        let mut reader = Reader(self.pointers(shape));
-        core::iter::from_fn(|| Head::read::<S>(&mut reader)).any(|(at, _)| at > level)
-    }
-
-    /// Counts a new record of this hash, given what the walk to it found.
-    pub(super) fn count(&mut self, facts: &Facts, previous: Option<Facts>) {
-        let cost = self.tombstone_cost();
-        let counts = &mut self.log.counts;
-        if let Some(previous) = previous {
-            discount(counts, &previous);
+        if differs < BITS && lone {
+            self.path.omitted += 1;
+        } else if differs < BITS {
+            fits &= self.path.push(head.at_level(differs));
         }
-        for _ in 0..self.path.omitted {
-            discount(counts, &Facts { hash: 0, cost, class: Class::Tombstone });
-        }
-        add(counts, facts);
+        if fits { Ok(next) } else { Err(Error::Collision) }
     }
 
-    pub(super) fn tombstone_cost(&self) -> u32 {
-        self.cost(Shape::single(Kind::Tombstone, 8, 0))
-    }
-
-    /// One record more or less of a segment is in the index.
-    pub(super) fn tally(&mut self, at: Position, more: bool) {
-        if let Some(used) = self.used_of(at.sequence)
-            && *used != crate::memory::UNKNOWN
+    /// Counts a record of a segment in (1) or out (-1).
+    pub(super) fn count(&mut self, sequence: u32, shape: Shape, class: Class, by: i8) {
+        self.log.counts.add(class, self.cost(shape), by.into());
+        if let Some(used) = self.used_of(sequence)
+            && *used != UNKNOWN
         {
-            *used = if more { used.saturating_add(1) } else { used.saturating_sub(1) };
+            *used = used.saturating_add_signed(by);
+        }
+    }
+
+    /// Counts the record in the buffer instead of what the walk to its hash found.
+    pub(super) fn count_new(&mut self) {
+        if self.path.found {
+            let Record { at, shape, class, .. } = self.path.old;
+            self.count(at.sequence, shape, class, -1);
+        }
+        self.discount_tombstones(self.path.omitted);
+        let Record { at, shape, class, .. } = self.record;
+        self.count(at.sequence, shape, class, 1);
+    }
+
+    /// Some tombstones left the index.
+    pub(super) fn discount_tombstones(&mut self, number: u32) {
+        let cost = self.cost(Shape::single(Kind::Tombstone, 8, 0));
+        for _ in 0..number {
+            self.log.counts.add(Class::Tombstone, cost, -1);
         }
     }
 }
 
-fn add(counts: &mut Counts, facts: &Facts) {
-    counts.live = counts.live.saturating_add(facts.cost);
-    counts.entries += u32::from(facts.class.is_live());
-    counts.keys += u32::from(facts.class == Class::Key);
-    counts.tombstones += u32::from(facts.class == Class::Tombstone);
-    counts.bad += u32::from(facts.class == Class::System);
-}
-
-/// Takes a record off the counts. Saturating: on a damaged store the counts may be off, and are then only shown, as writes are refused.
-pub(super) fn discount(counts: &mut Counts, facts: &Facts) {
-    counts.live = counts.live.saturating_sub(facts.cost);
-    counts.entries = counts.entries.saturating_sub(u32::from(facts.class.is_live()));
-    counts.keys = counts.keys.saturating_sub(u32::from(facts.class == Class::Key));
-    counts.tombstones = counts.tombstones.saturating_sub(u32::from(facts.class == Class::Tombstone));
-    counts.bad = counts.bad.saturating_sub(u32::from(facts.class == Class::System));
-}
-
-impl Path {
+impl Path<'_> {
     /// The pointer to what comes next after `position` (in trie order): the deepest one at which `position` has a zero.
-    pub(super) fn branch_after(&self, position: u64) -> Option<(u8, Head)> {
-        self.pointers().filter(|(level, _)| bit(position, *level) == 0).max_by_key(|(level, _)| *level)
+    pub(super) fn branch_after(&self, position: u64) -> Option<Pointer> {
+        self.pointers().iter().rfind(|pointer| !bit(position, pointer.level())).copied()
     }
 }
 
 /// The bit of a position (in trie order) that a level tests.
-pub(super) fn bit(position: u64, level: u8) -> u64 {
-    position >> (63 - level.min(63)) & 1
+pub(super) fn bit(position: u64, level: u32) -> bool {
+    // Two words: a shift of 64 bits by a number is a call on small processors.
+    let word = if level < 32 { low_word(position >> 32) } else { low_word(position) };
+    word << (level % 32) >> 31 != 0
 }
 
 #[cfg(test)]
@@ -193,12 +191,11 @@ mod tests {
 
     #[test]
     fn levels_count_from_the_low_word() {
-        assert_eq!(differing_level(0, 0, 0), 64);
-        assert_eq!(differing_level(0, 0x8000_0000, 0), 0);
-        assert_eq!(differing_level(0, 1, 0), 31);
-        assert_eq!(differing_level(0, 1 << 63, 0), 32);
-        assert_eq!(differing_level(0, 1 << 63 | 1, 32), 32);
-        assert_eq!(differing_level(0, 1 << 32, 0), 63);
-        assert_eq!(differing_level(0, 1, 64), 64);
+        assert_eq!(differing_level(0, 0), 64);
+        assert_eq!(differing_level(0, 0x8000_0000), 0);
+        assert_eq!(differing_level(0, 1), 31);
+        assert_eq!(differing_level(0, 1 << 63), 32);
+        assert_eq!(differing_level(0, 1 << 32), 63);
+        assert!(bit(1 << 63, 0) && bit(1, 63) && !bit(1, 62));
     }
 }

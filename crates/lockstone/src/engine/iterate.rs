@@ -5,12 +5,10 @@
 //! written or compacted between two steps, a key that exists all the while is found exactly once.
 
 use super::index::{bit, trie_bits};
-use super::load::Loaded;
 use super::{NorFlash, Store, one_source};
 use crate::error::Error;
-use crate::format::Reader;
-use crate::format::pointer::Head;
-use crate::format::record::Kind;
+use crate::format::pointer::Pointer;
+use crate::format::record::{CLIENT, Kind};
 use crate::key::ClientId;
 use crate::report::Cursor;
 use crate::seal::Suite;
@@ -49,13 +47,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                     return Err(error);
                 }
             };
-            let Some(record) = found else {
+            if !found {
                 self.next_bucket(cursor);
                 continue;
-            };
-            self.pass(cursor, self.facts(record.shape).hash);
-            let wanted = record.shape.kind() == Kind::Entry && self.fields(record.shape).client == client;
-            let found = self.name(record.shape);
+            }
+            self.pass(cursor);
+            let wanted = self.record.shape.kind() == Kind::Entry && self.field(CLIENT) == client;
+            let found = self.name();
             if wanted
                 && found.starts_with(prefix)
                 && let Some(place) = name.get_mut(..found.len())
@@ -67,32 +65,34 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Ok(None)
     }
 
-    /// The first record of the bucket at or behind the cursor, dead keys included.
-    pub(super) async fn at_or_after(&mut self, cursor: &Cursor) -> Result<Option<Loaded>, Error<F::Error>> {
-        let head = usize::try_from(cursor.bucket).ok().and_then(|bucket| self.heads.get(bucket)).copied();
-        let head = head.unwrap_or(Head::EMPTY);
-        if let Some(record) = self.walk_from(head, trie_bits(cursor.next)).await? {
-            return Ok(Some(record));
+    /// Loads the first record of the bucket at or behind the cursor, dead keys included; false: there is none.
+    pub(super) async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Error<F::Error>> {
+        let head = self.head(cursor.bucket as usize);
+        self.walk_from(head, trie_bits(cursor.next)).await?;
+        if self.path.found {
+            return Ok(true);
         }
-        let Some((mut level, mut head)) = self.path.branch_after(cursor.next) else { return Ok(None) };
-        loop {
-            let record = self.hop(head).await.ok_or(Error::Damaged)?;
-            let position = trie_bits(self.facts(record.shape).hash);
-            let mut reader = Reader(self.pointers(record.shape));
-            let lesser = core::iter::from_fn(|| Head::read::<S>(&mut reader))
-                .find(|(at, _)| *at > level && bit(position, *at) == 1);
-            match lesser {
-                Some((at, next)) => (level, head) = (at, next),
-                None => return Ok(Some(record)),
-            }
+        let mut branch = self.path.branch_after(cursor.next);
+        let found = branch.is_some();
+        while let Some(pointer) = branch {
+            self.hop(pointer).await?;
+            branch = self.lesser_branch(pointer.level());
         }
+        Ok(found)
     }
 }
 
-impl<F, S> Store<'_, F, S> {
-    /// Moves the cursor behind a record.
-    pub(super) fn pass(&self, cursor: &mut Cursor, hash: u64) {
-        match trie_bits(hash).checked_add(1) {
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// The first branch deeper than `level` whose hashes are less than that of the record in the buffer.
+    fn lesser_branch(&self, level: u32) -> Option<Pointer> {
+        let position = trie_bits(self.record.hash);
+        let mut pointers = (0..self.record.shape.pointers()).map(|index| self.pointer(index));
+        pointers.find(|pointer| pointer.level() > level && bit(position, pointer.level()))
+    }
+
+    /// Moves the cursor behind the record in the buffer.
+    pub(super) fn pass(&self, cursor: &mut Cursor) {
+        match trie_bits(self.record.hash).checked_add(1) {
             Some(next) => cursor.next = next,
             None => self.next_bucket(cursor),
         }
@@ -101,6 +101,6 @@ impl<F, S> Store<'_, F, S> {
     pub(super) fn next_bucket(&self, cursor: &mut Cursor) {
         cursor.bucket += 1;
         cursor.next = 0;
-        cursor.done = usize::try_from(cursor.bucket).is_ok_and(|bucket| bucket >= self.heads.len());
+        cursor.done = cursor.bucket as usize >= self.heads.len();
     }
 }

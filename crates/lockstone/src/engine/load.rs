@@ -1,202 +1,217 @@
 //! Load: one record from flash into the buffer, verified and unsealed. The only reader of records.
 //!
-//! Invariant: what [`Store::load`] returns was sealed by this store for this very place. Reads never go past the
+//! What lies in the buffer is described by [`Store::record`], and both change together. Nobody else keeps a copy of a
+//! record's text.
+//!
+//! Invariant: what [`Store::load`] accepts was sealed by this store for this very place. Reads never go past the
 //! record's own units unless a length hint said so, and then an unreadable neighbour is tolerated, because a torn unit
 //! behind a good record may not be readable at all (ECC).
 
-use super::{CHUNK_SPACE, Class, Facts, NorFlash, Store, one_source, space_of};
-use crate::format::Reader;
-use crate::format::header::{Header, header_length, link_of};
-use crate::format::pointer::pointer_length;
-use crate::format::record::{ATTRIBUTES, CLIENT, HEAD, Kind, LONG, RESUME, Shape};
+use super::{CHUNK_SPACE, NorFlash, Store, one_source, space_of};
+use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, kind};
+use crate::format::pointer::{Pointer, pointer_length};
+use crate::format::record::{CLIENT, Flag, HEAD, Kind, LONG, RESUME, Shape};
+use crate::format::word;
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
 
-/// A good record; its text lies unsealed in the buffer until the buffer is used again.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Loaded {
-    pub(super) at: Position,
-    pub(super) shape: Shape,
-    /// Bytes on flash, padding included.
-    pub(super) length: u32,
-    /// How its tag begins.
-    pub(super) link: u32,
-}
-
-impl Loaded {
-    pub(super) fn after(&self) -> u32 {
-        self.at.offset + self.length
-    }
-}
-
-/// The optional fields of a record.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Fields {
-    pub(super) hole_start: u32,
-    pub(super) client: u32,
-    pub(super) whole: u32,
-}
-
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
-    /// Reads, verifies and unseals the record at `at`; `hint` is a guess of its length. `None`: no good record there.
-    pub(super) async fn load(&mut self, at: Position, hint: Option<u32>) -> Option<Loaded> {
-        let room = self.layout.segment.checked_sub(at.offset)?;
-        if let Some(hint) = hint
-            && hint > self.layout.unit
-            && self.fetch(at, 0, hint.min(room)).await.is_some()
-            && let Some(loaded) = self.unseal(at, hint.min(room))
-        {
-            return Some(loaded);
+    /// Reads, verifies and unseals the record at `at`; `hint` is a guess of its length, or 0. False: no good record
+    /// there, or one that does not count.
+    pub(super) async fn load(&mut self, at: Position, hint: u32) -> bool {
+        let unit = self.sizes().unit;
+        at != self.log.void && (hint > unit && self.load_from(at, hint).await || self.load_from(at, unit).await)
+    }
+
+    /// Reads `first` bytes, and what the head says that there is more.
+    async fn load_from(&mut self, at: Position, first: u32) -> bool {
+        self.peek(at, first).await && self.fetch(first, self.record_length()).await && self.unseal()
+    }
+
+    /// Reads the head of whatever lies at `at`, unverified, with the bytes up to `first`.
+    pub(super) async fn peek(&mut self, at: Position, first: u32) -> bool {
+        self.record.at = at;
+        let room = self.sizes().segment.saturating_sub(at.offset);
+        if !self.fetch(0, first.min(room)).await {
+            return false;
         }
-        let length = self.peek(at).await.map(|shape| self.padded_length(shape))?;
-        self.fetch(at, self.layout.unit, length).await?;
-        self.unseal(at, length)
+        self.record.shape = Shape::of_head(self.word(0));
+        self.record.shape.is_sound() && self.record_length() <= room
     }
 
-    /// The head of whatever lies at `at`, unverified.
-    pub(super) async fn peek(&mut self, at: Position) -> Option<Shape> {
-        let room = self.layout.segment.checked_sub(at.offset)?;
-        self.fetch(at, 0, self.layout.unit.min(room)).await?;
-        self.shape_in_buffer().filter(|shape| self.padded_length(*shape) <= room)
-    }
-
-    /// The head of the record at `at` and how its tag begins, unverified, if it is linked to what comes before it.
-    pub(super) async fn peek_linked(&mut self, at: Position, before: Option<u32>) -> Option<(Shape, u32)> {
-        let shape = self.peek(at).await?;
-        let tag_at = shape.associated::<S>();
-        let read = self.layout.padded(length_u32(tag_at + 4)).min(self.padded_length(shape));
-        self.fetch(at, self.layout.unit, read.max(self.layout.unit)).await?;
-        let link = link_of(self.buffer.get(tag_at..)?);
-        (before.map(u32::to_le_bytes).as_ref().map(|bytes| &bytes[..]) == Some(self.link())).then_some((shape, link))
-    }
-
-    /// Reads bytes `from..to` of what lies at `at` to the same place in the buffer.
-    async fn fetch(&mut self, at: Position, from: u32, to: u32) -> Option<()> {
-        let range = from as usize..to as usize;
-        if range.is_empty() {
-            return Some(());
+    /// Reads the head of whatever lies at `at` and how its tag begins, unverified; false when it is not linked to what
+    /// comes before it.
+    pub(super) async fn peek_linked(&mut self, at: Position, before: u32) -> bool {
+        let layout = self.sizes();
+        if !self.peek(at, layout.unit).await {
+            return false;
         }
-        let address = self.layout.address(at) + from;
-        self.flash.read(address, self.buffer.get_mut(range)?).await.ok()
+        let tag_at = self.record.shape.associated::<S>();
+        let read = layout.padded(length_u32(tag_at + 4)).min(self.record_length());
+        let good = self.fetch(layout.unit, read).await && before != 0 && self.is_linked(before);
+        self.record.link = self.word(tag_at);
+        good
     }
 
-    /// Reads the header of a segment into the buffer; `None`: no good header of this store with this number.
-    pub(super) async fn header(&mut self, sequence: u32) -> Option<(Header, u32)> {
-        let at = Position::new(sequence, 0);
-        self.fetch(at, 0, header_length::<S>(&self.layout)).await?;
-        self.header_in_buffer().filter(|(header, _)| header.sequence == sequence)
-    }
-
-    /// Whether the flash from `at` on, `length` bytes at most a cell, is blank. An unreadable place is not.
-    pub(super) async fn written_in(&mut self, at: Position, length: u32) -> Option<u32> {
-        if self.fetch(at, 0, length).await.is_none() {
-            return Some(length);
+    /// Reads bytes `from..to` of what lies at the record's place to the same place in the buffer.
+    pub(super) async fn fetch(&mut self, from: u32, to: u32) -> bool {
+        let address = self.sizes().address(self.record.at) + from;
+        match self.buffer.get_mut(from as usize..to as usize) {
+            Some([]) | None => from >= to,
+            Some(place) => self.flash.read(address, place).await.is_ok(),
         }
-        let erased = self.erased;
-        let cell = self.buffer.get(..length as usize)?;
-        let last = cell.iter().rposition(|byte| *byte != erased)?;
-        u32::try_from(last + 1).ok()
+    }
+
+    /// Reads the header of a segment into the buffer; false: no good header of this store with this number.
+    pub(super) async fn header(&mut self, sequence: u32) -> bool {
+        self.header_in(sequence).await && self.word(SEQUENCE) == sequence
+    }
+
+    /// Reads the header that lies where that of segment `sequence` belongs.
+    pub(super) async fn header_in(&mut self, sequence: u32) -> bool {
+        self.record.at = Position::new(sequence, 0);
+        self.fetch(0, self.header_length()).await && self.is_header()
+    }
+
+    /// How much of the flash from `at` on, `length` bytes at most a cell, is not blank. An unreadable place is not.
+    pub(super) async fn written_in(&mut self, at: Position, length: u32) -> u32 {
+        self.record.at = at;
+        if self.fetch(0, length).await { self.written(length) } else { length }
     }
 }
 
-impl<F, S: Suite> Store<'_, F, S> {
-    /// The header in the buffer, if it is a good one of this store.
-    pub(super) fn header_in_buffer(&self) -> Option<(Header, u32)> {
-        let header = Header::parse::<S>(&self.layout, self.erased, self.buffer)?;
-        let good = header.id == self.id && usize::from(header.heads) == self.heads.len();
-        let link = header.verify(&self.suite, self.buffer).filter(|_| good)?;
-        Some((header, link))
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Whether the buffer holds a good header of this store.
+    pub(super) fn is_header(&mut self) -> bool {
+        let layout = self.sizes();
+        self.record.at.sequence = self.word(SEQUENCE);
+        self.word(0) == MAGIC
+            && self.word(KIND) & 0xffff == kind::<S>(&layout, self.erased)
+            && self.word(SEGMENT) == layout.segment
+            && self.open(Domain::Header, FIXED, FIXED + S::TAG)
     }
 
-    pub(super) fn shape_in_buffer(&self) -> Option<Shape> {
-        Shape::parse(*self.buffer.first_chunk::<HEAD>()?)
+    /// How many of the first bytes in the buffer are not blank, up to the last that isn't.
+    pub(super) fn written(&self, length: u32) -> u32 {
+        let bytes = self.buffer.get(..length as usize).unwrap_or_default();
+        bytes.iter().rposition(|byte| *byte != self.erased).map_or(0, |last| length_u32(last + 1))
+    }
+
+    /// A number in the buffer.
+    pub(super) fn word(&self, at: usize) -> u32 {
+        word(self.buffer, at)
+    }
+
+    /// Two of them.
+    pub(super) fn long(&self, at: usize) -> u64 {
+        u64::from(self.word(at)) | u64::from(self.word(at + 4)) << 32
+    }
+
+    /// Bytes of the record on flash.
+    pub(super) fn record_length(&self) -> u32 {
+        self.padded_length(self.record.shape)
+    }
+
+    /// Where the record ends.
+    pub(super) fn after(&self) -> Position {
+        Position::new(self.record.at.sequence, self.record.at.offset + self.record_length())
     }
 
     /// Bytes of such a record on flash.
     pub(super) fn padded_length(&self, shape: Shape) -> u32 {
-        self.layout.padded(length_u32(shape.length::<S>()))
+        self.sizes().padded(length_u32(shape.length::<S>()))
     }
 
-    /// Verifies and unseals what was read of a record, `available` bytes.
-    fn unseal(&mut self, at: Position, available: u32) -> Option<Loaded> {
-        let shape = self.shape_in_buffer()?;
-        let length = self.padded_length(shape);
-        if length > available {
-            return None;
+    /// Verifies and unseals the record in the buffer.
+    fn unseal(&mut self) -> bool {
+        let shape = self.record.shape;
+        let good = self.open(Domain::Record, shape.associated::<S>(), shape.length::<S>());
+        if good {
+            self.classify();
         }
-        let (associated, rest) =
-            self.buffer.get_mut(..shape.length::<S>())?.split_at_mut_checked(shape.associated::<S>())?;
-        let (tag, text) = rest.split_at_mut_checked(S::TAG)?;
-        let good = self.suite.unseal(Domain::Record, at, associated, text, tag);
-        good.then(|| Loaded { at, shape, length, link: link_of(tag) })
+        good
     }
 
-    /// The link in the record that lies in the buffer.
-    pub(super) fn link(&self) -> &[u8] {
-        self.buffer.get(HEAD..HEAD + S::LINK).unwrap_or_default()
+    /// Verifies and unseals what lies in the buffer: `associated` bytes, tag, text, `length` bytes in all.
+    fn open(&mut self, domain: Domain, associated: usize, length: usize) -> bool {
+        let Some((associated, tag, text)) = split::<S>(self.buffer, associated, length) else { return false };
+        self.record.link = word(tag, 0);
+        self.suite.unseal(domain, self.record.at, associated, text, tag)
     }
 
-    pub(super) fn fields(&self, shape: Shape) -> Fields {
-        let from = shape.associated::<S>() + S::TAG;
-        let mut reader = Reader(self.buffer.get(from..).unwrap_or_default());
-        let mut fields = Fields::default();
-        if shape.has(RESUME) {
-            fields.hole_start = reader.u32().unwrap_or_default();
-        }
-        if shape.has(CLIENT) {
-            fields.client = reader.u32().unwrap_or_default();
-        }
-        if shape.has(ATTRIBUTES) {
-            let _ = reader.take(1);
-        }
-        if shape.has(LONG) {
-            fields.whole = reader.u32().unwrap_or_default();
-        }
-        fields
-    }
-
-    pub(super) fn name(&self, shape: Shape) -> &[u8] {
-        let from = shape.name_at::<S>();
-        self.buffer.get(from..from + shape.name()).unwrap_or_default()
-    }
-
-    pub(super) fn inline(&self, shape: Shape) -> &[u8] {
-        let from = shape.name_at::<S>() + shape.name();
-        self.buffer.get(from..from + shape.inline()).unwrap_or_default()
-    }
-
-    /// The bytes of all pointers.
-    pub(super) fn pointers(&self, shape: Shape) -> &[u8] {
-        let from = HEAD + S::LINK;
-        let length = shape.pointers() * pointer_length::<S>();
-        self.buffer.get(from..from + length).unwrap_or_default()
-    }
-
-    /// Whole length of the value of an entry.
-    pub(super) fn value_length(&self, shape: Shape) -> u32 {
-        if shape.has(LONG) { self.fields(shape).whole } else { length_u32(shape.inline()) }
+    /// Seals it. Keeps how the tag begins.
+    pub(super) fn close_up(&mut self, domain: Domain, associated: usize, length: usize) {
+        let Some((associated, place, text)) = split::<S>(self.buffer, associated, length) else { return };
+        let tag = self.suite.seal(domain, self.record.at, associated, text);
+        place.copy_from_slice(tag.get(..S::TAG).unwrap_or_default());
+        self.record.link = word(place, 0);
     }
 
     /// What the record in the buffer is to the index.
-    pub(super) fn facts(&self, shape: Shape) -> Facts {
-        let name = self.name(shape);
-        let client = self.fields(shape).client;
-        let (hash, class) = match shape.kind() {
-            Kind::Entry if client == SYSTEM => (self.suite.hash(space_of(client), name), Class::System),
-            Kind::Entry => (self.suite.hash(space_of(client), name), Class::Key),
-            Kind::Chunk => (self.suite.hash(CHUNK_SPACE, name), Class::Chunk),
-            Kind::Tombstone => (Reader(name).u64().unwrap_or_default(), Class::Tombstone),
+    fn classify(&mut self) {
+        let client = self.field(CLIENT);
+        let (space, class) = match self.record.shape.kind() {
+            Kind::Entry if client == SYSTEM => (space_of(client), Class::System),
+            Kind::Entry => (space_of(client), Class::Key),
+            Kind::Chunk => (CHUNK_SPACE, Class::Chunk),
+            Kind::Tombstone => (0, Class::Tombstone),
             Kind::Mark => (0, Class::Mark),
         };
-        Facts { hash, cost: self.cost(shape), class }
+        self.record.class = class;
+        self.record.hash = match class {
+            Class::Tombstone => self.long(self.record.shape.name_at::<S>()),
+            Class::Mark => 0,
+            _ => self.suite.hash(space, self.name()),
+        };
+    }
+
+    /// Whether the record in the buffer follows the one with this tag; 0: that could not be read. One tag in 2^32
+    /// begins so by chance, as often as a wrong one would begin right.
+    pub(super) fn is_linked(&self, link: u32) -> bool {
+        S::LINK == 0 || link == 0 || link == self.word(HEAD)
+    }
+
+    /// A field of the record, 0 when it has none.
+    pub(super) fn field(&self, flag: Flag) -> u32 {
+        let shape = self.record.shape;
+        if shape.has(flag) { self.word(shape.field_at::<S>(flag)) } else { 0 }
+    }
+
+    pub(super) fn name(&self) -> &[u8] {
+        let shape = self.record.shape;
+        self.part(shape.name_at::<S>(), shape.name())
+    }
+
+    pub(super) fn inline(&self) -> &[u8] {
+        let shape = self.record.shape;
+        self.part(self.inline_at(), shape.inline())
+    }
+
+    pub(super) fn inline_at(&self) -> usize {
+        self.record.shape.name_at::<S>() + self.record.shape.name()
+    }
+
+    fn part(&self, from: usize, length: usize) -> &[u8] {
+        self.buffer.get(from..).and_then(|rest| rest.get(..length)).unwrap_or_default()
+    }
+
+    /// A pointer of the record.
+    pub(super) fn pointer(&self, index: usize) -> Pointer {
+        Pointer::read::<S>(self.buffer, HEAD + S::LINK + index * pointer_length::<S>())
+    }
+
+    /// Whole length of the value of an entry.
+    pub(super) fn value_length(&self) -> u32 {
+        let shape = self.record.shape;
+        if shape.has(LONG) { self.field(LONG) } else { length_u32(shape.inline()) }
     }
 
     /// Pointers that a record is counted with. On parts with long units one more can cost a whole unit, so they are
     /// counted with the record; elsewhere the average of all is added, see `allowance`.
     pub(super) fn assumed_pointers(&self) -> usize {
-        if self.layout.unit >= 32 { 6 } else { 0 }
+        if self.sizes().unit >= 32 { 6 } else { 0 }
     }
 
     /// What a record counts in [`Counts::live`](crate::format::header::Counts::live): its length without what changes
@@ -204,6 +219,13 @@ impl<F, S: Suite> Store<'_, F, S> {
     pub(super) fn cost(&self, shape: Shape) -> u32 {
         self.padded_length(shape.with_pointers(self.assumed_pointers()).with(RESUME, false))
     }
+}
+
+/// Associated data, tag and text of a sealed message of `length` bytes.
+fn split<S: Suite>(buffer: &mut [u8], associated: usize, length: usize) -> Option<(&[u8], &mut [u8], &mut [u8])> {
+    let (associated, rest) = buffer.get_mut(..length)?.split_at_mut_checked(associated)?;
+    let (tag, text) = rest.split_at_mut_checked(S::TAG)?;
+    Some((associated, tag, text))
 }
 
 /// Lengths of records are below 4,096.

@@ -1,10 +1,11 @@
 //! Look: shows segments and records to tools. Reads only, and changes no state that counts.
 
 use super::load::length_u32;
-use super::scan::Step;
-use super::{Class, NorFlash, Store, one_source};
+use super::scan::{Scan, Step};
+use super::{NOWHERE, NorFlash, Store, one_source};
 use crate::error::Error;
-use crate::format::record::{FIRST, MORE, RESUME};
+use crate::format::header::{Class, ERASES, SEQUENCE};
+use crate::format::record::{CLIENT, FIRST, MORE, RESUME};
 use crate::inspect::{Liveness, PendingResume, RecordKind, RecordView, SegmentState, SegmentView, Sight};
 use crate::layout::Position;
 use crate::seal::Suite;
@@ -22,9 +23,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         show: &mut dyn FnMut(Sight<'_>),
     ) -> Result<SegmentView, Error<F::Error>> {
         self.ready().await?;
-        let newest = self.log.end.sequence;
-        let back = (self.layout.physical(newest) + self.layout.segments - physical.min(self.layout.segments - 1))
-            % self.layout.segments;
+        let (newest, segments) = (self.log.end.sequence, self.sizes().segments);
+        let back = (self.physical(newest) + segments - physical.min(segments - 1)) % segments;
         let sequence = newest.checked_sub(back);
         let (state, erases) = match sequence {
             Some(sequence) => self.state_of(sequence).await,
@@ -34,83 +34,99 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let mut view = SegmentView { physical, state, sequence, erases, header_bytes, end: header_bytes };
         if let (Some(sequence), SegmentState::Log | SegmentState::HeaderLost) = (sequence, state) {
             view.end = self.show_records(sequence, show).await;
+            // Compaction begins its segment again: what it has copied is dead there.
+            self.scan = Scan::NOWHERE;
         }
         Ok(view)
     }
 
     async fn state_of(&mut self, sequence: u32) -> (SegmentState, Option<u32>) {
-        let needed = sequence >= self.log.tail.sequence;
-        let header = self.header(sequence).await;
-        let state = match header {
-            Some(_) if needed => SegmentState::Log,
-            Some(_) => SegmentState::Freed,
-            None if self.is_retired(sequence).await => SegmentState::Retired,
-            None if needed => SegmentState::HeaderLost,
-            None => self.state_of_unused(self.layout.physical(sequence)).await,
+        let needed = sequence >= self.log.tail;
+        if self.header(sequence).await {
+            let state = if needed { SegmentState::Log } else { SegmentState::Freed };
+            return (state, Some(self.word(ERASES)));
+        }
+        let state = if self.is_retired(sequence).await {
+            SegmentState::Retired
+        } else if needed {
+            SegmentState::HeaderLost
+        } else {
+            self.state_of_unused(self.physical(sequence)).await
         };
-        (state, header.map(|(header, _)| header.erases))
+        (state, None)
     }
 
     async fn state_of_unused(&mut self, physical: u32) -> SegmentState {
-        let at = Position::new(physical, 0);
-        if self.written_in(at, self.header_length()).await.is_none() {
+        if self.written_in(Position::new(physical, 0), self.header_length()).await == 0 {
             return SegmentState::Blank;
         }
-        match self.header_in_buffer().map(|(header, _)| header.sequence) {
-            Some(sequence) if self.layout.physical(sequence) != physical => SegmentState::Misplaced,
-            Some(sequence) if sequence > self.log.end.sequence => SegmentState::Begun,
-            Some(_) => SegmentState::Freed,
-            None => SegmentState::Unknown,
+        if !self.header_in(physical).await {
+            return SegmentState::Unknown;
+        }
+        let sequence = self.word(SEQUENCE);
+        if self.physical(sequence) != physical {
+            SegmentState::Misplaced
+        } else if sequence > self.log.end.sequence {
+            SegmentState::Begun
+        } else {
+            SegmentState::Freed
         }
     }
 
+    /// Shows the records of a segment; returns where they end.
     async fn show_records(&mut self, sequence: u32, show: &mut dyn FnMut(Sight<'_>)) -> u32 {
-        let mut scan = self.enter(sequence, self.log.end.sequence).await;
+        self.enter(sequence).await;
         loop {
-            match self.step(&mut scan, None).await {
-                Step::Record { record, undone } => {
-                    let mut name = [0; 255];
-                    let length = self.name(record.shape).len();
-                    let named = name.get_mut(..length).unwrap_or_default();
-                    named.copy_from_slice(self.name(record.shape));
-                    let (shape, fields) = (record.shape, self.fields(record.shape));
-                    let (facts, value_bytes) = (self.facts(shape), self.value_length(shape));
-                    let kind = match facts.class {
-                        Class::Key => RecordKind::Entry,
-                        Class::System => RecordKind::Retirement,
-                        Class::Chunk => RecordKind::Chunk,
-                        Class::Tombstone => RecordKind::Tombstone,
-                        Class::Mark => RecordKind::of_mark(named),
-                    };
-                    let liveness = match facts.class {
-                        Class::Mark => Liveness::Mark,
-                        _ => self.liveness(facts.hash, record.at).await,
-                    };
-                    show(Sight::Record(RecordView {
-                        at: record.at,
-                        length: record.length,
-                        kind,
-                        liveness,
-                        name: named,
-                        client: fields.client,
-                        value_bytes,
-                        pointers: length_u32(shape.pointers()),
-                        first: shape.has(FIRST),
-                        more: shape.has(MORE),
-                        hole: shape.has(RESUME).then_some(fields.hole_start),
-                        undone: length_u32(undone),
-                    }));
-                }
-                Step::Damaged(at) => show(Sight::Damaged(at)),
-                Step::End => return scan.at.offset,
+            let at = self.scan.at();
+            match self.step().await {
+                Step::Record => self.show_record(show).await,
+                Step::Damaged => show(Sight::Damaged(at)),
+                Step::End => return self.scan.at().offset,
             }
         }
     }
 
+    async fn show_record(&mut self, show: &mut dyn FnMut(Sight<'_>)) {
+        let record = self.record;
+        let (length, client, value_bytes) = (self.record_length(), self.field(CLIENT), self.value_length());
+        let hole = record.shape.has(RESUME).then(|| self.field(RESUME));
+        let (mut bytes, named) = ([0; 255], self.name().len());
+        let name = bytes.get_mut(..named).unwrap_or_default();
+        name.copy_from_slice(self.name());
+        let kind = match record.class {
+            Class::Key => RecordKind::Entry,
+            Class::System => RecordKind::Retirement,
+            Class::Chunk => RecordKind::Chunk,
+            Class::Tombstone => RecordKind::Tombstone,
+            Class::Mark => RecordKind::of_mark(name),
+        };
+        let liveness = match record.class {
+            Class::Mark => Liveness::Mark,
+            _ => self.liveness(record.hash, record.at).await,
+        };
+        show(Sight::Record(RecordView {
+            at: record.at,
+            length,
+            kind,
+            liveness,
+            name,
+            client,
+            value_bytes,
+            pointers: length_u32(record.shape.pointers()),
+            first: record.shape.has(FIRST),
+            more: record.shape.has(MORE),
+            hole,
+            undone: length_u32(self.scan.undone),
+        }));
+    }
+
     async fn liveness(&mut self, hash: u64, at: Position) -> Liveness {
-        match self.walk(hash).await {
-            Ok(Some(found)) if found.at == at => Liveness::Live,
-            Ok(_) => Liveness::Dead,
+        let walked = self.walk(hash).await;
+        let (found, leads_to) = (self.path.found, self.path.old.at);
+        self.path.clear();
+        match walked {
+            Ok(()) if found && leads_to == at => Liveness::Live,
+            Ok(()) => Liveness::Dead,
             Err(_) => Liveness::Unknown,
         }
     }
@@ -119,13 +135,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 impl<F, S> Store<'_, F, S> {
     /// Where the first write of this session will go; `None` when it was done.
     pub fn pending_resume(&self) -> Option<PendingResume> {
-        let resume = self.log.resume?;
-        let sequence = self.log.end.sequence;
-        Some(PendingResume {
-            hole_start: Position::new(sequence, resume.start),
-            place: Position::new(sequence, resume.place),
-            copies_last: resume.copy.is_some(),
-            before_reads: resume.for_all,
+        let end = self.log.end;
+        (self.log.counted != end.offset).then(|| PendingResume {
+            hole_start: Position::new(end.sequence, self.log.counted),
+            place: end,
+            copies_last: self.log.copy != NOWHERE,
+            before_reads: self.log.for_all,
         })
     }
 

@@ -12,16 +12,16 @@
 //! A mount writes nothing. What it can't answer for is *doubt*: a place in the log; buckets whose newest record is
 //! older may have lost one there, and are refused.
 
-use super::index::{bucket_of, discount};
-use super::load::Loaded;
 use super::scan::{Scan, Step};
-use super::{Class, Facts, Log, NorFlash, Path, Resume, Store, Tail, one_source};
+use super::{Log, NOWHERE, NorFlash, Path, Record, Run, Store, one_source};
 use crate::error::OpenError;
-use crate::format::header::{Counts, Header, NO_DIGEST, Preamble, header_length};
-use crate::format::pointer::Head;
-use crate::format::record::{FIRST, Kind, MARK_CLOSE, MARK_OPEN, MORE, RESUME};
-use crate::format::{FORMAT_VERSION, Reader};
-use crate::layout::{Layout, LayoutError, Part, Position, buffer_size};
+use crate::format::FORMAT_VERSION;
+use crate::format::header::{
+    Class, Counts, DIGEST, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
+};
+use crate::format::pointer::Pointer;
+use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE, RESUME, Shape};
+use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, UNKNOWN};
 use crate::report::{Cursor, Report};
 use crate::seal::{StoreId, Suite};
@@ -29,64 +29,71 @@ use crate::trust::RootKey;
 
 const START: Log = Log {
     settled: false,
-    end: Position::new(0, 0),
     closed: false,
-    link: 0,
-    resume: None,
-    declared: 0,
-    declaring: 0,
-    tail: Tail { sequence: 0, scan: None },
-    counts: Counts { live: 0, entries: 0, keys: 0, tombstones: 0, bad: 0 },
-    run: None,
-    failed: None,
-    doubt: None,
-    debt: 0,
     incomplete: false,
     stuck: false,
     entered: false,
+    for_all: false,
+    run: Run::No,
+    open_ended: false,
+    failed: None,
+    end: NOWHERE,
+    counted: 0,
+    link: 0,
+    copy: NOWHERE,
+    void: NOWHERE,
+    declared: 0,
+    declaring: 0,
+    tail: 0,
+    counts: Counts::ZERO,
+    before: Counts::ZERO,
+    debt: 0,
 };
+
+const NO_RECORD: Record = Record { at: NOWHERE, shape: Shape::of_head(0), link: 0, hash: 0, class: Class::Key };
 
 /// How often a record may read well and badly in turn.
 const TRIES: u32 = 4;
 
+/// Why a store can't be mounted, once it is known to be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unmountable {
+    HalfFormatted,
+    Damaged,
+}
+
+const NO_LAST: Last = Last { at: NOWHERE, counts: false, decides: false, closing: false, more: false };
+
 /// What changes while the log is replayed.
 struct Replay {
-    void: Option<Position>,
-    newest: u32,
     /// Counts of the newest header, if they are those before a run that it stands in.
     before_run: Option<Counts>,
     counting: bool,
     run_counts: bool,
     /// The beginning of the present run was seen; not so at the very start.
     in_step: bool,
-    /// How to take back the last two records.
-    undo: [Option<Undo>; 2],
-    last: Option<Last>,
+    /// How to take back the last two records of the segment, the last one first.
+    undo: [Undo; 2],
+    last: Last,
 }
 
 #[derive(Clone, Copy)]
 struct Undo {
     bucket: usize,
-    head: Head,
+    head: Pointer,
     counts: Counts,
 }
 
+/// The last record of the segment, if there is one.
 #[derive(Clone, Copy)]
 struct Last {
     at: Position,
     /// Must not be lost: in the index, or the commit of a run that is.
     counts: bool,
-    commit: bool,
+    /// Other records count only if it does.
+    decides: bool,
     closing: bool,
     more: bool,
-}
-
-/// What the headers say, before anything was verified.
-#[derive(Default)]
-struct Survey {
-    /// The first store found: version, suite.
-    found: Option<Preamble>,
-    blank: bool,
 }
 
 #[one_source]
@@ -111,8 +118,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         let mut id = StoreId::default();
         random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
         let mut store = Self::assemble(flash, part, root, id, memory)?;
-        store.heads.fill(Head::EMPTY);
-        for sequence in 0..store.layout.segments {
+        store.heads.fill(Pointer::EMPTY);
+        for sequence in 0..store.sizes().segments {
             // A block that fails now fails again when it's opened, and is retired then.
             let _ = store.erase_segment(sequence).await;
         }
@@ -128,21 +135,18 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// # Errors
     /// [`OpenError`] says what is on the part instead; nothing was changed.
     pub async fn mount<K: RootKey, const H: usize, const B: usize, const G: usize>(
-        mut flash: F,
+        flash: F,
         part: Part,
         root: &K,
         memory: &'m mut Memory<H, B, G>,
     ) -> Result<Self, OpenError<F::Error>> {
-        const { assert!(B >= buffer_size(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE), "BUFFER is below buffer_size") };
-        let layout = Self::lay_out(part, &flash, B)?;
-        let (survey, newest) = survey::<F, S, K>(&mut flash, part.erased, root, &layout, &mut memory.buffer).await?;
-        let Some((header, suite)) = newest else { return Err(survey.verdict::<S, F::Error>()) };
-        if usize::from(header.heads) != H {
-            return Err(OpenError::Heads { formatted: header.heads });
+        let mut store = Self::assemble(flash, part, root, StoreId::default(), memory)?;
+        store.survey(root).await?;
+        match store.mount_log().await {
+            Ok(()) => Ok(store),
+            Err(Unmountable::HalfFormatted) => Err(OpenError::HalfFormatted),
+            Err(Unmountable::Damaged) => Err(OpenError::Damaged),
         }
-        let mut store = Self::put_together(flash, part.erased, suite, header.id, layout, memory);
-        store.mount_log(None).await?;
-        Ok(store)
     }
 
     /// The same, but nothing will ever be written: every change is refused with
@@ -162,11 +166,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         Ok(store)
     }
 
-    fn lay_out(part: Part, flash: &F, buffer: usize) -> Result<Layout, LayoutError> {
-        let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity())?;
-        if layout.record_max as usize > buffer { Err(LayoutError::Buffer) } else { Ok(layout) }
-    }
-
+    /// A store with nothing mounted yet.
     fn assemble<K: RootKey, const H: usize, const B: usize, const G: usize>(
         flash: F,
         part: Part,
@@ -176,44 +176,36 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     ) -> Result<Self, OpenError<F::Error>> {
         const { assert!(B >= buffer_size(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE), "BUFFER is below buffer_size") };
         const { assert!(H > 0 && H <= 0xffff, "from 1 to 65,535 bucket heads") };
-        let layout = Self::lay_out(part, &flash, B)?;
+        let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity())?;
+        if layout.record_max as usize > B {
+            return Err(OpenError::Layout(LayoutError::Buffer));
+        }
         let suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
-        Ok(Self::put_together(flash, part.erased, suite, id, layout, memory))
-    }
-
-    fn put_together<const H: usize, const B: usize, const G: usize>(
-        flash: F,
-        erased: u8,
-        suite: S,
-        id: StoreId,
-        layout: Layout,
-        memory: &'m mut Memory<H, B, G>,
-    ) -> Self {
-        let Memory { heads, buffer, used } = memory;
+        let Memory { heads, buffer, used, path } = memory;
         used.fill(UNKNOWN);
-        Self {
+        Ok(Self {
             flash,
             suite,
             id,
             layout,
-            erased,
+            erased: part.erased,
             read_only: false,
             heads,
             buffer,
             used,
-            path: Path::EMPTY,
+            record: NO_RECORD,
+            scan: Scan::NOWHERE,
+            path: Path { pointers: path, length: 0, omitted: 0, target: None, found: false, old: NO_RECORD },
             log: START,
             report: Report::default(),
-        }
+        })
     }
 
     /// Opens the first segment that works.
     async fn begin_log(&mut self) -> Result<(), OpenError<F::Error>> {
         let mut failure = OpenError::WornOut;
-        for sequence in 0..self.layout.segments / 2 {
-            self.log = START;
-            self.log.end = Position::new(sequence, 0);
-            self.log.tail.sequence = sequence;
+        for sequence in 0..self.sizes().segments / 2 {
+            self.log = Log { end: Position::new(sequence, 0), tail: sequence, ..START };
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
@@ -223,86 +215,148 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         Err(failure)
     }
 
-    /// Rebuilds everything from flash. `void`: a record that does not count even if it reads well now.
+    /// Reads all headers: the newest authentic one says which store this is.
+    async fn survey<K: RootKey>(&mut self, root: &K) -> Result<(), OpenError<F::Error>> {
+        let mut blank = true;
+        let mut found = None;
+        let mut newest: Option<(u32, StoreId, [u8; 4])> = None;
+        for physical in 0..self.sizes().segments {
+            let length = self.header_length();
+            self.record.at = Position::new(physical, 0);
+            let read = self.fetch(0, length).await;
+            blank &= read && self.written(length) == 0;
+            let [magic, kind] = [self.word(0), self.word(KIND)];
+            if !read || (magic ^ MAGIC) & MAGIC_MASK != 0 {
+                continue;
+            }
+            found = found.or(Some((magic.to_le_bytes()[3], kind.to_le_bytes()[0])));
+            let sequence = self.word(SEQUENCE);
+            if newest.is_some_and(|(best, ..)| best >= sequence) || self.physical(sequence) != physical {
+                continue;
+            }
+            let id = self.long(ID).to_le_bytes();
+            self.suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
+            if self.is_header() {
+                newest = Some((sequence, id, kind.to_le_bytes()));
+            }
+        }
+        let Some((_, id, [_, _, low, high])) = newest else { return Err(not_mountable::<S, F::Error>(found, blank)) };
+        let formatted = u16::from_le_bytes([low, high]);
+        if usize::from(formatted) != self.heads.len() {
+            return Err(OpenError::Heads { formatted });
+        }
+        self.id = id;
+        self.suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
+        Ok(())
+    }
+
+    /// Rebuilds everything from flash.
     ///
     /// A marginal record can read well when we look ahead for the end of its run, and badly when we come to it: then it
     /// is void, and we start again.
-    pub(super) async fn mount_log(&mut self, mut void: Option<Position>) -> Result<(), OpenError<F::Error>> {
+    pub(super) async fn mount_log(&mut self) -> Result<(), Unmountable> {
         for _ in 0..TRIES {
-            void = self.mount_once(void).await?;
-            if void.is_none() {
-                self.log.doubt = self.report.doubt;
+            if self.mount_once().await? {
+                self.scan = Scan::NOWHERE;
+                self.log.void = NOWHERE;
                 self.log.settled = true;
                 return Ok(());
             }
         }
-        Err(OpenError::Damaged)
+        Err(Unmountable::Damaged)
     }
 
-    /// One try; returns the record to be void in the next one.
-    async fn mount_once(&mut self, void: Option<Position>) -> Result<Option<Position>, OpenError<F::Error>> {
-        self.heads.fill(Head::EMPTY);
+    /// One try; false: another record is void.
+    async fn mount_once(&mut self) -> Result<bool, Unmountable> {
+        self.heads.fill(Pointer::EMPTY);
         self.used.fill(UNKNOWN);
-        let Log { failed, stuck, .. } = self.log;
-        self.log = Log { failed, stuck, ..START };
+        let Log { failed, stuck, void, .. } = self.log;
+        self.log = Log { failed, stuck, void, ..START };
         self.report = Report::default();
-        let header = self.find_end(void).await?;
-        self.look_behind(&header).await;
-        let oldest = self.declared_oldest(&header, void).await;
-        Ok(self.replay(&header, oldest, void).await)
+        let header = self.find_end().await?;
+        self.look_behind(header).await;
+        Ok(self.replay(header).await)
     }
 
     /// The newest header with a record behind it. Those with nothing behind them, or that read well only now and then,
     /// were being written.
-    async fn find_end(&mut self, void: Option<Position>) -> Result<Header, OpenError<F::Error>> {
-        let mut limit = u32::MAX;
-        for _ in 0..self.layout.segments {
-            let Some(sequence) = self.newest_below(limit).await else { break };
-            limit = sequence;
-            let Some((header, link)) = self.header(sequence).await else { continue };
-            let start = Position::new(sequence, self.header_length());
-            let mut scan = Scan::new(start, None, Some(link));
-            if !matches!(self.step(&mut scan, void).await, Step::End) {
-                return Ok(header);
+    async fn find_end(&mut self) -> Result<u32, Unmountable> {
+        let mut sequence = u32::MAX;
+        for _ in 0..self.sizes().segments {
+            sequence = match self.newest_below(sequence).await {
+                Some(newest) => newest,
+                None => break,
+            };
+            self.log.end.sequence = sequence;
+            if !self.enter(sequence).await {
+                continue;
             }
-            if header.previous >= sequence {
-                return Err(OpenError::HalfFormatted);
+            let first = self.word(PREVIOUS) >= sequence;
+            if self.find_oldest().await {
+                return Ok(sequence);
+            }
+            if first {
+                return Err(Unmountable::HalfFormatted);
             }
         }
-        Err(OpenError::Damaged)
+        Err(Unmountable::Damaged)
     }
 
     /// The largest sequence number below `limit` of a good header at its place.
     async fn newest_below(&mut self, limit: u32) -> Option<u32> {
-        let (mut newest, mut moved) = (None, None);
-        for physical in 0..self.layout.segments {
-            match self.sequence_at(physical).await.filter(|sequence| *sequence < limit) {
-                Some(sequence) if self.layout.physical(sequence) == physical => newest = newest.max(Some(sequence)),
-                elsewhere => moved = moved.max(elsewhere),
+        // Both one too large; 0: none.
+        let (mut newest, mut moved) = (0, 0);
+        for physical in 0..self.sizes().segments {
+            let good = self.header_in(physical).await;
+            let sequence = self.word(SEQUENCE);
+            if !good || sequence >= limit {
+                continue;
+            }
+            if self.physical(sequence) == physical {
+                newest = newest.max(sequence + 1);
+            } else {
+                moved = moved.max(sequence + 1);
             }
         }
         if moved > newest {
             // No cut makes a good header at a wrong place: somebody moved the newest segment.
             self.report.damaged_headers += 1;
-            self.report.doubt = self.report.doubt.max(moved.map(|moved| Position::new(moved, 0)));
+            self.raise_doubt(Position::new(moved - 1, 0));
         }
-        newest
+        newest.checked_sub(1)
     }
 
-    /// Sequence number of the good header in a physical segment, wherever it belongs.
-    async fn sequence_at(&mut self, physical: u32) -> Option<u32> {
-        let at = Position::new(physical, 0);
-        let _ = self.written_in(at, header_length::<S>(&self.layout)).await?;
-        self.header_in_buffer().map(|(header, _)| header.sequence)
+    /// Scans the newest segment for the oldest that is needed: its header, which is in the buffer, says it, or a mark
+    /// behind it. The last record may be marginal and is not believed. False: nothing is behind the header.
+    async fn find_oldest(&mut self) -> bool {
+        let newest = self.log.end.sequence;
+        self.log.tail = self.word(OLDEST);
+        let mut next = self.log.tail;
+        let mut found = false;
+        loop {
+            match self.step().await {
+                Step::End => return found,
+                Step::Damaged => {}
+                Step::Record => {
+                    if self.scan.undone == 0 {
+                        self.log.tail = next;
+                    }
+                    if matches!(self.mark(), MARK_OPEN | MARK_CLOSE) {
+                        next = self.log.tail.max(self.word(self.inline_at()).min(newest));
+                    }
+                }
+            }
+            found = true;
+        }
     }
 
     /// A good record where the next segment would begin, without a header: the header was destroyed.
-    async fn look_behind(&mut self, newest: &Header) {
-        self.log.end.sequence = newest.sequence;
-        for skipped in 1..=newest.counts.bad.saturating_add(1).min(self.layout.segments - 1) {
-            let next = newest.sequence + skipped;
+    async fn look_behind(&mut self, newest: u32) {
+        let bad = if self.header(newest).await { Counts::read(self.buffer).bad() } else { 0 };
+        for skipped in 1..=bad.saturating_add(1).min(self.sizes().segments - 1) {
+            let next = newest + skipped;
             let at = Position::new(next, self.header_length());
-            if self.header(next).await.is_none() && self.load(at, None).await.is_some() {
+            if !self.header(next).await && self.load(at, 0).await {
                 self.report.damaged_headers += 1;
                 self.report.doubt = Some(Position::new(next, 0));
                 self.log.end.sequence = next;
@@ -311,99 +365,79 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
     }
 
-    /// The oldest segment that is needed: the newest header says it, or a mark behind it. The last record may be
-    /// marginal and does not count.
-    async fn declared_oldest(&mut self, header: &Header, void: Option<Position>) -> u32 {
-        let newest = self.log.end.sequence;
-        let mut scan = self.enter(newest, newest).await;
-        let (mut oldest, mut next) = (header.oldest, header.oldest);
-        loop {
-            match self.step(&mut scan, void).await {
-                Step::Record { record, undone } => {
-                    if undone == 0 {
-                        oldest = next;
-                    }
-                    let name = self.name(record.shape);
-                    let says = record.shape.kind() == Kind::Mark && (name == [MARK_OPEN] || name == [MARK_CLOSE]);
-                    if let (true, Some(said)) = (says, Reader(self.inline(record.shape)).u32()) {
-                        next = oldest.max(said.min(newest));
-                    }
-                }
-                Step::Damaged(_) => {}
-                Step::End => return oldest,
-            }
-        }
-    }
-
-    /// Reads the log from the oldest segment to the newest. Returns where a record was gone that had been seen before.
-    async fn replay(&mut self, header: &Header, oldest: u32, void: Option<Position>) -> Option<Position> {
+    /// Reads the log from the oldest segment to the newest, `header` being the newest with a header. False: a record
+    /// was gone that had been seen before, and is void now.
+    async fn replay(&mut self, header: u32) -> bool {
         let newest = self.log.end.sequence;
         let mut replay = Replay {
-            void,
-            newest,
-            before_run: header.in_run.then_some(header.counts),
+            before_run: None,
             counting: false,
             run_counts: true,
             in_step: false,
-            undo: [None; 2],
-            last: None,
+            undo: [Undo { bucket: 0, head: Pointer::EMPTY, counts: Counts::ZERO }; 2],
+            last: NO_LAST,
         };
         self.report.newest = newest;
-        self.report.oldest = oldest;
-        self.log.tail.sequence = oldest;
-        self.log.declared = oldest;
-        self.log.declaring = oldest;
+        self.report.oldest = self.log.tail;
+        self.log.declared = self.log.tail;
+        self.log.declaring = self.log.tail;
         // Segments that a mark has freed since the newest header are still read, for the digest in that header, though
         // one of them may have been half erased when power went.
-        let mut sequence = header.oldest;
-        if self.header(sequence).await.is_none() {
+        let mut sequence = self.log.tail;
+        if self.header(header).await {
+            sequence = self.word(OLDEST);
+            replay.before_run = (self.word(PREVIOUS_END) & IN_RUN != 0).then(|| Counts::read(self.buffer));
+        }
+        if !self.header(sequence).await {
             self.lost_header(sequence);
         }
         loop {
-            if sequence == header.sequence {
-                self.check_newest(header, &mut replay);
+            if sequence == header {
+                self.check_newest(header, &mut replay).await;
             }
-            replay.undo = [None; 2];
-            let scan = self.replay_segment(sequence, &mut replay).await;
+            self.replay_segment(sequence, &mut replay).await;
             if sequence >= newest {
-                if replay.last.is_some_and(|last| last.more && last.counts) && self.report.doubt.is_none() {
-                    return Some(scan.at);
-                }
-                self.find_resume_place(&scan, &replay).await;
                 break;
             }
-            sequence = self.follow(sequence, newest).await;
+            sequence = self.follow(sequence).await;
         }
-        self.clear_heads_before(oldest);
+        let end = self.scan.at();
+        let run_broke_off = replay.last.more && replay.last.counts && self.report.doubt.is_none();
+        // What made the newest header count is gone: then what stood at the end of the segment before does count.
+        let nothing_is_behind = newest == header && end.offset == self.header_length();
+        if run_broke_off || nothing_is_behind {
+            self.log.void = end;
+            return false;
+        }
+        self.find_resume_place(&replay).await;
+        let _ = self.clear_heads_before(self.log.tail, false).await;
         if self.log.incomplete {
             self.count_all().await;
         }
-        None
+        true
     }
 
     /// Counts what the index holds, one by one.
     async fn count_all(&mut self) {
-        let bad = self.log.counts.bad;
-        self.log.counts = Counts { bad: 0, ..Counts::default() };
-        self.path.clear();
+        let bad = self.log.counts.bad();
+        self.log.counts = Counts::ZERO;
         let mut cursor = Cursor::new();
         while !cursor.done {
-            let Ok(Some(record)) = self.at_or_after(&cursor).await else {
+            if matches!(self.at_or_after(&cursor).await, Ok(true)) {
+                self.pass(&mut cursor);
+                self.path.clear();
+                self.count_new();
+            } else {
                 self.next_bucket(&mut cursor);
-                continue;
-            };
-            let facts = self.facts(record.shape);
-            self.pass(&mut cursor, facts.hash);
-            self.path.clear();
-            self.count(&facts, None);
+            }
         }
-        self.log.counts.bad = self.log.counts.bad.max(bad);
+        self.log.counts.of[Class::System as usize] = self.log.counts.bad().max(bad);
     }
 
     /// The segment after this one; one whose header is lost is known from the header after it.
-    async fn follow(&mut self, sequence: u32, newest: u32) -> u32 {
-        let Some(next) = self.next_segment(sequence, newest).await else { return newest };
-        let previous = self.header(next).await.map_or(sequence, |(header, _)| header.previous);
+    async fn follow(&mut self, sequence: u32) -> u32 {
+        let Some(next) = self.next_segment(sequence).await else { return self.log.end.sequence };
+        let previous = self.word(PREVIOUS);
         if previous <= sequence || previous >= next {
             return next;
         }
@@ -411,70 +445,74 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         previous
     }
 
-    async fn replay_segment(&mut self, sequence: u32, replay: &mut Replay) -> Scan {
-        let mut scan = self.enter(sequence, replay.newest).await;
+    async fn replay_segment(&mut self, sequence: u32, replay: &mut Replay) {
+        replay.last = NO_LAST;
+        self.enter(sequence).await;
         loop {
-            match self.step(&mut scan, replay.void).await {
-                Step::Record { record, undone } => self.replay_record(&record, undone, &scan, replay).await,
-                Step::Damaged(at) => {
-                    if at.sequence < self.log.tail.sequence {
+            let at = self.scan.at();
+            match self.step().await {
+                Step::Record => self.replay_record(replay).await,
+                Step::Damaged => {
+                    if sequence < self.log.tail {
                         self.log.incomplete = true;
                     } else {
                         self.report.damaged_records += 1;
-                        self.report.doubt = self.report.doubt.max(Some(at));
+                        self.raise_doubt(at);
                     }
-                    replay.undo = [None; 2];
+                    replay.last = NO_LAST;
                 }
-                Step::End => return scan,
+                Step::End => return,
             }
         }
     }
 
-    async fn replay_record(&mut self, record: &Loaded, undone: usize, scan: &Scan, replay: &mut Replay) {
+    async fn replay_record(&mut self, replay: &mut Replay) {
+        let record = self.record;
+        let (first, more) = (record.shape.has(FIRST), record.shape.has(MORE));
+        let in_newest = record.at.sequence == self.log.end.sequence;
+        let is_mark = record.class == Class::Mark;
         self.report.records += 1;
-        for _ in 0..undone {
+        for _ in 0..self.scan.undone {
             self.take_back(replay);
         }
-        let facts = self.facts(record.shape);
-        let closing = facts.class == Class::Mark && self.check_closing(record, replay);
-        if record.shape.has(FIRST) || !replay.in_step {
+        let closing = self.mark() == MARK_CLOSE;
+        if closing && in_newest {
+            // Its digest pins the heads, as all that they meant then is still there.
+            let at = self.inline_at();
+            self.settle_doubt(self.long(at + 4), self.word(at), record.at);
+        }
+        if first || !replay.in_step {
             replay.in_step = true;
-            replay.run_counts = !record.shape.has(MORE) || self.run_ends(*scan, replay).await;
+            replay.run_counts = !more || self.run_ends().await;
             self.report.unfinished_runs += u32::from(!replay.run_counts);
-            let may_reach_newest = record.shape.has(MORE) && replay.run_counts && record.at.sequence < replay.newest;
-            if let (Some(before), true) = (replay.before_run, may_reach_newest) {
+            if let Some(before) = replay.before_run
+                && more
+                && replay.run_counts
+                && !in_newest
+            {
                 self.log.counts = before;
                 replay.counting = true;
             }
         }
-        let in_index = replay.run_counts && facts.class != Class::Mark;
-        let undo = Undo {
-            bucket: bucket_of(facts.hash, self.heads.len()),
-            head: self.head_of(facts.hash),
-            counts: self.log.counts,
-        };
-        replay.undo = [Some(undo), replay.undo[0]];
+        let bucket = self.bucket_of(record.hash);
+        let head = self.head(bucket);
+        replay.undo = [Undo { bucket, head, counts: self.log.counts }, replay.undo[0]];
+        let in_index = replay.run_counts && !is_mark;
         if in_index {
             if replay.counting {
-                self.recount(&facts).await;
+                // Counts the record as the write of it did.
+                let _ = self.walk(record.hash).await;
+                self.record = record;
+                self.count_new();
             }
-            self.set_head(facts.hash, Head::new::<S>(&self.layout, record.at, record.length, record.link));
+            self.record = record;
+            self.set_head();
         }
-        if !record.shape.has(MORE) && record.at.sequence != replay.newest {
-            replay.counting = false;
-        }
-        let commit = facts.class == Class::Mark && replay.run_counts && !record.shape.has(FIRST);
-        replay.last =
-            Some(Last { at: record.at, counts: in_index || commit, commit, closing, more: record.shape.has(MORE) });
-    }
-
-    /// Counts a record as the write of it did.
-    async fn recount(&mut self, facts: &Facts) {
-        let previous = match self.walk(facts.hash).await {
-            Ok(found) => found.map(|record| self.facts(record.shape)),
-            Err(_) => None,
-        };
-        self.count(facts, previous);
+        replay.counting &= more || in_newest;
+        let commit = is_mark && replay.run_counts && !first;
+        // The end of a run that could not be read when we looked ahead for it, and can now, may read well next time.
+        let decides = commit || (!replay.run_counts && !more);
+        replay.last = Last { at: record.at, counts: in_index || commit, decides, closing, more };
     }
 
     /// Whether the run whose first record was just passed was written to its end.
@@ -482,126 +520,126 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// Where records are linked, looks at heads and links alone until a head says that it is the end, and verifies
     /// that record and what follows it. A chain of links that leads to a good record is the one that was written: what
     /// a cut left in a hole has no successor. What lies between is verified when the replay comes to it.
-    async fn run_ends(&mut self, scan: Scan, replay: &Replay) -> bool {
-        let mut ahead = scan.at;
-        let mut before = scan.link;
-        let end = scan.end.unwrap_or(self.layout.segment);
-        while S::LINK > 0
-            && ahead.offset < end
-            && replay.void != Some(ahead)
-            && let Some((shape, link)) = self.peek_linked(ahead, before).await
-            && !shape.has(FIRST)
-            && !shape.has(RESUME)
-        {
-            let next = Position::new(ahead.sequence, ahead.offset + self.padded_length(shape));
-            if !shape.has(MORE) {
-                let Some(record) = self.load(ahead, None).await else { break };
-                let followed = self.load(next, None).await.is_some() && self.is_linked(Some(record.link));
-                if followed || scan.end == Some(next.offset) {
-                    return true;
-                }
-                break;
+    async fn run_ends(&mut self) -> bool {
+        let scan = self.scan;
+        let ends = (S::LINK > 0 && self.run_ends_by_links().await) || self.run_ends_by_scan().await;
+        self.scan = scan;
+        ends
+    }
+
+    async fn run_ends_by_links(&mut self) -> bool {
+        let Scan { trail: [here, ..], end, .. } = self.scan;
+        let mut at = self.scan.at();
+        let mut before = here.link;
+        while at.offset < end && at != self.log.void {
+            if !self.peek_linked(at, before).await || self.record.shape.has(FIRST) || self.record.shape.has(RESUME) {
+                return false;
             }
-            ahead = next;
-            before = Some(link);
+            let next = self.after();
+            if !self.record.shape.has(MORE) {
+                let good = self.load(at, 0).await;
+                let link = self.record.link;
+                let followed = self.load(next, 0).await && self.is_linked(link);
+                let ends_here = self.scan.end == next.offset && !self.is_open_ended();
+                return good && (followed || ends_here);
+            }
+            before = self.record.link;
+            at = next;
         }
-        self.run_ends_by_scan(scan, replay).await
+        false
     }
 
     /// The same by reading everything, over holes and segments.
-    async fn run_ends_by_scan(&mut self, mut scan: Scan, replay: &Replay) -> bool {
+    async fn run_ends_by_scan(&mut self) -> bool {
         let mut ended = false;
         loop {
-            match self.step(&mut scan, replay.void).await {
-                Step::Record { record, undone } => {
-                    ended &= undone == 0;
-                    if ended || record.shape.has(FIRST) {
+            match self.step().await {
+                Step::Record => {
+                    ended &= self.scan.undone == 0;
+                    if ended || self.record.shape.has(FIRST) {
                         return ended;
                     }
-                    ended = !record.shape.has(MORE);
+                    ended = !self.record.shape.has(MORE);
                 }
-                Step::Damaged(_) if ended => return true,
-                Step::Damaged(_) => {}
-                Step::End if ended || scan.at.sequence >= replay.newest => return ended,
+                Step::Damaged if ended => return true,
+                Step::Damaged => {}
+                Step::End if ended || self.scan.at().sequence >= self.log.end.sequence => return ended,
                 Step::End => {
-                    let next = self.next_segment(scan.at.sequence, replay.newest).await;
-                    scan = self.enter(next.unwrap_or(replay.newest), replay.newest).await;
+                    let next = self.next_segment(self.scan.at().sequence).await;
+                    self.enter(next.unwrap_or(self.log.end.sequence)).await;
                 }
             }
         }
     }
 
+    /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
+    async fn check_newest(&mut self, header: u32, replay: &mut Replay) {
+        if !self.header(header).await {
+            self.lost_header(header);
+            return;
+        }
+        if replay.before_run.is_none() || !replay.run_counts {
+            self.log.counts = Counts::read(self.buffer);
+        }
+        let digest = self.long(DIGEST);
+        if digest != NO_DIGEST && !self.log.incomplete {
+            self.settle_doubt(digest, self.word(OLDEST), Position::new(header, 0));
+        }
+        replay.counting = true;
+    }
+
     /// Where the first write of this session goes.
-    async fn find_resume_place(&mut self, scan: &Scan, replay: &Replay) {
-        let written = self.written_end(scan.at).await;
-        let (start, link) = match scan.history[0] {
-            Some(boundary) if replay.last.is_some_and(|last| last.at.sequence == scan.at.sequence) => boundary,
-            _ => (scan.at.offset, scan.link),
-        };
-        let last = replay.last.filter(|last| last.at.sequence == scan.at.sequence);
-        self.report.torn_bytes = written - scan.at.offset;
-        self.report.clean = last.is_some_and(|last| last.closing) && written == scan.at.offset;
-        self.log.end = scan.at;
-        self.log.link = scan.link.unwrap_or_default();
-        self.log.resume = Some(Resume {
-            start,
-            link: link.unwrap_or_default(),
-            place: self.untouched_after(scan.at.offset, written),
-            copy: last.filter(|last| last.counts).map(|last| last.at),
-            for_all: last.is_some_and(|last| last.commit) || written > scan.at.offset,
-            counts: match replay.undo[0] {
-                Some(undo) if last.is_some() => undo.counts,
-                _ => self.log.counts,
-            },
-        });
+    async fn find_resume_place(&mut self, replay: &Replay) {
+        let at = self.scan.at();
+        let written = self.written_end(at).await;
+        let [here, before, _] = self.scan.trail;
+        let last = replay.last;
+        let any = last.at != NOWHERE;
+        let end = if any { before } else { here };
+        self.report.torn_bytes = written - at.offset;
+        self.report.clean = last.closing && written == at.offset;
+        self.log.counted = end.offset;
+        self.log.link = end.link;
+        self.log.end.offset = self.untouched_after(at.offset, written);
+        self.log.copy = if last.counts { last.at } else { NOWHERE };
+        self.log.for_all = last.decides || written > at.offset;
+        self.log.before = if any { replay.undo[0].counts } else { self.log.counts };
     }
 }
 
-impl<F, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Which mark the record in the buffer is; 0: none.
+    fn mark(&self) -> u8 {
+        match self.name() {
+            [mark] if self.record.class == Class::Mark => *mark,
+            _ => 0,
+        }
+    }
+
+    fn raise_doubt(&mut self, at: Position) {
+        if self.report.doubt.is_none_or(|doubt| doubt < at) {
+            self.report.doubt = Some(at);
+        }
+    }
+
     /// A header is lost. Its segment's records are pinned by the next header; only what it alone said is in doubt.
     fn lost_header(&mut self, sequence: u32) {
-        if sequence < self.log.tail.sequence {
+        if sequence < self.log.tail {
             self.log.incomplete = true;
             return;
         }
         self.report.damaged_headers += 1;
-        self.report.doubt = self.report.doubt.max(Some(Position::new(sequence, 0)));
-    }
-
-    /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
-    fn check_newest(&mut self, header: &Header, replay: &mut Replay) {
-        if !header.in_run {
-            self.log.counts = header.counts;
-            if header.digest != NO_DIGEST && !self.log.incomplete {
-                self.settle_doubt(header.digest, header.oldest, Position::new(header.sequence, 0));
-            }
-        } else if !replay.run_counts {
-            self.log.counts = header.counts;
-        }
-        replay.counting = true;
+        self.raise_doubt(Position::new(sequence, 0));
     }
 
     /// Compares the heads with a digest written at `at`: clears all doubt before it, or raises it. `oldest`: the oldest
     /// segment needed then; heads before it are tombstones that had left the index.
     fn settle_doubt(&mut self, digest: u64, oldest: u32, at: Position) {
-        if digest == self.heads_digest(oldest) {
-            self.report.doubt = self.report.doubt.filter(|doubt| *doubt > at);
-        } else {
-            self.report.doubt = self.report.doubt.max(Some(at));
+        if digest != self.heads_digest(oldest) {
+            self.raise_doubt(at);
+        } else if self.report.doubt <= Some(at) {
+            self.report.doubt = None;
         }
-    }
-
-    /// Whether the mark in the buffer is a closing one. Its digest pins the heads, if all that they meant then is still
-    /// there: in the newest segment.
-    fn check_closing(&mut self, record: &Loaded, replay: &Replay) -> bool {
-        if self.name(record.shape) != [MARK_CLOSE] {
-            return false;
-        }
-        let mut reader = Reader(self.inline(record.shape));
-        if let (Some(oldest), Some(digest), true) = (reader.u32(), reader.u64(), record.at.sequence == replay.newest) {
-            self.settle_doubt(digest, oldest, record.at);
-        }
-        true
     }
 
     /// The first cell that no cut operation can have touched, given where the log and what is visible behind it end.
@@ -609,31 +647,16 @@ impl<F, S: Suite> Store<'_, F, S> {
     /// A call touches one cell only, so it's the cell behind the one in which the visible ends. Where sealed text can
     /// look blank, a record may go on invisibly for its whole length.
     fn untouched_after(&self, end: u32, written: u32) -> u32 {
-        let hidden = if S::OPAQUE || written == end { 0 } else { self.layout.record_max };
-        ((written + hidden) / self.layout.cell + 1) * self.layout.cell
-    }
-
-    /// What the heads still name in segments that are not needed are tombstones that stand for nothing.
-    pub(super) fn clear_heads_before(&mut self, oldest: u32) {
-        let newest = self.log.end.sequence;
-        let cost = self.tombstone_cost();
-        self.path.clear();
-        for head in self.heads.iter_mut() {
-            if !head.is_empty() && head.position(&self.layout, newest).is_none_or(|at| at.sequence < oldest) {
-                *head = Head::EMPTY;
-                discount(&mut self.log.counts, &Facts { hash: 0, cost, class: Class::Tombstone });
-            }
-        }
+        let layout = self.sizes();
+        let hidden = if S::OPAQUE || written == end { 0 } else { layout.record_max };
+        (written + hidden + 1).next_multiple_of(layout.cell)
     }
 
     fn take_back(&mut self, replay: &mut Replay) {
-        if let Some(undo) = replay.undo[0] {
-            if let Some(head) = self.heads.get_mut(undo.bucket) {
-                *head = undo.head;
-            }
-            self.log.counts = undo.counts;
-        }
-        replay.undo = [replay.undo[1], None];
+        let [undo, older] = replay.undo;
+        self.put_head(undo.bucket, undo.head);
+        self.log.counts = undo.counts;
+        replay.undo[0] = older;
     }
 
     /// What the last mount found.
@@ -642,50 +665,14 @@ impl<F, S: Suite> Store<'_, F, S> {
     }
 }
 
-/// What the headers say, and the newest authentic one with the keys of its store.
-type Surveyed<S> = (Survey, Option<(Header, S)>);
-
-/// Reads all headers; the newest authentic one decides which store this is.
-#[one_source]
-async fn survey<F: NorFlash, S: Suite, K: RootKey>(
-    flash: &mut F,
-    erased: u8,
-    root: &K,
-    layout: &Layout,
-    buffer: &mut [u8],
-) -> Result<Surveyed<S>, OpenError<F::Error>> {
-    let mut survey = Survey { found: None, blank: true };
-    let mut newest: Option<(Header, S)> = None;
-    let length = (header_length::<S>(layout) as usize).min(buffer.len());
-    let Some(place) = buffer.get_mut(..length) else { return Err(OpenError::Layout(LayoutError::Buffer)) };
-    for physical in 0..layout.segments {
-        if flash.read(physical * layout.segment, place).await.is_err() {
-            survey.blank = false;
-            continue;
+/// What is there instead of a store; `found`: version and suite of the first header that looks like one.
+fn not_mountable<S: Suite, E>(found: Option<(u8, u8)>, blank: bool) -> OpenError<E> {
+    match found {
+        Some((version, suite)) if version != FORMAT_VERSION || suite != S::ID => {
+            OpenError::Incompatible { version, suite }
         }
-        survey.blank &= place.iter().all(|byte| *byte == erased);
-        survey.found = survey.found.or_else(|| Preamble::parse(place));
-        let Some(header) = Header::parse::<S>(layout, erased, place) else { continue };
-        if newest.as_ref().is_some_and(|(best, _)| best.sequence >= header.sequence) {
-            continue;
-        }
-        let suite = S::open(root, &header.id).map_err(|_| OpenError::RootKey)?;
-        if layout.physical(header.sequence) == physical && header.verify(&suite, place).is_some() {
-            newest = Some((header, suite));
-        }
-    }
-    Ok((survey, newest))
-}
-
-impl Survey {
-    fn verdict<S: Suite, E>(&self) -> OpenError<E> {
-        match self.found {
-            Some(found) if found.version != FORMAT_VERSION || found.suite != S::ID => {
-                OpenError::Incompatible { version: found.version, suite: found.suite }
-            }
-            Some(_) => OpenError::NotAuthentic,
-            None if self.blank => OpenError::Blank,
-            None => OpenError::Unknown,
-        }
+        Some(_) => OpenError::NotAuthentic,
+        None if blank => OpenError::Blank,
+        None => OpenError::Unknown,
     }
 }

@@ -13,8 +13,8 @@
 //!
 //! Invariant: a scan moves forward with every step and ends after at most one step for each unit of the segment.
 
-use super::load::Loaded;
-use super::{NorFlash, Store, one_source};
+use super::{NOWHERE, NorFlash, Store, one_source};
+use crate::format::header::{IN_RUN, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK};
 use crate::format::record::RESUME;
 use crate::layout::Position;
 use crate::seal::Suite;
@@ -22,221 +22,209 @@ use crate::seal::Suite;
 /// Where a scan stands in its segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scan {
-    pub(super) at: Position,
-    /// Where the segment's records end, as the next header says; the newest segment has none.
-    pub(super) end: Option<u32>,
-    /// How the tag of the last record begins, as the next header says; compared once, at the end.
-    end_link: Option<u32>,
-    /// Tag before `at`, if it could be read.
-    pub(super) link: Option<u32>,
-    /// The starts of the last two records, the last one first, and the tags before them.
-    pub(super) history: [Option<(u32, Option<u32>)>; 2],
+    /// Sequence number of the segment.
+    sequence: u32,
+    /// Where the segment's records end, as the next header says.
+    pub(super) end: u32,
+    /// How the tag of the last record begins, as the next header says; 0: it does not.
+    end_link: u32,
+    /// Here, and the starts of the last two records, the last one first.
+    pub(super) trail: [Boundary; 3],
+    /// So many records before the present one don't count any more.
+    pub(super) undone: usize,
 }
 
-impl Scan {
-    /// At the first record of a segment. `tag`: of its header.
-    pub(super) fn new(at: Position, end: Option<u32>, link: Option<u32>) -> Self {
-        Self { at, end, end_link: None, link, history: [None; 2] }
-    }
-
-    fn pass(&mut self, record: &Loaded) {
-        self.history = [Some((self.at.offset, self.link)), self.history[0]];
-        self.step_over(record);
-    }
-
-    fn step_over(&mut self, record: &Loaded) {
-        self.at.offset = record.after();
-        self.link = Some(record.link);
-    }
-
-    /// The boundary at `start`, and how many records lie behind it.
-    fn boundary(&self, start: u32) -> Option<(usize, Option<u32>)> {
-        if start == self.at.offset {
-            return Some((0, self.link));
-        }
-        let past = |index: usize| self.history.get(index).copied().flatten().filter(|(at, _)| *at == start);
-        past(0).map(|(_, link)| (1, link)).or_else(|| past(1).map(|(_, link)| (2, link)))
-    }
-
-    /// Takes the `undone` last records back and passes the record that replaces them.
-    fn resume(&mut self, record: &Loaded, start: u32, link: Option<u32>, undone: usize) {
-        let kept = match undone {
-            0 => self.history[0],
-            1 => self.history[1],
-            _ => None,
-        };
-        self.history = [Some((start, link)), kept];
-        self.step_over(record);
-    }
-}
-
-/// One step of a scan.
+/// Between two records.
 #[derive(Clone, Copy, Debug)]
+pub(super) struct Boundary {
+    /// 0: there is none.
+    pub(super) offset: u32,
+    /// How the tag before it begins; 0: it could not be read.
+    pub(super) link: u32,
+}
+
+impl Boundary {
+    const NONE: Self = Self { offset: 0, link: 0 };
+}
+
+/// What a step of a scan found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// A record that counts, unsealed in the buffer; `undone` records before it don't any more.
-    Record { record: Loaded, undone: usize },
-    /// Something unreadable here, though it was written and counted.
-    Damaged(Position),
+    /// A record that counts, unsealed in the buffer; [`Scan::undone`] records before it don't any more.
+    Record,
+    /// Something unreadable where the scan stood, though it was written and counted.
+    Damaged,
     /// No more records.
     End,
 }
 
-#[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
-    /// A scan from the first record of a segment. `newest`: the segment at which the log ends.
-    pub(super) async fn enter(&mut self, sequence: u32, newest: u32) -> Scan {
-        let end = match self.next_segment(sequence, newest).await {
-            Some(next) => self.header(next).await.filter(|(header, _)| header.previous == sequence),
-            None => None,
-        };
-        let (end, end_link) = match end {
-            Some((header, _)) => (Some(header.previous_end.min(self.layout.segment)), Some(header.previous_link)),
-            None if sequence == newest => (None, None),
-            None => (Some(self.layout.segment), None),
-        };
-        let link = self.header(sequence).await.map(|(_, link)| link);
-        let start = Position::new(sequence, self.header_length());
-        Scan { end_link, ..Scan::new(start, end, link) }
+impl Scan {
+    /// In no segment.
+    pub(super) const NOWHERE: Self = Self { sequence: 0, end: 0, end_link: 0, trail: [Boundary::NONE; 3], undone: 0 };
+
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.end == 0
     }
 
-    /// The next segment whose header can be read.
-    pub(super) async fn next_segment(&mut self, sequence: u32, newest: u32) -> Option<u32> {
-        let mut next = sequence + 1;
-        while next <= newest {
-            if self.header(next).await.is_some() {
+    pub(super) fn at(&self) -> Position {
+        Position::new(self.sequence, self.trail[0].offset)
+    }
+
+    /// Goes on at `offset`; nothing before it can be taken back.
+    fn begin(&mut self, offset: u32, link: u32) {
+        self.trail = [Boundary { offset, link }, Boundary::NONE, Boundary::NONE];
+    }
+
+    /// Takes the last `undone` records back, and passes one that ends at `offset`.
+    fn pass(&mut self, undone: usize, offset: u32, link: u32) {
+        self.undone = undone;
+        for _ in 0..undone {
+            let [_, last, older] = self.trail;
+            self.trail = [last, older, Boundary::NONE];
+        }
+        let [here, last, _] = self.trail;
+        self.trail = [Boundary { offset, link }, here, last];
+    }
+}
+
+#[one_source]
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Begins a scan at the first record of a segment; false when the segment's header can't be read.
+    pub(super) async fn enter(&mut self, sequence: u32) -> bool {
+        self.scan = Scan { sequence, end: self.sizes().segment, ..Scan::NOWHERE };
+        if self.next_segment(sequence).await.is_some() && self.word(PREVIOUS) == sequence {
+            self.scan.end = self.scan.end.min(self.word(PREVIOUS_END) & !IN_RUN);
+            self.scan.end_link = self.word(PREVIOUS_LINK);
+        }
+        let good = self.header(sequence).await;
+        self.scan.begin(self.header_length(), if good { self.record.link } else { 0 });
+        good
+    }
+
+    /// The next segment whose header can be read; it is in the buffer.
+    pub(super) async fn next_segment(&mut self, sequence: u32) -> Option<u32> {
+        let mut next = sequence;
+        while next < self.log.end.sequence {
+            next += 1;
+            if self.header(next).await {
                 return Some(next);
             }
-            next += 1;
         }
         None
     }
 
-    /// The next step. `void`: a record that was found unreadable before and does not count even if it reads well now.
-    pub(super) async fn step(&mut self, scan: &mut Scan, void: Option<Position>) -> Step {
-        if scan.at.offset >= scan.end.unwrap_or(self.layout.segment) {
+    /// The next step.
+    pub(super) async fn step(&mut self) -> Step {
+        let at = self.scan.at();
+        if at.offset >= self.scan.end {
             // The segment must end with the record that the next header names: else it's of another history.
-            let named = scan.end_link.take();
-            let other = scan.link.zip(named).is_some_and(|(link, named)| link != named);
-            return if other { Step::Damaged(scan.at) } else { Step::End };
-        }
-        let loaded = if void == Some(scan.at) { None } else { self.load(scan.at, None).await };
-        match loaded {
-            Some(record) if record.shape.has(RESUME) => match self.fit(scan, &record) {
-                Some((undone, link, start)) => {
-                    scan.resume(&record, start, link, undone);
-                    Step::Record { record, undone }
-                }
-                None => self.stray(scan, &record),
-            },
-            Some(record) if self.is_linked(scan.link) => {
-                scan.pass(&record);
-                Step::Record { record, undone: 0 }
+            let (link, named) = (self.scan.trail[0].link, self.scan.end_link);
+            if link == 0 || named == 0 || link == named {
+                return Step::End;
             }
-            Some(record) => self.stray(scan, &record),
-            None => self.cross(scan, void).await,
+            self.scan.trail[0].link = 0;
+            return Step::Damaged;
         }
+        if !self.load(at, 0).await {
+            return self.cross().await;
+        }
+        if self.pass_record() {
+            return Step::Record;
+        }
+        // A genuine record that does not belong behind the one before it: spliced from another history.
+        self.scan.begin(self.after().offset, self.record.link);
+        Step::Damaged
     }
 
     /// Crosses an unreadable place.
-    async fn cross(&mut self, scan: &mut Scan, void: Option<Position>) -> Step {
-        let limit = match scan.end {
-            Some(end) => end,
-            None => self.written_end(scan.at).await,
-        };
-        if let Some((record, start, link, undone)) = self.find_resume(scan, limit).await {
-            scan.resume(&record, start, link, undone);
-            return Step::Record { record, undone };
+    async fn cross(&mut self) -> Step {
+        let from = self.scan.at();
+        let open = self.is_open_ended();
+        let limit = if open { self.written_end(from).await } else { self.scan.end };
+        if self.find_resume(limit).await {
+            return Step::Record;
         }
-        let damaged = Step::Damaged(scan.at);
-        let mut at = scan.at;
-        at.offset += self.layout.unit;
-        while at.offset < limit {
-            let found = if void == Some(at) { None } else { self.load(at, None).await };
-            if let Some(record) = found {
-                // A marginal resume record may read well only the second time.
-                if let Some((undone, link, start)) = self.fit(scan, &record).filter(|_| record.shape.has(RESUME)) {
-                    scan.resume(&record, start, link, undone);
-                    return Step::Record { record, undone };
-                }
-                scan.at = at;
-                scan.link = None;
-                scan.history = [None; 2];
-                return damaged;
-            }
-            at.offset += self.layout.unit;
-        }
-        match scan.end {
-            Some(end) => {
-                scan.at.offset = end;
-                damaged
-            }
-            None => Step::End,
-        }
-    }
-
-    /// The last resume record before `limit` whose hole begins at a boundary we know; one with a record behind it is the
-    /// last. Its text is in the buffer.
-    async fn find_resume(&mut self, scan: &Scan, limit: u32) -> Option<(Loaded, u32, Option<u32>, usize)> {
-        let cell = self.layout.cell;
-        let mut at = scan.at;
-        let mut found = None;
+        let mut at = from;
         loop {
-            at.offset = (at.offset + 1).next_multiple_of(cell);
+            at.offset += self.sizes().unit;
             if at.offset >= limit {
                 break;
             }
-            if !self.peek(at).await.is_some_and(|shape| shape.has(RESUME)) {
+            if !self.load(at, 0).await {
                 continue;
             }
-            let Some(record) = self.load(at, None).await else { continue };
-            let Some((undone, link, start)) = self.fit(scan, &record).filter(|_| record.shape.has(RESUME)) else {
+            // A marginal resume record may read well only the second time.
+            if self.record.shape.has(RESUME) && self.pass_record() {
+                return Step::Record;
+            }
+            self.scan.begin(at.offset, 0);
+            return Step::Damaged;
+        }
+        if open {
+            return Step::End;
+        }
+        self.scan.trail[0].offset = limit;
+        Step::Damaged
+    }
+
+    /// Passes the last resume record before `limit` whose hole begins at a boundary we know; one with a record behind
+    /// it is the last. False: there is none.
+    async fn find_resume(&mut self, limit: u32) -> bool {
+        let mut at = self.scan.at();
+        let mut found = NOWHERE;
+        loop {
+            at.offset = (at.offset + 1).next_multiple_of(self.sizes().cell);
+            if at.offset >= limit {
+                break;
+            }
+            if !self.load(at, 0).await || !self.record.shape.has(RESUME) || self.fit().is_none() {
                 continue;
-            };
-            found = Some((record, start, link, undone));
-            let next = Position::new(at.sequence, record.after());
-            if self.load(next, None).await.is_some() && self.is_linked(Some(record.link)) {
+            }
+            found = at;
+            let link = self.record.link;
+            if self.load(self.after(), 0).await && self.is_linked(link) {
                 break;
             }
         }
-        let (record, ..) = found?;
-        self.load(record.at, None).await.and(found)
+        found != NOWHERE && self.load(found, 0).await && self.pass_record()
     }
 
     /// Where the last written unit behind `from` ends. Looks on until so much is blank that nothing can follow: a
     /// record may be longer than it looks, when its end looks blank, and the next lies at most two cells behind it.
     pub(super) async fn written_end(&mut self, from: Position) -> u32 {
-        let cell = self.layout.cell;
+        let layout = self.sizes();
         let mut at = from;
         let mut end = from.offset;
-        while at.offset < self.layout.segment && at.offset - end <= self.layout.record_max + 3 * cell {
-            let length = (cell - at.offset % cell).min(self.layout.segment - at.offset);
-            if let Some(written) = self.written_in(at, length).await {
-                end = (at.offset + written).next_multiple_of(self.layout.unit);
+        while at.offset < layout.segment && at.offset - end <= layout.record_max + 3 * layout.cell {
+            let next = (at.offset + 1).next_multiple_of(layout.cell).min(layout.segment);
+            let written = self.written_in(at, next - at.offset).await;
+            if written > 0 {
+                end = layout.padded(at.offset + written);
             }
-            at.offset += length;
+            at.offset = next;
         }
         end
     }
 }
 
-impl<F, S: Suite> Store<'_, F, S> {
-    /// Whether the record in the buffer follows the one with this tag.
-    pub(super) fn is_linked(&self, link: Option<u32>) -> bool {
-        S::LINK == 0 || link.is_none_or(|link| self.link() == link.to_le_bytes())
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Whether the log ends in the scan's segment, so that no header says where.
+    pub(super) fn is_open_ended(&self) -> bool {
+        self.scan.sequence >= self.log.end.sequence
     }
 
-    /// Whether the resume record in the buffer fits the scan: undone records, tag before its hole, start of its hole.
-    fn fit(&self, scan: &Scan, record: &Loaded) -> Option<(usize, Option<u32>, u32)> {
-        let start = self.fields(record.shape).hole_start;
-        let (undone, link) = scan.boundary(start)?;
-        self.is_linked(link).then_some((undone, link, start))
+    /// How many records the record in the buffer undoes, if it belongs here: it begins where the scan stands, or
+    /// closes a hole that begins at one of the last boundaries, and is linked to what comes before that.
+    fn fit(&self) -> Option<usize> {
+        let resumes = self.record.shape.has(RESUME);
+        let start = if resumes { self.field(RESUME) } else { self.record.at.offset };
+        self.scan.trail.iter().position(|boundary| boundary.offset == start && self.is_linked(boundary.link))
     }
 
-    /// A genuine record that does not belong behind the one before it: spliced from another history.
-    fn stray(&self, scan: &mut Scan, record: &Loaded) -> Step {
-        let at = scan.at;
-        scan.step_over(record);
-        scan.history = [None; 2];
-        Step::Damaged(at)
+    /// Passes the record in the buffer, if it belongs here.
+    fn pass_record(&mut self) -> bool {
+        let Some(undone) = self.fit() else { return false };
+        self.scan.pass(undone, self.after().offset, self.record.link);
+        true
     }
 }

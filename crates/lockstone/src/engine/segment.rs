@@ -6,13 +6,14 @@
 //! Invariant: the segment that is erased here lies before the one that the last *durable* header (one with a record
 //! behind it) names as the oldest needed.
 
-use super::{NorFlash, Store, one_source, space_of};
+use super::{NorFlash, Run, Store, one_source, space_of};
 use crate::error::Error;
-use crate::format::header::{Header, NO_DIGEST};
-use crate::format::pointer::Head;
+use crate::format::header::{ERASES, FIXED, IN_RUN, MAGIC, NO_DIGEST, kind};
+use crate::format::pointer::Pointer;
+use crate::format::{low_word, put_word, word};
 use crate::key::SYSTEM;
 use crate::layout::Position;
-use crate::seal::Suite;
+use crate::seal::{Domain, Suite};
 
 /// So many segments in a row may fail before the driver's error is passed on.
 const FAILURES_MAX: u32 = 4;
@@ -28,11 +29,11 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Closes the newest segment and opens the next. The buffer is used.
     pub(super) async fn open_segment(&mut self) -> Result<(), Error<F::Error>> {
         let mut sequence = self.log.end.sequence;
-        let mut failure = if self.log.counts.bad > 0 { Error::WornOut } else { Error::Full };
+        let mut failure = if self.log.counts.bad() > 0 { Error::WornOut } else { Error::Full };
         let mut failures = 0;
         while failures < FAILURES_MAX {
             sequence = sequence.checked_add(1).ok_or(Error::WornOut)?;
-            if sequence >= self.log.declared + self.layout.segments {
+            if sequence >= self.log.declared + self.sizes().segments {
                 break;
             }
             if self.is_retired(sequence).await {
@@ -44,40 +45,34 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 Err(error) => failure = Error::Flash(error),
             }
             failures += 1;
-            self.log.failed = u16::try_from(self.layout.physical(sequence)).ok();
+            self.log.failed = u16::try_from(self.physical(sequence)).ok();
         }
         Err(failure)
     }
 
     pub(super) async fn is_retired(&mut self, sequence: u32) -> bool {
-        let Ok(physical) = u16::try_from(self.layout.physical(sequence)) else { return false };
-        if self.log.counts.bad == 0 {
+        let Ok(physical) = u16::try_from(self.physical(sequence)) else { return false };
+        if self.log.counts.bad() == 0 {
             return false;
         }
         let hash = self.suite.hash(space_of(SYSTEM), &retired_name(physical));
-        matches!(self.walk(hash).await, Ok(Some(_)))
+        self.walk(hash).await.is_ok() && self.path.found
     }
 
     /// Erases a segment and writes its header; false when the header did not stick.
     pub(super) async fn prepare_segment(&mut self, sequence: u32) -> Result<bool, F::Error> {
         let erases = self.erases_of(sequence).await + 1;
         self.erase_segment(sequence).await?;
-        let header = self.next_header(sequence, erases);
-        let at = Position::new(sequence, 0);
         let length = self.header_length();
-        let link = match self.buffer.get_mut(..length as usize) {
-            Some(place) => header.write(&self.suite, &self.layout, self.erased, place),
-            None => None,
-        };
-        let Some(link) = link else { return Ok(false) };
-        if !self.program(at, length).await? {
+        self.compose_header(sequence, erases);
+        if !self.program(length).await? {
             return Ok(false);
         }
         self.log.end = Position::new(sequence, length);
+        self.log.counted = length;
         self.log.closed = false;
-        self.log.link = link;
-        self.log.resume = None;
-        self.log.declaring = header.oldest;
+        self.log.link = self.record.link;
+        self.log.declaring = self.log.tail;
         if let Some(used) = self.used_of(sequence) {
             *used = 0;
         }
@@ -86,30 +81,33 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Erases of the segment that lies where `sequence` will; 0 when its header can't be read.
     async fn erases_of(&mut self, sequence: u32) -> u32 {
-        match sequence.checked_sub(self.layout.segments) {
-            Some(before) => self.header(before).await.map_or(0, |(header, _)| header.erases),
-            None => 0,
+        match sequence.checked_sub(self.sizes().segments) {
+            Some(before) if self.header(before).await => self.word(ERASES),
+            _ => 0,
         }
     }
 
     /// Header block first, so that a cut leaves no header before a half-erased body.
     pub(super) async fn erase_segment(&mut self, sequence: u32) -> Result<(), F::Error> {
-        let from = self.layout.address(Position::new(sequence, 0));
-        let mut block = from;
-        while block < from + self.layout.segment {
-            self.flash.erase(block, block + self.layout.erase).await?;
-            block += self.layout.erase;
+        let layout = self.sizes();
+        let mut block = layout.address(Position::new(sequence, 0));
+        let end = block + layout.segment;
+        while block < end {
+            self.flash.erase(block, block + layout.erase).await?;
+            block += layout.erase;
         }
         Ok(())
     }
 
-    /// Programs `length` bytes of the buffer, cell by cell, and reads them back; false when they don't stick.
-    pub(super) async fn program(&mut self, at: Position, length: u32) -> Result<bool, F::Error> {
-        let address = self.layout.address(at);
+    /// Programs `length` bytes of the buffer at the record's place, cell by cell, and reads them back; false when they
+    /// don't stick.
+    pub(super) async fn program(&mut self, length: u32) -> Result<bool, F::Error> {
+        let layout = self.sizes();
+        let at = self.record.at;
+        let address = layout.address(at);
         let mut done = 0;
         while done < length {
-            let next = (at.offset + done + 1).next_multiple_of(self.layout.cell) - at.offset;
-            let end = next.min(length);
+            let end = (at.offset + done + 1).next_multiple_of(layout.cell).min(at.offset + length) - at.offset;
             let Some(part) = self.buffer.get(done as usize..end as usize) else { return Ok(false) };
             self.flash.write(address + done, part).await?;
             done = end;
@@ -134,33 +132,53 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F, S: Suite> Store<'_, F, S> {
-    fn next_header(&self, sequence: u32, erases: u32) -> Header {
-        let (previous_end, previous_link, counts) = match self.log.resume {
-            Some(resume) => (resume.start, resume.link, resume.counts),
-            None => (self.log.end.offset, self.log.link, self.log.counts),
-        };
-        let run = self.log.run.filter(|run| run.begun);
-        let as_replayed = run.is_none() && self.log.resume.is_none();
-        Header {
-            id: self.id,
-            heads: u16::try_from(self.heads.len()).unwrap_or_default(),
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Puts the header of the next segment together in the buffer, sealed. Not inlined: the stack of `append` is deeper
+    /// elsewhere.
+    #[inline(never)]
+    fn compose_header(&mut self, sequence: u32, erases: u32) {
+        let layout = self.sizes();
+        let in_run = self.log.run == Run::Begun;
+        // A replay will find other heads here, and the counts are those before.
+        let unsettled = in_run || self.has_hole();
+        let counts = if unsettled { self.log.before } else { self.log.counts };
+        let digest = if unsettled { NO_DIGEST } else { self.heads_digest(self.log.tail) };
+        let heads = super::load::length_u32(self.heads.len());
+        let [live, entries, keys, tombstones, bad] = counts.words();
+        let words = [
+            MAGIC,
+            kind::<S>(&layout, self.erased) | heads << 16,
+            word(&self.id, 0),
+            word(&self.id, 4),
             sequence,
-            previous: self.log.end.sequence,
-            oldest: self.log.tail.sequence,
+            self.log.end.sequence,
+            self.log.tail,
             erases,
-            counts: run.map_or(counts, |run| run.before),
-            previous_end,
-            in_run: run.is_some(),
-            digest: if as_replayed { self.heads_digest(self.log.tail.sequence) } else { NO_DIGEST },
-            previous_link,
+            layout.segment,
+            live,
+            entries,
+            keys,
+            tombstones,
+            bad,
+            self.log.counted | if in_run { IN_RUN } else { 0 },
+            low_word(digest),
+            low_word(digest >> 32),
+            self.log.link,
+        ];
+        let length = self.header_length() as usize;
+        if let Some(place) = self.buffer.get_mut(..length) {
+            place.fill(self.erased);
         }
+        for (index, word) in words.into_iter().enumerate() {
+            put_word(self.buffer, 4 * index, word);
+        }
+        self.record.at = Position::new(sequence, 0);
+        self.close_up(Domain::Header, FIXED, FIXED + S::TAG);
     }
 
     /// Digest of all heads that mean something in `oldest` or a later segment: says at a mount that none was lost.
     pub(super) fn heads_digest(&self, oldest: u32) -> u64 {
-        let newest = self.log.end.sequence;
-        let needed = |head: &Head| head.position(&self.layout, newest).is_some_and(|at| at.sequence >= oldest);
-        self.suite.digest(self.heads.iter().map(|head| if needed(head) { *head } else { Head::EMPTY }.as_u64()))
+        let needed = |head: &Pointer| self.position(*head).sequence >= oldest;
+        self.suite.digest(self.heads.iter().map(|head| if needed(head) { head.as_u64() } else { 0 }))
     }
 }

@@ -7,10 +7,11 @@
 //!
 //! A mount alone writes nothing; settling waits for a write, or for a read of the record in question.
 
-use super::write::Source;
-use super::{Class, NorFlash, Store, one_source};
+use super::write::Draft;
+use super::{NOWHERE, NorFlash, Run, Store, one_source, space_of};
 use crate::error::Error;
-use crate::format::record::{CLIENT, Kind, MARK_OPEN, Shape};
+use crate::format::header::Class;
+use crate::format::record::{CLIENT, Kind, MARK_OPEN};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::Suite;
@@ -25,7 +26,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if self.is_inside_transaction() || self.log.settled {
             return Ok(());
         }
-        self.mount_log(None).await.map_err(|_| Error::Damaged)
+        self.mount_log().await.map_err(|_| Error::Damaged)
     }
 
     /// Ready, and allowed to write.
@@ -37,7 +38,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if self.read_only {
             return Err(Error::ReadOnly);
         }
-        if self.log.doubt.is_some() {
+        if self.report.doubt.is_some() {
             return Err(Error::Damaged);
         }
         self.settle().await?;
@@ -47,20 +48,19 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Writes the resume record, if one is due.
     pub(super) async fn settle(&mut self) -> Result<(), Error<F::Error>> {
         let mut tries = 0;
-        while let Some(resume) = self.log.resume {
-            let written = match resume.copy {
-                Some(at) => self.write_again(at).await,
-                None => self.write_opening().await,
-            };
-            match (written, resume.copy) {
-                (Ok(()), _) => self.log.settled = true,
-                (Err(Error::Damaged), Some(at)) if tries < TRIES => {
-                    self.mount_log(Some(at)).await.map_err(|_| Error::Damaged)?;
-                    if self.log.doubt.is_some() {
+        while self.has_hole() {
+            let copy = self.log.copy;
+            let written = if copy == NOWHERE { self.write_opening().await } else { self.write_again(copy).await };
+            match written {
+                Ok(()) => self.log.settled = true,
+                Err(Error::Damaged) if copy != NOWHERE && tries < TRIES => {
+                    self.log.void = copy;
+                    self.mount_log().await.map_err(|_| Error::Damaged)?;
+                    if self.report.doubt.is_some() {
                         return Err(Error::Damaged);
                     }
                 }
-                (Err(error), _) => return Err(error),
+                Err(error) => return Err(error),
             }
             tries += 1;
         }
@@ -68,17 +68,16 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     async fn write_again(&mut self, at: Position) -> Result<(), Error<F::Error>> {
-        let record = self.load(at, None).await.ok_or(Error::Damaged)?;
-        let facts = self.facts(record.shape);
-        let hash = (facts.class != Class::Mark).then_some(facts.hash);
-        self.append(record.shape, Source::Copy(at), hash).await
+        if !self.load(at, 0).await {
+            return Err(Error::Damaged);
+        }
+        self.append_copy(self.record.shape).await
     }
 
     /// Writes an opening mark: it also declares which segment is the oldest needed.
     pub(super) async fn write_opening(&mut self) -> Result<(), Error<F::Error>> {
-        let oldest = self.log.tail.sequence;
-        let source = Source::Draft { client: 0, whole: 0, name: &[MARK_OPEN], inline: &oldest.to_le_bytes() };
-        self.append(Shape::single(Kind::Mark, 1, 4), source, None).await?;
+        let oldest = self.log.tail;
+        self.append_mark(MARK_OPEN, &oldest.to_le_bytes()).await?;
         self.log.declaring = oldest;
         self.log.declared = oldest;
         Ok(())
@@ -88,27 +87,27 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     async fn retire_failed(&mut self) -> Result<(), Error<F::Error>> {
         let Some(physical) = self.log.failed.take() else { return Ok(()) };
         let name = super::segment::retired_name(physical);
-        let hash = self.suite.hash(super::space_of(SYSTEM), &name);
-        if self.walk(hash).await?.is_some() {
+        let hash = self.suite.hash(space_of(SYSTEM), &name);
+        self.walk(hash).await?;
+        if self.path.found {
             return Ok(());
         }
-        let shape = Shape::single(Kind::Entry, 5, 0).with(CLIENT, true);
         let length = self.expected_length(Kind::Entry, 5, 0);
         self.make_room(length, 1).await?;
-        let source = Source::Draft { client: SYSTEM, whole: 0, name: &name, inline: &[] };
-        self.append(shape, source, Some(hash)).await?;
+        let draft = Draft::new(Kind::Entry, Class::System, hash, &name, &[]);
+        self.append(&Draft { shape: draft.shape.with(CLIENT, true), client: SYSTEM, ..draft }).await?;
         self.log.settled = true;
         Ok(())
     }
 }
 
-impl<F, S> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether a live transaction makes this call. A run that anything else left open (an error, a dropped future, a
     /// transaction that was forgotten) does not count; flash is looked at again.
     fn is_inside_transaction(&mut self) -> bool {
         let entered = core::mem::take(&mut self.log.entered);
-        let inside = self.log.run.is_some_and(|run| run.open_ended && entered);
-        if !inside && self.log.run.take().is_some() {
+        let inside = entered && self.in_transaction();
+        if !inside && core::mem::replace(&mut self.log.run, Run::No) != Run::No {
             self.log.settled = false;
         }
         inside

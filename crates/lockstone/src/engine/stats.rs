@@ -2,6 +2,7 @@
 
 use super::{NorFlash, Store, one_source};
 use crate::error::Error;
+use crate::format::header::{Class, ERASES};
 use crate::report::Stats;
 use crate::seal::Suite;
 
@@ -14,23 +15,23 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub async fn stats(&mut self) -> Result<Stats, Error<F::Error>> {
         self.ready().await?;
         let counts = self.log.counts;
-        let (newest, oldest) = (self.log.end.sequence, self.log.tail.sequence);
+        let (newest, oldest) = (self.log.end.sequence, self.log.tail);
         let mut stats = Stats {
-            keys: counts.keys,
-            used_bytes: self.need(&counts),
+            keys: counts.of[Class::Key as usize],
+            used_bytes: self.needed(),
             capacity_bytes: self.capacity(),
             segments: self.layout.segments,
             segment_bytes: self.layout.segment,
             log_segments: newest - oldest + 1,
-            bad_segments: counts.bad,
+            bad_segments: counts.bad(),
             erases_min: u32::MAX,
             erases_max: 0,
         };
         for back in 0..self.layout.segments {
             let Some(sequence) = newest.checked_sub(back) else { break };
-            if let Some((header, _)) = self.header(sequence).await {
-                stats.erases_min = stats.erases_min.min(header.erases);
-                stats.erases_max = stats.erases_max.max(header.erases);
+            if self.header(sequence).await {
+                stats.erases_min = stats.erases_min.min(self.word(ERASES));
+                stats.erases_max = stats.erases_max.max(self.word(ERASES));
             }
         }
         stats.erases_min = stats.erases_min.min(stats.erases_max);

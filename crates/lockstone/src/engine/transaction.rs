@@ -4,10 +4,9 @@
 //! the run makes them count after a power cut too. A transaction that is dropped leaves its records in the log, without
 //! an end; the next call finds that out from flash, as a mount would.
 
-use super::write::Source;
-use super::{NorFlash, Run, Store, kept_free, one_source};
+use super::{NorFlash, Run, Store, one_source};
 use crate::error::Error;
-use crate::format::record::{Kind, MARK_COMMIT, Shape};
+use crate::format::record::MARK_COMMIT;
 use crate::key::Key;
 use crate::layout::Position;
 use crate::seal::Suite;
@@ -28,8 +27,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// [`Error::Full`] when there is less room than that.
     pub async fn transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S>, Error<F::Error>> {
         self.writable().await?;
-        self.begin_run(bytes, kept_free(&self.layout)).await?;
-        self.log.run = Some(Run { before: self.log.counts, begun: false, open_ended: true });
+        self.begin_run(bytes, self.kept_free()).await?;
+        self.log.open_ended = true;
         Ok(Transaction { store: self, broken: false })
     }
 }
@@ -82,14 +81,13 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
         if self.broken {
             return Err(Error::Aborted);
         }
-        if self.store.log.run.is_some_and(|run| run.begun) {
-            let source = Source::Draft { client: 0, whole: 0, name: &[MARK_COMMIT], inline: &[] };
+        if self.store.log.run == Run::Begun {
             self.broken = true;
-            self.store.append(Shape::single(Kind::Mark, 1, 0), source, None).await?;
+            self.store.append_mark(MARK_COMMIT, &[]).await?;
             self.broken = false;
             self.store.log.settled = true;
         }
-        self.store.log.run = None;
+        self.store.log.run = Run::No;
         Ok(())
     }
 
@@ -126,9 +124,8 @@ struct Before {
 impl<F, S> Drop for Transaction<'_, '_, F, S> {
     /// What was written does not count; the RAM state is rebuilt from flash at the next call.
     fn drop(&mut self) {
-        if let Some(run) = self.store.log.run.take()
-            && (run.begun || self.broken)
-        {
+        let run = core::mem::replace(&mut self.store.log.run, Run::No);
+        if run == Run::Begun || (run == Run::Ready && self.broken) {
             self.store.log.settled = false;
         }
     }

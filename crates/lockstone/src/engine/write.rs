@@ -7,184 +7,181 @@
 //! heads, counts and the end of the log follow only when the record was read back
 //! ```
 
-use super::load::Loaded;
-use super::{Facts, NorFlash, Store, Target, one_source};
+use super::{NOWHERE, NorFlash, Record, Run, Store, one_source};
 use crate::error::Error;
-use crate::format::Writer;
-use crate::format::header::link_of;
-use crate::format::pointer::Head;
-use crate::format::record::{CLIENT, FIRST, Kind, LONG, RESUME, Shape};
+use crate::format::header::Class;
+use crate::format::pointer::pointer_length;
+use crate::format::record::{CLIENT, FIRST, Flag, HEAD, Kind, LONG, RESUME, Shape};
+use crate::format::{put, put_word};
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
 
 /// Segments that may fail under one record before the driver's error is passed on.
 const TRIES: u32 = 4;
 
-/// Where the text of a new record comes from.
+/// A record to be written.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Source<'a> {
-    /// From the caller.
-    Draft { client: u32, whole: u32, name: &'a [u8], inline: &'a [u8] },
-    /// From a record in the log, to be written again.
-    Copy(Position),
+pub(super) struct Draft<'a> {
+    pub(super) shape: Shape,
+    pub(super) class: Class,
+    /// Its place in the index; a mark has none.
+    pub(super) hash: u64,
+    pub(super) client: u32,
+    pub(super) whole: u32,
+    pub(super) name: &'a [u8],
+    pub(super) inline: &'a [u8],
+    /// The text comes from this record instead.
+    pub(super) copy: Position,
+}
+
+impl Draft<'_> {
+    const EMPTY: Self = Self {
+        shape: Shape::single(Kind::Mark, 1, 0),
+        class: Class::Mark,
+        hash: 0,
+        client: 0,
+        whole: 0,
+        name: &[],
+        inline: &[],
+        copy: NOWHERE,
+    };
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(kind: Kind, class: Class, hash: u64, name: &'a [u8], inline: &'a [u8]) -> Self {
+        let shape = Shape::single(kind, name.len(), inline.len());
+        Self { shape, class, hash, name, inline, ..Draft::EMPTY }
+    }
 }
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
-    /// Appends a record. `hash`: its place in the index; a mark has none.
-    pub(super) async fn append(
-        &mut self,
-        shape: Shape,
-        source: Source<'_>,
-        hash: Option<u64>,
-    ) -> Result<(), Error<F::Error>> {
-        let shape = shape.with(FIRST, self.log.run.map_or(shape.has(FIRST), |run| !run.begun));
+    /// Appends a mark.
+    pub(super) async fn append_mark(&mut self, mark: u8, inline: &[u8]) -> Result<(), Error<F::Error>> {
+        self.append(&Draft::new(Kind::Mark, Class::Mark, 0, &[mark], inline)).await
+    }
+
+    /// Writes the record in the buffer again, with other flags.
+    pub(super) async fn append_copy(&mut self, shape: Shape) -> Result<(), Error<F::Error>> {
+        let Record { at, class, hash, .. } = self.record;
+        self.append(&Draft { shape, class, hash, copy: at, ..Draft::EMPTY }).await
+    }
+
+    /// Appends a record; it is in the buffer then, sealed.
+    pub(super) async fn append(&mut self, draft: &Draft<'_>) -> Result<(), Error<F::Error>> {
         let mut tries = 0;
         let mut failure = Error::WornOut;
         while tries < TRIES {
-            let previous = match hash {
-                Some(hash) => self.previous(hash).await?,
-                None => {
-                    self.path.clear();
-                    None
-                }
-            };
-            let Some((at, shape)) = self.place(shape) else {
+            self.find_path(draft).await?;
+            let shape = self.shape_here(draft.shape);
+            if !self.fits(shape) {
                 self.log.settled = false;
                 self.open_segment().await?;
                 continue;
-            };
-            self.compose(shape, source).await?;
-            let facts = self.facts(shape);
-            let link = self.seal(at, shape);
+            }
+            self.compose(draft, shape).await?;
+            self.seal();
             self.log.settled = false;
-            match self.program(at, self.padded_length(shape)).await {
+            match self.program(self.record_length()).await {
                 Ok(true) => {
-                    self.appended(at, shape, link);
-                    if hash.is_some() {
-                        self.count(&facts, previous.map(|(_, facts)| facts));
-                        if let Some((at, _)) = previous {
-                            self.tally(at, false);
-                        }
-                        self.tally(at, true);
-                        let head = Head::new::<S>(&self.layout, at, self.padded_length(shape), link);
-                        self.set_head(facts.hash, head);
-                    }
+                    self.appended();
                     return Ok(());
                 }
                 Ok(false) => {}
                 Err(error) => failure = Error::Flash(error),
             }
-            self.log.failed = u16::try_from(self.layout.physical(at.sequence)).ok();
+            self.log.failed = u16::try_from(self.physical(self.log.end.sequence)).ok();
             self.log.closed = true;
             tries += 1;
         }
         Err(failure)
     }
 
-    /// The record that a new one with this hash replaces. The path is set.
-    async fn previous(&mut self, hash: u64) -> Result<Option<(Position, Facts)>, Error<F::Error>> {
-        if let Some(target) = self.path.target
-            && target.hash == hash
-        {
-            return Ok(target.found);
+    /// Sets the path to the place of the draft, unless the last walk led there.
+    async fn find_path(&mut self, draft: &Draft<'_>) -> Result<(), Error<F::Error>> {
+        if draft.class == Class::Mark {
+            self.path.clear();
+        } else if self.path.target != Some(draft.hash) {
+            self.walk(draft.hash).await?;
         }
-        let record = self.walk(hash).await?;
-        let found = record.map(|record| (record.at, self.facts(record.shape)));
-        self.path.target = Some(Target { hash, found });
-        Ok(found)
+        Ok(())
     }
 
-    /// Puts the record together in the buffer, unsealed.
-    async fn compose(&mut self, shape: Shape, source: Source<'_>) -> Result<(), Error<F::Error>> {
-        match source {
-            Source::Draft { client, whole, name, inline } => {
-                let start = self.layout_fields(shape, client, whole);
-                let mut writer = Writer::new(self.buffer.get_mut(start..).unwrap_or_default());
-                writer.put(name);
-                writer.put(inline);
+    /// Puts the text of the record together in the buffer.
+    async fn compose(&mut self, draft: &Draft<'_>, shape: Shape) -> Result<(), Error<F::Error>> {
+        let Draft { class, hash, mut client, mut whole, name, inline, copy, .. } = *draft;
+        let text = shape.text_at::<S>();
+        if copy == NOWHERE {
+            put(self.buffer, text, name);
+            put(self.buffer, text + name.len(), inline);
+        } else {
+            if !self.load(copy, 0).await {
+                return Err(Error::Damaged);
             }
-            Source::Copy(at) => {
-                let record = self.load(at, None).await.ok_or(Error::Damaged)?;
-                self.move_text(&record, shape);
-            }
+            (client, whole) = (self.field(CLIENT), self.field(LONG));
+            let old = self.record.shape;
+            shift(self.buffer, old.text_at::<S>()..old.length::<S>(), text);
         }
-        let (length, padded) = (shape.length::<S>(), self.padded_length(shape) as usize);
-        if let Some(padding) = self.buffer.get_mut(length..padded) {
-            padding.fill(self.erased);
-        }
+        self.record = Record { at: self.log.end, shape, link: 0, hash, class };
+        self.put_field(RESUME, self.log.counted);
+        self.put_field(CLIENT, client);
+        self.put_field(LONG, whole);
         Ok(())
     }
 }
 
-impl<F, S: Suite> Store<'_, F, S> {
-    /// Where the record goes and how it looks there; `None` when the segment has no room for it.
-    fn place(&self, shape: Shape) -> Option<(Position, Shape)> {
-        let shape = shape.with_pointers(self.path.length).with(RESUME, self.log.resume.is_some());
-        let offset = self.log.resume.map_or(self.log.end.offset, |resume| resume.place);
-        let fits = offset.saturating_add(self.padded_length(shape)) <= self.layout.segment;
-        (fits && !self.log.closed).then_some((Position::new(self.log.end.sequence, offset), shape))
+impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// How the record looks where it goes now.
+    fn shape_here(&self, shape: Shape) -> Shape {
+        shape
+            .with(FIRST, if self.log.run == Run::No { shape.has(FIRST) } else { self.log.run == Run::Ready })
+            .with_pointers(self.path.length)
+            .with(RESUME, self.has_hole())
     }
 
-    /// Writes the optional fields; returns where the name goes.
-    fn layout_fields(&mut self, shape: Shape, client: u32, whole: u32) -> usize {
-        let from = shape.associated::<S>() + S::TAG;
-        let mut writer = Writer::new(self.buffer.get_mut(from..).unwrap_or_default());
-        if shape.has(RESUME) {
-            writer.put(&self.log.resume.map_or(0, |resume| resume.start).to_le_bytes());
-        }
-        if shape.has(CLIENT) {
-            writer.put(&client.to_le_bytes());
-        }
-        if shape.has(LONG) {
-            writer.put(&whole.to_le_bytes());
-        }
-        shape.name_at::<S>()
+    /// Whether the newest segment has room for the record.
+    fn fits(&self, shape: Shape) -> bool {
+        !self.log.closed && self.log.end.offset.saturating_add(self.padded_length(shape)) <= self.sizes().segment
     }
 
-    /// Moves the text of a loaded record to where the new shape has it.
-    fn move_text(&mut self, record: &Loaded, shape: Shape) {
-        let hole = |shape: Shape| 4 * usize::from(shape.has(RESUME));
-        let from = record.shape.associated::<S>() + S::TAG + hole(record.shape);
-        let to = shape.associated::<S>() + S::TAG + hole(shape);
-        let end = record.shape.length::<S>();
-        shift(self.buffer, from..end, to);
-        if shape.has(RESUME)
-            && let Some(resume) = self.log.resume
-            && let Some(place) = self.buffer.get_mut(to - 4..to)
-        {
-            place.copy_from_slice(&resume.start.to_le_bytes());
+    fn put_field(&mut self, flag: Flag, value: u32) {
+        let shape = self.record.shape;
+        if shape.has(flag) {
+            put_word(self.buffer, shape.field_at::<S>(flag), value);
         }
     }
 
-    /// Writes head, link and pointers, and seals the text. Returns how the tag begins.
-    fn seal(&mut self, at: Position, shape: Shape) -> u32 {
-        let before = self.log.resume.map_or(self.log.link, |resume| resume.link).to_le_bytes();
-        let mut writer = Writer::new(self.buffer);
-        writer.put(&shape.head());
-        writer.put(before.get(..S::LINK).unwrap_or_default());
-        for (level, head) in self.path.pointers() {
-            head.write::<S>(level, &mut writer);
+    /// Writes head, link, pointers and padding, and seals the text.
+    fn seal(&mut self) {
+        let shape = self.record.shape;
+        put_word(self.buffer, 0, shape.head());
+        if S::LINK > 0 {
+            put_word(self.buffer, HEAD, self.log.link);
         }
-        let Some(record) = self.buffer.get_mut(..shape.length::<S>()) else { return 0 };
-        let Some((associated, rest)) = record.split_at_mut_checked(shape.associated::<S>()) else {
-            return 0;
-        };
-        let Some((place, text)) = rest.split_at_mut_checked(S::TAG) else { return 0 };
-        let tag = self.suite.seal(Domain::Record, at, associated, text);
-        place.copy_from_slice(tag.get(..S::TAG).unwrap_or_default());
-        link_of(&tag)
+        let mut place = HEAD + S::LINK;
+        for pointer in self.path.pointers() {
+            pointer.write(self.buffer, place);
+            place += pointer_length::<S>();
+        }
+        let (length, padded) = (shape.length::<S>(), self.record_length() as usize);
+        if let Some(padding) = self.buffer.get_mut(length..padded) {
+            padding.fill(self.erased);
+        }
+        self.close_up(Domain::Record, place, length);
     }
 
-    /// The log ends behind the new record now.
-    fn appended(&mut self, at: Position, shape: Shape, link: u32) {
-        self.log.end = Position::new(at.sequence, at.offset + self.padded_length(shape));
-        self.log.link = link;
-        self.log.resume = None;
-        self.path.target = None;
+    /// The record in the buffer was programmed and read back: it counts, and the log ends behind it now.
+    fn appended(&mut self) {
+        self.log.end = self.after();
+        self.log.counted = self.log.end.offset;
+        self.log.link = self.record.link;
         self.log.declared = self.log.declaring;
-        if let Some(run) = &mut self.log.run {
-            run.begun = true;
+        if self.log.run == Run::Ready {
+            self.log.run = Run::Begun;
+        }
+        if self.record.class != Class::Mark {
+            self.count_new();
+            self.set_head();
         }
     }
 

@@ -13,67 +13,94 @@
 //!
 //! All numbers little-endian. Nothing here is secret; everything is covered by the tag. The magic, version, suite and
 //! store id stand in the clear at fixed places for ever, so that any release can say what it looks at.
+//!
+//! A header is never unpacked: it is read and written in place, by the offsets below.
 
-use super::{FORMAT_VERSION, Reader, Writer};
-use crate::layout::{Layout, Position};
-use crate::seal::{Domain, StoreId, Suite};
+use super::{FORMAT_VERSION, word};
+use crate::layout::Layout;
+use crate::seal::Suite;
 
-/// How every header begins.
-pub(crate) const MAGIC: [u8; 3] = *b"LKS";
-const FIXED: usize = 72;
+/// The first word: magic and version.
+pub(crate) const MAGIC: u32 = u32::from_le_bytes([b'L', b'K', b'S', FORMAT_VERSION]);
+/// The bits of the first word that are the same in all versions.
+pub(crate) const MAGIC_MASK: u32 = 0x00ff_ffff;
+/// Suite, unit and erased value, heads.
+pub(crate) const KIND: usize = 4;
+pub(crate) const ID: usize = 8;
+pub(crate) const SEQUENCE: usize = 16;
+pub(crate) const PREVIOUS: usize = 20;
+pub(crate) const OLDEST: usize = 24;
+pub(crate) const ERASES: usize = 28;
+pub(crate) const SEGMENT: usize = 32;
+const COUNTS: usize = 36;
+pub(crate) const PREVIOUS_END: usize = 56;
+pub(crate) const DIGEST: usize = 60;
+pub(crate) const PREVIOUS_LINK: usize = 68;
+/// Bytes before the tag.
+pub(crate) const FIXED: usize = 72;
+
 /// The digest of a header that was written when the heads were not those that a replay finds.
 pub(crate) const NO_DIGEST: u64 = 0;
-const IN_RUN: u32 = 1 << 31;
+/// In the word [`PREVIOUS_END`]: written in the middle of a run.
+pub(crate) const IN_RUN: u32 = 1 << 31;
 
 /// What is counted about the index, as of the last whole run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Bytes of all records in the index, without their pointers.
     pub(crate) live: u32,
-    /// Entries and chunks.
-    pub(crate) entries: u32,
-    /// Entries alone.
-    pub(crate) keys: u32,
-    /// Tombstones that the index still holds.
-    pub(crate) tombstones: u32,
-    /// Segments retired as bad.
-    pub(crate) bad: u32,
+    /// Records in the index by [`Class`].
+    pub(crate) of: [u32; 4],
 }
 
-/// What anybody can read of a header.
+/// What a record counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Preamble {
-    pub(crate) version: u8,
-    pub(crate) suite: u8,
-    pub(crate) id: StoreId,
+pub(crate) enum Class {
+    Key,
+    Chunk,
+    Tombstone,
+    /// An entry of the store's own: a retired segment.
+    System,
+    /// Not in the index.
+    Mark,
 }
 
-impl Preamble {
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader(bytes);
-        if reader.array()? != MAGIC {
-            return None;
-        }
-        let [version, suite, _, _, _] = reader.array()?;
-        Some(Self { version, suite, id: reader.array()? })
+impl Counts {
+    pub(crate) const ZERO: Self = Self { live: 0, of: [0; 4] };
+
+    /// All records.
+    pub(crate) fn records(&self) -> u32 {
+        self.of.iter().fold(0, |sum, count| sum.wrapping_add(*count))
     }
-}
 
-/// A header, unpacked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) id: StoreId,
-    pub(crate) heads: u16,
-    pub(crate) sequence: u32,
-    pub(crate) previous: u32,
-    pub(crate) oldest: u32,
-    pub(crate) erases: u32,
-    pub(crate) counts: Counts,
-    pub(crate) previous_end: u32,
-    pub(crate) in_run: bool,
-    pub(crate) digest: u64,
-    /// How the tag of the last record of the previous segment begins.
-    pub(crate) previous_link: u32,
+    pub(crate) const fn tombstones(&self) -> u32 {
+        self.of[Class::Tombstone as usize]
+    }
+
+    /// Segments retired as bad.
+    pub(crate) const fn bad(&self) -> u32 {
+        self.of[Class::System as usize]
+    }
+
+    /// Counts a record in (1) or out (-1). On a damaged store the counts may be off; they are only shown then, as
+    /// writes are refused, and stop at zero.
+    pub(crate) fn add(&mut self, class: Class, cost: u32, by: i32) {
+        if let Some(count) = self.of.get_mut(class as usize) {
+            *count = count.saturating_add_signed(by);
+            self.live = self.live.saturating_add_signed(cost.cast_signed().wrapping_mul(by));
+        }
+    }
+
+    pub(crate) fn read(header: &[u8]) -> Self {
+        let [live, entries, keys, tombstones, bad] = core::array::from_fn(|index| word(header, COUNTS + 4 * index));
+        Self { live, of: [keys, entries.saturating_sub(keys).saturating_sub(bad), tombstones, bad] }
+    }
+
+    /// As they stand in a header.
+    pub(crate) const fn words(&self) -> [u32; 5] {
+        let [keys, chunks, tombstones, bad] = self.of;
+        [self.live, keys.wrapping_add(chunks).wrapping_add(bad), keys, tombstones, bad]
+    }
 }
 
 /// Bytes of a header on flash, padded.
@@ -82,84 +109,7 @@ pub(crate) const fn header_length<S: Suite>(layout: &Layout) -> u32 {
     layout.padded((FIXED + S::TAG) as u32)
 }
 
-impl Header {
-    /// Writes and seals the header; `erased` fills the padding. Returns how its tag begins, or `None` when it did not fit.
-    pub(crate) fn write<S: Suite>(&self, suite: &S, layout: &Layout, erased: u8, buffer: &mut [u8]) -> Option<u32> {
-        buffer.fill(erased);
-        let mut writer = Writer::new(buffer);
-        let unit = u8::try_from(layout.unit.ilog2()).ok()?;
-        writer.put(&MAGIC);
-        writer.put(&[FORMAT_VERSION, S::ID, unit | erased & 0x80]);
-        writer.put(&self.heads.to_le_bytes());
-        writer.put(&self.id);
-        let run = if self.in_run { IN_RUN } else { 0 };
-        for word in [
-            self.sequence,
-            self.previous,
-            self.oldest,
-            self.erases,
-            layout.segment,
-            self.counts.live,
-            self.counts.entries,
-            self.counts.keys,
-            self.counts.tombstones,
-            self.counts.bad,
-            self.previous_end | run,
-        ] {
-            writer.put(&word.to_le_bytes());
-        }
-        writer.put(&self.digest.to_le_bytes());
-        writer.put(&self.previous_link.to_le_bytes());
-        let (fields, rest) = buffer.split_at_mut_checked(FIXED)?;
-        let tag = suite.seal(Domain::Header, Position::new(self.sequence, 0), fields, &mut []);
-        rest.get_mut(..S::TAG)?.copy_from_slice(tag.get(..S::TAG)?);
-        Some(link_of(&tag))
-    }
-
-    /// Unpacks a header and checks that this layout, this erased value and this suite wrote it.
-    pub(crate) fn parse<S: Suite>(layout: &Layout, erased: u8, bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader(bytes);
-        let preamble = Preamble::parse(bytes)?;
-        let _ = reader.take(5)?;
-        let unit = reader.array::<1>()?;
-        let known = preamble.version == FORMAT_VERSION
-            && preamble.suite == S::ID
-            && u32::from(unit[0]) == layout.unit.ilog2() | u32::from(erased & 0x80);
-        let heads = reader.u16()?;
-        let id = reader.array()?;
-        let mut words = [0; 11];
-        for word in &mut words {
-            *word = reader.u32()?;
-        }
-        let [sequence, previous, oldest, erases, segment, live, entries, keys, tombstones, bad, end] = words;
-        let digest = reader.u64()?;
-        let previous_link = reader.u32()?;
-        let header = Self {
-            id,
-            heads,
-            sequence,
-            previous,
-            oldest,
-            erases,
-            counts: Counts { live, entries, keys, tombstones, bad },
-            previous_end: end & !IN_RUN,
-            in_run: end & IN_RUN != 0,
-            digest,
-            previous_link,
-        };
-        (known && segment == layout.segment).then_some(header)
-    }
-
-    /// Whether the tag in `bytes` (what [`Header::parse`] was given) fits, and how it begins.
-    pub(crate) fn verify<S: Suite>(&self, suite: &S, bytes: &[u8]) -> Option<u32> {
-        let fields = bytes.get(..FIXED)?;
-        let tag = bytes.get(FIXED..FIXED + S::TAG)?;
-        let at = Position::new(self.sequence, 0);
-        suite.unseal(Domain::Header, at, fields, &mut [], tag).then(|| link_of(tag))
-    }
-}
-
-/// How a tag begins: enough to tie records together.
-pub(crate) fn link_of(tag: &[u8]) -> u32 {
-    tag.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+/// The word [`KIND`], without heads.
+pub(crate) const fn kind<S: Suite>(layout: &Layout, erased: u8) -> u32 {
+    (S::ID as u32) | (layout.unit.ilog2() | (erased & 0x80) as u32) << 8
 }

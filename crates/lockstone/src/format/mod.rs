@@ -1,7 +1,8 @@
 //! The format on flash: every bit is declared in this folder, once. docs/spec/format.md draws it.
 //!
-//! Pure functions from bytes to values and back; they read no flash and know no key. Whatever the bytes, a parser here
-//! returns a value or `None`: it never panics and never promises more bytes than it was given.
+//! Pure functions from bytes to values and back; they read no flash and know no key. Whatever the bytes, nothing here
+//! panics or believes a length that was not checked: a number behind the end reads as 0, and a field that does not fit
+//! is not written.
 
 pub(crate) mod header;
 pub(crate) mod pointer;
@@ -10,51 +11,25 @@ pub(crate) mod record;
 /// Version of the format that this crate writes and reads.
 pub const FORMAT_VERSION: u8 = 1;
 
-/// Writes fields one behind the other; a field that doesn't fit is dropped (lengths are checked before).
-pub(crate) struct Writer<'a> {
-    buffer: &'a mut [u8],
-    used: usize,
+/// The number at a place; 0 behind the end.
+pub(crate) fn word(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
-impl<'a> Writer<'a> {
-    pub(crate) fn new(buffer: &'a mut [u8]) -> Self {
-        Self { buffer, used: 0 }
-    }
+/// Writes a number, if it fits.
+pub(crate) fn put_word(bytes: &mut [u8], at: usize, word: u32) {
+    put(bytes, at, &word.to_le_bytes());
+}
 
-    pub(crate) fn put(&mut self, bytes: &[u8]) {
-        let end = self.used.saturating_add(bytes.len());
-        if let Some(place) = self.buffer.get_mut(self.used..end) {
-            place.copy_from_slice(bytes);
-        }
-        self.used = end;
+/// Writes bytes, if they fit.
+pub(crate) fn put(bytes: &mut [u8], at: usize, from: &[u8]) {
+    if let Some(place) = bytes.get_mut(at..).and_then(|rest| rest.get_mut(..from.len())) {
+        place.copy_from_slice(from);
     }
 }
 
-/// Reads fields one behind the other.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Reader<'a> {
-    pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    pub(crate) fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    pub(crate) fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    pub(crate) fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
+/// The low half.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+pub(crate) const fn low_word(long: u64) -> u32 {
+    long as u32
 }

@@ -7,17 +7,16 @@
 //! then         check: the first bytes of the tag of the record pointed to (4 sealed, 2 plain)
 //! ```
 //!
-//! Heads in RAM hold the same without a level. A reference names a physical place; the life of the segment that it
-//! means follows from the newest sequence number, and the tag of the record is bound to both.
+//! Heads in RAM are the same, at level 0. A reference names a physical place; the life of the segment that it means
+//! follows from the newest sequence number, and the tag of the record is bound to both. At place 0 stands a header,
+//! never a record, so a reference is never 0.
 
-use super::{Reader, Writer};
-use crate::layout::{Layout, Position};
+use super::{put_word, word};
+use crate::layout::{Layout, Position, REFERENCE_BITS};
 use crate::seal::Suite;
 
-/// Bits of a reference.
-const REFERENCE_BITS: u32 = 26;
 const REFERENCE_MASK: u32 = (1 << REFERENCE_BITS) - 1;
-/// In RAM: this is a reference, not nothing.
+/// In the digest of all heads: this is a reference, not nothing.
 const PRESENT: u32 = 1 << 31;
 
 /// Bytes of one pointer on flash.
@@ -25,83 +24,82 @@ pub(crate) const fn pointer_length<S: Suite>() -> usize {
     4 + S::CHECK
 }
 
-/// A record as others see it: where it is, about how long, and how its tag begins.
+/// A record as others see it: where it is, about how long, how its tag begins, and at which level it branches off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub(crate) struct Pointer {
     word: u32,
     check: u32,
 }
 
-impl Head {
+// What takes a layout is always inlined, as the small functions of the layout are.
+impl Pointer {
     /// Points nowhere.
     pub(crate) const EMPTY: Self = Self { word: 0, check: 0 };
 
-    /// Points to a record of `length` bytes (padded) at `at`.
+    /// Points to a record of `length` bytes (padded) at `at`, from a head.
+    #[inline(always)]
     pub(crate) fn new<S: Suite>(layout: &Layout, at: Position, length: u32, link: u32) -> Self {
         let place = layout.address(at) / layout.unit;
-        let hint = match hint_step(layout) {
-            Some(step) => (length / layout.unit).div_ceil(step) << place_bits(layout),
-            None => 0,
+        let hint = match layout.hint_step {
+            0 => 0,
+            step => (length / layout.unit).div_ceil(step) << layout.place_bits,
         };
-        Self { word: (place | hint) & REFERENCE_MASK | PRESENT, check: check_of::<S>(link) }
+        Self { word: (place | hint) & REFERENCE_MASK, check: link & check_mask::<S>() }
     }
 
-    pub(crate) fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.word == 0
     }
 
-    /// Whether a record whose tag begins so is the one meant.
-    pub(crate) fn fits<S: Suite>(self, link: u32) -> bool {
-        self.check == check_of::<S>(link)
+    pub(crate) const fn level(self) -> u32 {
+        self.word >> REFERENCE_BITS
     }
 
-    /// Where the record is, given the newest sequence number; `None` for a place that was never written.
-    pub(crate) fn position(self, layout: &Layout, newest: u32) -> Option<Position> {
-        let place = self.word & ((1 << place_bits(layout)) - 1);
+    pub(crate) const fn at_level(self, level: u32) -> Self {
+        Self { word: self.word & REFERENCE_MASK | level << REFERENCE_BITS, check: self.check }
+    }
+
+    /// Whether a record whose tag begins so is the one meant.
+    pub(crate) const fn fits<S: Suite>(self, link: u32) -> bool {
+        self.check == link & check_mask::<S>()
+    }
+
+    /// Where the record is, given the newest sequence number. For a place that was never written the answer is a
+    /// place where nothing verifies.
+    #[inline(always)]
+    pub(crate) fn position(self, layout: &Layout, newest: u32) -> Position {
+        let place = self.word & ((1 << layout.place_bits) - 1);
         let per_segment = layout.segment / layout.unit;
         let (physical, offset) = (place / per_segment, place % per_segment * layout.unit);
-        let back = (layout.physical(newest) + layout.segments).checked_sub(physical)? % layout.segments;
-        Some(Position::new(newest.checked_sub(back)?, offset))
+        let back = (layout.physical(newest) + layout.segments).wrapping_sub(physical) % layout.segments;
+        Position::new(newest.wrapping_sub(back), offset)
     }
 
-    /// Bytes to read for the whole record: enough, if there is a hint at all.
-    pub(crate) fn length_hint(self, layout: &Layout) -> Option<u32> {
-        let step = hint_step(layout)?;
-        Some(((self.word & REFERENCE_MASK) >> place_bits(layout)) * step * layout.unit)
+    /// Bytes to read for the whole record: enough, or 0 when the pointer does not say.
+    #[inline(always)]
+    pub(crate) fn length_hint(self, layout: &Layout) -> u32 {
+        ((self.word & REFERENCE_MASK) >> layout.place_bits) * layout.hint_step * layout.unit
     }
 
-    pub(crate) fn write<S: Suite>(self, level: u8, writer: &mut Writer<'_>) {
-        writer.put(&(self.word & REFERENCE_MASK | u32::from(level) << REFERENCE_BITS).to_le_bytes());
-        writer.put(self.check.to_le_bytes().get(..S::CHECK).unwrap_or_default());
+    /// Writes the pointer. Behind a short check lie two bytes more, which what comes next overwrites.
+    pub(crate) fn write(self, bytes: &mut [u8], at: usize) {
+        put_word(bytes, at, self.word);
+        put_word(bytes, at + 4, self.check);
     }
 
-    pub(crate) fn read<S: Suite>(reader: &mut Reader<'_>) -> Option<(u8, Self)> {
-        let word = reader.u32()?;
-        let mut check = [0; 4];
-        check.iter_mut().zip(reader.take(S::CHECK)?).for_each(|(to, from)| *to = *from);
-        let level = u8::try_from(word >> REFERENCE_BITS).ok()?;
-        Some((level, Self { word: word & REFERENCE_MASK | PRESENT, check: u32::from_le_bytes(check) }))
+    pub(crate) fn read<S: Suite>(bytes: &[u8], at: usize) -> Self {
+        Self { word: word(bytes, at), check: word(bytes, at + 4) & check_mask::<S>() }
     }
 
     /// For the digest of all heads.
     pub(crate) fn as_u64(self) -> u64 {
-        u64::from(self.word) << 32 | u64::from(self.check)
+        if self.is_empty() { 0 } else { u64::from(self.word | PRESENT) << 32 | u64::from(self.check) }
     }
 }
 
 /// The part of a link that pointers keep.
-const fn check_of<S: Suite>(link: u32) -> u32 {
-    if S::CHECK == 2 { link & 0xffff } else { link }
-}
-
-fn place_bits(layout: &Layout) -> u32 {
-    (layout.places() - 1).checked_ilog2().map_or(0, |bits| bits + 1)
-}
-
-/// Units per step of the length hint; `None` when no bit remains for one.
-fn hint_step(layout: &Layout) -> Option<u32> {
-    let steps = (1 << (REFERENCE_BITS - place_bits(layout))) - 1;
-    if steps == 0 { None } else { Some((layout.record_max / layout.unit).div_ceil(steps)) }
+const fn check_mask<S: Suite>() -> u32 {
+    if S::CHECK == 2 { 0xffff } else { u32::MAX }
 }
 
 #[cfg(test)]
@@ -115,12 +113,14 @@ mod tests {
             let newest = 3 * layout.segments + 5;
             for sequence in newest + 1 - layout.segments..=newest {
                 let at = Position::new(sequence, layout.segment - 2 * layout.unit);
-                let head = Head::new::<crate::seal::Plain>(&layout, at, layout.record_max, 0x0707_0707);
-                assert_eq!(head.position(&layout, newest), Some(at));
-                assert!(head.length_hint(&layout).is_none_or(|hint| hint >= layout.record_max));
-                let mut bytes = [0; 6];
-                head.write::<crate::seal::Plain>(63, &mut Writer::new(&mut bytes));
-                assert_eq!(Head::read::<crate::seal::Plain>(&mut Reader(&bytes)), Some((63, head)));
+                let head = Pointer::new::<crate::seal::Plain>(&layout, at, layout.record_max, 0x0707_0707);
+                assert_eq!(head.position(&layout, newest), at);
+                let hint = head.length_hint(&layout);
+                assert!(hint == 0 || hint >= layout.record_max);
+                let mut bytes = [0; 8];
+                head.at_level(63).write(&mut bytes, 0);
+                let read = Pointer::read::<crate::seal::Plain>(&bytes, 0);
+                assert_eq!((read.level(), read.at_level(0)), (63, head));
             }
         }
     }
