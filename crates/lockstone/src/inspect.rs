@@ -10,7 +10,7 @@
 //! ask. Parsers here take any bytes and never panic. Tested by `lockstone inspect` on thousands of mutated images.
 
 use crate::format::header::{
-    Class, Counts, ERASES, FIXED, ID, IN_RUN, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
+    Counts, ERASES, FIXED, ID, IN_RUN, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
 };
 use crate::format::record::{CLIENT, FIRST, HEAD, Kind, LONG, MARK_CLOSE, MARK_COMMIT, MARK_OPEN, MORE, RESUME, Shape};
 use crate::format::word;

@@ -41,6 +41,7 @@ impl Xof {
 
     #[inline(never)]
     fn absorb(&mut self, bytes: &[u8]) {
+        let bytes = if cfg!(target_pointer_width = "64") { self.absorb_words(bytes) } else { bytes };
         for byte in bytes {
             self.state[0] ^= u64::from(*byte) << (8 * self.filled);
             self.filled += 1;
@@ -48,6 +49,19 @@ impl Xof {
                 self.next_block();
             }
         }
+    }
+
+    /// Absorbs whole words where speed matters more than size; returns the rest.
+    fn absorb_words<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        if self.filled > 0 {
+            return bytes;
+        }
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.state[0] ^= u64::from_le_bytes(*word);
+            self.next_block();
+        }
+        rest
     }
 
     /// Ends the input.
