@@ -21,7 +21,12 @@ impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Memory<HEAD
     /// Fresh memory; can live in a `static`.
     #[must_use]
     pub const fn new() -> Self {
-        Self { heads: [Pointer::EMPTY; HEADS], buffer: [0; BUFFER], used: [0; SEGMENTS], path: [Pointer::EMPTY; POINTERS_MAX] }
+        Self {
+            heads: [Pointer::EMPTY; HEADS],
+            buffer: [0; BUFFER],
+            used: [0; SEGMENTS],
+            path: [Pointer::EMPTY; POINTERS_MAX],
+        }
     }
 }
 

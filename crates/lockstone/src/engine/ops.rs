@@ -9,8 +9,8 @@ use super::write::Draft;
 use super::{CHUNK_SPACE, NOWHERE, NorFlash, Run, Store, one_source, space_of};
 use crate::error::Error;
 use crate::format::header::Class;
-use crate::format::{put, put_word};
 use crate::format::record::{CLIENT, Kind, LONG, MARK_CLOSE, MORE, Shape};
+use crate::format::{put, put_word};
 use crate::key::{Key, SYSTEM};
 use crate::layout::POINTERS_MAX;
 use crate::seal::Suite;
@@ -156,8 +156,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if !self.path.found || self.record.class == Class::Tombstone {
             return Ok(None);
         }
-        let same =
-            self.record.class == Class::Key && self.name() == key.name && self.field(CLIENT) == key.client;
+        let same = self.record.class == Class::Key && self.name() == key.name && self.field(CLIENT) == key.client;
         if !same {
             return if to_replace { Err(Error::Collision) } else { Ok(None) };
         }

@@ -14,7 +14,7 @@
 //! Invariant: a scan moves forward with every step and ends after at most one step for each unit of the segment.
 
 use super::{NOWHERE, NorFlash, Store, one_source};
-use crate::format::header::{PREVIOUS, PREVIOUS_END, PREVIOUS_LINK, IN_RUN};
+use crate::format::header::{IN_RUN, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK};
 use crate::format::record::RESUME;
 use crate::layout::Position;
 use crate::seal::Suite;
@@ -60,8 +60,7 @@ pub(super) enum Step {
 
 impl Scan {
     /// In no segment.
-    pub(super) const NOWHERE: Self =
-        Self { sequence: 0, end: 0, end_link: 0, trail: [Boundary::NONE; 3], undone: 0 };
+    pub(super) const NOWHERE: Self = Self { sequence: 0, end: 0, end_link: 0, trail: [Boundary::NONE; 3], undone: 0 };
 
     pub(super) fn is_nowhere(&self) -> bool {
         self.end == 0

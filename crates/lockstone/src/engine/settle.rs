@@ -50,8 +50,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let mut tries = 0;
         while self.has_hole() {
             let copy = self.log.copy;
-            let written =
-                if copy == NOWHERE { self.write_opening().await } else { self.write_again(copy).await };
+            let written = if copy == NOWHERE { self.write_opening().await } else { self.write_again(copy).await };
             match written {
                 Ok(()) => self.log.settled = true,
                 Err(Error::Damaged) if copy != NOWHERE && tries < TRIES => {
