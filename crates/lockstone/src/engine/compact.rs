@@ -170,6 +170,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// What [`need`](Self::need) may reach.
+    #[inline(never)]
     pub(super) fn capacity(&self) -> u32 {
         let reserve = 1 + self.kept_free() + self.log.counts.bad();
         self.sizes().segments.saturating_sub(reserve).saturating_mul(self.segment_yield())

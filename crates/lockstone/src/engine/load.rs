@@ -31,7 +31,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Reads the head of whatever lies at `at`, unverified, with the bytes up to `first`.
-    pub(super) async fn peek(&mut self, at: Position, first: u32) -> bool {
+    async fn peek(&mut self, at: Position, first: u32) -> bool {
         self.record.at = at;
         let room = self.sizes().segment.saturating_sub(at.offset);
         if !self.fetch(0, first.min(room)).await {
@@ -39,20 +39,6 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         }
         self.record.shape = Shape::of_head(self.word(0));
         self.record.shape.is_sound() && self.record_length() <= room
-    }
-
-    /// Reads the head of whatever lies at `at` and how its tag begins, unverified; false when it is not linked to what
-    /// comes before it.
-    pub(super) async fn peek_linked(&mut self, at: Position, before: u32) -> bool {
-        let layout = self.sizes();
-        if !self.peek(at, layout.unit).await {
-            return false;
-        }
-        let tag_at = self.record.shape.associated::<S>();
-        let read = layout.padded(length_u32(tag_at + 4)).min(self.record_length());
-        let good = self.fetch(layout.unit, read).await && before != 0 && self.is_linked(before);
-        self.record.link = self.word(tag_at);
-        good
     }
 
     /// Reads bytes `from..to` of what lies at the record's place to the same place in the buffer.

@@ -20,7 +20,7 @@ use crate::format::header::{
     Class, Counts, DIGEST, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
 };
 use crate::format::pointer::Pointer;
-use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE, RESUME, Shape};
+use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE, Shape};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, UNKNOWN};
 use crate::report::{Cursor, Report};
@@ -219,7 +219,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     async fn survey<K: RootKey>(&mut self, root: &K) -> Result<(), OpenError<F::Error>> {
         let mut blank = true;
         let mut found = None;
-        let mut newest: Option<(u32, StoreId, [u8; 4])> = None;
+        // One more than the newest good sequence number; 0: none.
+        let mut newest = 0;
+        let mut formatted = 0;
         for physical in 0..self.sizes().segments {
             let length = self.header_length();
             self.record.at = Position::new(physical, 0);
@@ -231,22 +233,26 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             }
             found = found.or(Some((magic.to_le_bytes()[3], kind.to_le_bytes()[0])));
             let sequence = self.word(SEQUENCE);
-            if newest.is_some_and(|(best, ..)| best >= sequence) || self.physical(sequence) != physical {
+            if sequence < newest || self.physical(sequence) != physical {
                 continue;
             }
             let id = self.long(ID).to_le_bytes();
-            self.suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
+            let suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
+            let before = core::mem::replace(&mut self.suite, suite);
             if self.is_header() {
-                newest = Some((sequence, id, kind.to_le_bytes()));
+                newest = sequence.saturating_add(1);
+                formatted = kind >> 16;
+                self.id = id;
+            } else {
+                self.suite = before;
             }
         }
-        let Some((_, id, [_, _, low, high])) = newest else { return Err(not_mountable::<S, F::Error>(found, blank)) };
-        let formatted = u16::from_le_bytes([low, high]);
-        if usize::from(formatted) != self.heads.len() {
-            return Err(OpenError::Heads { formatted });
+        if newest == 0 {
+            return Err(not_mountable::<S, F::Error>(found, blank));
         }
-        self.id = id;
-        self.suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
+        if formatted as usize != self.heads.len() {
+            return Err(OpenError::Heads { formatted: u16::try_from(formatted).unwrap_or_default() });
+        }
         Ok(())
     }
 
@@ -257,6 +263,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     pub(super) async fn mount_log(&mut self) -> Result<(), Unmountable> {
         for _ in 0..TRIES {
             if self.mount_once().await? {
+                if self.log.incomplete {
+                    self.count_all().await;
+                }
                 self.scan = Scan::NOWHERE;
                 self.log.void = NOWHERE;
                 self.log.settled = true;
@@ -266,7 +275,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         Err(Unmountable::Damaged)
     }
 
-    /// One try; false: another record is void.
+    /// One try; false: another record is void. Not inlined: what comes after it needs the stack itself.
+    #[inline(never)]
     async fn mount_once(&mut self) -> Result<bool, Unmountable> {
         self.heads.fill(Pointer::EMPTY);
         self.used.fill(UNKNOWN);
@@ -411,9 +421,6 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
         self.find_resume_place(&replay).await;
         let _ = self.clear_heads_before(self.log.tail, false).await;
-        if self.log.incomplete {
-            self.count_all().await;
-        }
         true
     }
 
@@ -431,7 +438,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                 self.next_bucket(&mut cursor);
             }
         }
-        self.log.counts.of[Class::System as usize] = self.log.counts.bad().max(bad);
+        let missing = bad.saturating_sub(self.log.counts.bad());
+        self.log.counts.add_bad(missing);
     }
 
     /// The segment after this one; one whose header is lost is known from the header after it.
@@ -466,6 +474,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
     }
 
+    /// Takes the record in the buffer into the index, unless its run never ended.
     async fn replay_record(&mut self, replay: &mut Replay) {
         let record = self.record;
         let (first, more) = (record.shape.has(FIRST), record.shape.has(MORE));
@@ -515,42 +524,16 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         replay.last = Last { at: record.at, counts: in_index || commit, decides, closing, more };
     }
 
-    /// Whether the run whose first record was just passed was written to its end.
-    ///
-    /// Where records are linked, looks at heads and links alone until a head says that it is the end, and verifies
-    /// that record and what follows it. A chain of links that leads to a good record is the one that was written: what
-    /// a cut left in a hole has no successor. What lies between is verified when the replay comes to it.
+    /// Whether the run whose first record was just passed was written to its end: reads on over holes and segments, and
+    /// comes back.
     async fn run_ends(&mut self) -> bool {
         let scan = self.scan;
-        let ends = (S::LINK > 0 && self.run_ends_by_links().await) || self.run_ends_by_scan().await;
+        let ends = self.find_run_end().await;
         self.scan = scan;
         ends
     }
 
-    async fn run_ends_by_links(&mut self) -> bool {
-        let Scan { trail: [here, ..], end, .. } = self.scan;
-        let mut at = self.scan.at();
-        let mut before = here.link;
-        while at.offset < end && at != self.log.void {
-            if !self.peek_linked(at, before).await || self.record.shape.has(FIRST) || self.record.shape.has(RESUME) {
-                return false;
-            }
-            let next = self.after();
-            if !self.record.shape.has(MORE) {
-                let good = self.load(at, 0).await;
-                let link = self.record.link;
-                let followed = self.load(next, 0).await && self.is_linked(link);
-                let ends_here = self.scan.end == next.offset && !self.is_open_ended();
-                return good && (followed || ends_here);
-            }
-            before = self.record.link;
-            at = next;
-        }
-        false
-    }
-
-    /// The same by reading everything, over holes and segments.
-    async fn run_ends_by_scan(&mut self) -> bool {
+    async fn find_run_end(&mut self) -> bool {
         let mut ended = false;
         loop {
             match self.step().await {
@@ -563,7 +546,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                 }
                 Step::Damaged if ended => return true,
                 Step::Damaged => {}
-                Step::End if ended || self.scan.at().sequence >= self.log.end.sequence => return ended,
+                Step::End if ended || self.is_open_ended() => return ended,
                 Step::End => {
                     let next = self.next_segment(self.scan.at().sequence).await;
                     self.enter(next.unwrap_or(self.log.end.sequence)).await;

@@ -2,7 +2,7 @@
 
 use super::{NorFlash, Store, one_source};
 use crate::error::Error;
-use crate::format::header::{Class, ERASES};
+use crate::format::header::ERASES;
 use crate::report::Stats;
 use crate::seal::Suite;
 
@@ -17,7 +17,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let counts = self.log.counts;
         let (newest, oldest) = (self.log.end.sequence, self.log.tail);
         let mut stats = Stats {
-            keys: counts.of[Class::Key as usize],
+            keys: counts.keys(),
             used_bytes: self.needed(),
             capacity_bytes: self.capacity(),
             segments: self.layout.segments,

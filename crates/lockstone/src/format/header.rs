@@ -73,13 +73,28 @@ impl Counts {
         self.of.iter().fold(0, |sum, count| sum.wrapping_add(*count))
     }
 
+    /// Entries of clients.
+    pub(crate) const fn keys(&self) -> u32 {
+        let [keys, ..] = self.of;
+        keys
+    }
+
+    /// Tombstones that the index still holds.
     pub(crate) const fn tombstones(&self) -> u32 {
-        self.of[Class::Tombstone as usize]
+        let [_, _, tombstones, _] = self.of;
+        tombstones
     }
 
     /// Segments retired as bad.
     pub(crate) const fn bad(&self) -> u32 {
-        self.of[Class::System as usize]
+        let [.., bad] = self.of;
+        bad
+    }
+
+    /// Segments are known to be bad whose entries were not found.
+    pub(crate) const fn add_bad(&mut self, more: u32) {
+        let [.., bad] = &mut self.of;
+        *bad = bad.saturating_add(more);
     }
 
     /// Counts a record in (1) or out (-1). On a damaged store the counts may be off; they are only shown then, as

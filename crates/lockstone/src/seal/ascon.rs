@@ -12,8 +12,8 @@
 //! mode. Every label is 8 bytes and every input says its own lengths at the front, so no two inputs of different
 //! meaning are equal. The 32-byte store key is absorbed once and the state kept.
 //!
-//! The permutation comes from the crate `ascon`; the sponge around it is here, because it is a fifth of the size of a
-//! general one. It is compared with the crate `ascon-xof128` on every length, and with the vectors of the standard.
+//! The permutation comes from the crate `ascon`; the sponge around it is here, because it is a fraction of the size of a
+//! general one. It is compared with the crate `ascon-xof128` on many lengths, and with a vector of the standard.
 
 use ascon::permute12;
 use subtle::ConstantTimeEq;
@@ -300,7 +300,8 @@ mod tests {
 
     #[test]
     fn the_sponge_is_that_of_another_implementation() {
-        let input: [u8; 100] = core::array::from_fn(|index| index as u8 ^ 0xa5);
+        let mut input = [0xa5; 100];
+        (0..).zip(&mut input).for_each(|(index, byte): (u8, &mut u8)| *byte ^= index);
         for length in 0..input.len() {
             let mut theirs = AsconXof128::default();
             theirs.update(&input[..length]);
