@@ -73,6 +73,9 @@ extern crate std;
 
 mod error;
 mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod layout;
 mod memory;

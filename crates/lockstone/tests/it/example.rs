@@ -5,7 +5,7 @@ use std::fmt::Write;
 use lockstone::{Memory, Part, Plain, Store, trust::NoKey};
 use lockstone_sim::SimFlash;
 
-use crate::world::Fixed;
+use lockstone_torture::Fixed;
 
 /// The first segment of a store that was formatted and then given one key.
 fn dump() -> String {

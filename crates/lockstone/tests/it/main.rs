@@ -10,4 +10,3 @@ mod forgotten;
 mod hostile;
 mod interface;
 mod random;
-mod world;

@@ -1,0 +1,80 @@
+//! `parsers`: bytes of the flash before any tag was verified. What parses says its own length and writes itself again.
+//!
+//! ```text
+//! which parser and suite | geometry | the bytes
+//! ```
+
+use lockstone::seal::Suite;
+use lockstone::{Ascon, Layout, Plain, fuzzing};
+use lockstone_sim::geometry::GEOMETRIES;
+
+use super::bytes::Bytes;
+use crate::replay::Image;
+use crate::tale::Tale;
+use crate::world::root;
+
+/// Bytes of a header before its tag.
+const HEADER: usize = 72;
+
+pub(super) fn run(input: &[u8], tale: &Tale, _: &mut Option<Image>) -> Result<(), String> {
+    let mut bytes = Bytes(input);
+    let which = bytes.byte();
+    let geometry = &GEOMETRIES[bytes.below(GEOMETRIES.len())];
+    let layout = Layout::of(geometry.read, geometry.write, geometry.erase, geometry.capacity);
+    let layout = layout.map_err(|error| error.reason().to_owned())?;
+    if which & 1 == 0 {
+        parse::<Ascon>(which >> 1, &layout, geometry.erased, bytes, tale)
+    } else {
+        parse::<Plain>(which >> 1, &layout, geometry.erased, bytes, tale)
+    }
+}
+
+fn parse<S: Suite>(which: u8, layout: &Layout, erased: u8, bytes: Bytes<'_>, tale: &Tale) -> Result<(), String> {
+    match which % 3 {
+        0 => record::<S>(bytes, tale),
+        1 => header::<S>(layout, erased, bytes, tale),
+        _ => pointer::<S>(layout, bytes, tale),
+    }
+}
+
+fn record<S: Suite>(mut bytes: Bytes<'_>, tale: &Tale) -> Result<(), String> {
+    let head = [bytes.byte(), bytes.byte(), bytes.byte(), bytes.byte()];
+    let parsed = fuzzing::record::<S>(head);
+    tale.note(|| format!("record head, {}: {parsed:?}", S::NAME));
+    let Some((again, [text, name, length])) = parsed else { return Ok(()) };
+    agree(again == head, "a record head does not write itself again")?;
+    agree(text <= name && name <= length, "the parts of a record are out of order")?;
+    agree(length < 1 << 12, "a record is longer than its head can say")
+}
+
+fn header<S: Suite>(layout: &Layout, erased: u8, bytes: Bytes<'_>, tale: &Tale) -> Result<(), String> {
+    let suite = S::open(&root(), b"whatever").map_err(|_| "the root key refused")?;
+    let mut out = [0; HEADER + 16];
+    let out = &mut out[..HEADER + S::TAG];
+    let parsed = fuzzing::header(&suite, layout, erased, bytes.0, out);
+    tale.note(|| format!("header, {}: tag fits {parsed:?}", S::NAME));
+    let Some(fits) = parsed else { return Ok(()) };
+    agree(out[..HEADER] == bytes.0[..HEADER], "a header does not write itself again")?;
+    let tag = bytes.0.get(HEADER..HEADER + S::TAG);
+    agree(fits == (tag == Some(&out[HEADER..])), "a tag fits that is none, or the contrary")
+}
+
+fn pointer<S: Suite>(layout: &Layout, mut bytes: Bytes<'_>, tale: &Tale) -> Result<(), String> {
+    // As large as a store can count in its whole life.
+    let newest = (bytes.word() as u32) << 15 | bytes.word() as u32 >> 1;
+    let mut out = [0; 8];
+    let parsed = fuzzing::pointer::<S>(layout, newest, bytes.0, &mut out);
+    tale.note(|| format!("pointer, {}, newest segment {newest}: {parsed:?}", S::NAME));
+    let Some((level, place, _)) = parsed else { return Ok(()) };
+    agree(level < 64, "a level is no bit of a hash")?;
+    let length = 4 + S::CHECK;
+    agree(out[..length] == bytes.0[..length], "a pointer does not write itself again")?;
+    place.map_or(Ok(()), |at| {
+        let in_log = at.sequence <= newest && newest - at.sequence < layout.segments;
+        agree(in_log && at.offset < layout.segment, "a pointer leads out of the part")
+    })
+}
+
+fn agree(good: bool, otherwise: &str) -> Result<(), String> {
+    if good { Ok(()) } else { Err(otherwise.to_owned()) }
+}
