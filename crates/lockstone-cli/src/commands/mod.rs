@@ -4,6 +4,7 @@ mod check;
 mod get;
 mod list;
 mod put;
+mod replay;
 mod stats;
 
 use std::ffi::OsStr;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Check(args) => check::check(args),
         Command::Stats(args) => stats::stats(args),
         Command::Demo(args) => demo::demo(args),
+        Command::Replay(args) => replay::replay(args),
     }
 }
 

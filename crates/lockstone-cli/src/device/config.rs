@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use lockstone::{Layout, Part};
 use serde::{Deserialize, Serialize};
 
-use super::HEADS;
+use super::{FEW_HEADS, HEADS};
 use crate::exit::{Exit, Failure};
 
 const VERSION: u32 = 1;
@@ -64,13 +64,18 @@ impl Geometry {
 pub(crate) struct Config {
     format: u32,
     pub(crate) suite: Suite,
-    heads: usize,
+    pub(super) heads: usize,
     pub(crate) geometry: Geometry,
 }
 
 impl Config {
     pub(crate) const fn new(suite: Suite, geometry: Geometry) -> Self {
-        Self { format: VERSION, suite, heads: HEADS, geometry }
+        Self::with_heads(suite, geometry, HEADS)
+    }
+
+    /// The same for a store that was formatted elsewhere.
+    pub(crate) const fn with_heads(suite: Suite, geometry: Geometry, heads: usize) -> Self {
+        Self { format: VERSION, suite, heads, geometry }
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
@@ -82,8 +87,11 @@ impl Config {
         if config.format != VERSION {
             return Err(damaged(&format!("is of format {}, this program knows {VERSION}", config.format)));
         }
-        if config.heads != HEADS {
-            return Err(damaged(&format!("says {} bucket heads, this program knows {HEADS}", config.heads)));
+        if ![HEADS, FEW_HEADS].contains(&config.heads) {
+            return Err(damaged(&format!(
+                "says {} bucket heads, this program knows {HEADS} and {FEW_HEADS}",
+                config.heads
+            )));
         }
         config.geometry.check().map_err(|reason| damaged(&format!("describes no possible flash: {reason}")))?;
         Ok(config)
@@ -134,7 +142,7 @@ mod tests {
         expect_test::expect![[r#"
             device.toml is of format 2, this program knows 1
             device.toml can't be read: unknown variant `rot13`, expected `ascon` or `plain`
-            device.toml says 7 bucket heads, this program knows 1024
+            device.toml says 7 bucket heads, this program knows 1024 and 16
             device.toml describes no possible flash: the program unit must be a power of two from 1 to 512 bytes
             device.toml describes no possible flash: the flash must be a whole number of erase blocks
             device.toml can't be read: unknown field `volume`, expected one of `flash`, `block`, `write`

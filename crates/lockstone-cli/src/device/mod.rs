@@ -32,6 +32,9 @@ use crate::file_flash::FileFlash;
 /// Bucket heads of every device made here; part of what a store is formatted with.
 pub(crate) const HEADS: usize = 1024;
 
+/// Bucket heads of the stores that are played with, which `lockstone replay` keeps.
+pub(crate) const FEW_HEADS: usize = lockstone_torture::HEADS;
+
 /// RAM of a mounted store: room for the longest record of any geometry, and a byte a segment up to 32 MiB of 4 KiB.
 pub(crate) type Ram = Memory<HEADS, 2048, 8192>;
 

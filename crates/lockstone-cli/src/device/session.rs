@@ -1,8 +1,8 @@
 //! A mounted store of either suite.
 
-use lockstone::{Ascon, Cursor, Error, Key, Plain, Report, SoftRootKey, Stats, Store};
+use lockstone::{Ascon, Cursor, Error, Key, Memory, Part, Plain, Report, SoftRootKey, Stats, Store};
 
-use super::{Config, Purpose, Ram, Suite};
+use super::{Config, FEW_HEADS, Purpose, Ram, Suite};
 use crate::exit::Failure;
 use crate::file_flash::{FileFlash, FlashError};
 
@@ -34,7 +34,23 @@ impl<'m> Session<'m> {
         memory: &'m mut Ram,
     ) -> core::result::Result<Self, Failure> {
         let part = config.geometry.part();
-        Ok(match (config.suite, purpose) {
+        if config.heads == FEW_HEADS {
+            // Never given back: one store is mounted in the life of a process.
+            let memory = Box::leak(Box::new(Memory::<FEW_HEADS, 2048, 8192>::new()));
+            return Self::mount_in(flash, config.suite, part, root, purpose, memory);
+        }
+        Self::mount_in(flash, config.suite, part, root, purpose, memory)
+    }
+
+    fn mount_in<const HEADS: usize>(
+        flash: FileFlash,
+        suite: Suite,
+        part: Part,
+        root: &SoftRootKey,
+        purpose: Purpose,
+        memory: &'m mut Memory<HEADS, 2048, 8192>,
+    ) -> core::result::Result<Self, Failure> {
+        Ok(match (suite, purpose) {
             (Suite::Ascon, Purpose::Look) => Self::Ascon(Store::mount_read_only(flash, part, root, memory)?),
             (Suite::Ascon, Purpose::Use) => Self::Ascon(Store::mount(flash, part, root, memory)?),
             (Suite::Plain, Purpose::Look) => Self::Plain(Store::mount_read_only(flash, part, root, memory)?),

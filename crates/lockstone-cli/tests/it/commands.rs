@@ -209,15 +209,16 @@ fn help_has_an_example_for_every_command() {
         Usage: lockstone <COMMAND>
 
         Commands:
-          new    Make a device directory with an empty store in it
-          put    Store a value under a key, replacing the old one. Reads standard input unless --file is given
-          get    Write the value of a key to standard output or to a file, byte for byte
-          ls     List the names of keys, one a line, sorted by bytes; odd bytes are written \xNN
-          rm     Delete a key. Works on a full device too
-          check  Read everything and say what is damaged. Writes nothing
-          stats  Say how full and how worn the device is. Writes nothing
-          demo   The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device
-          help   Print this message or the help of the given subcommand(s)
+          new     Make a device directory with an empty store in it
+          put     Store a value under a key, replacing the old one. Reads standard input unless --file is given
+          get     Write the value of a key to standard output or to a file, byte for byte
+          ls      List the names of keys, one a line, sorted by bytes; odd bytes are written \xNN
+          rm      Delete a key. Works on a full device too
+          check   Read everything and say what is damaged. Writes nothing
+          stats   Say how full and how worn the device is. Writes nothing
+          demo    The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device
+          replay  Play one case of the tests or the fuzzer again, step by step, with every access to the flash. Needs no device
+          help    Print this message or the help of the given subcommand(s)
 
         Options:
           -h, --help     Print help

@@ -12,6 +12,7 @@ mod demo;
 mod input_output;
 mod killed;
 mod lock;
+mod replay;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
