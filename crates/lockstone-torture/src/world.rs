@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use lockstone::seal::Suite;
-use lockstone::{Cursor, Error, Memory, OpenError, Part, Report, SoftRootKey, Store};
+use lockstone::{Cursor, Error, Layout, Memory, OpenError, Part, Report, SoftRootKey, Store};
 use lockstone_sim::{SimError, SimFlash};
 
 use crate::random::{Fixed, Random};
@@ -440,13 +440,22 @@ fn change<const R: usize, const W: usize, const E: usize, S: Suite>(
     match result {
         Ok(true) => oracle.acknowledge(),
         Ok(false) => return Err(format!("delete of {} says the contrary of what is there", label(name))),
-        Err(Error::Full) if value.is_some() => {
+        Err(error) if value.as_ref().is_some_and(|value| is_no_room(error, value, store.layout())) => {
             oracle.refuse();
             return Ok(false);
         }
         Err(error) => return Err(format!("{}: {error}; {:?}", shown_all(change), store.report())),
     }
     Ok(true)
+}
+
+/// Whether a value may be refused so: only one of an eighth of the part is too large for an empty store.
+const fn is_no_room(error: Error<SimError>, value: &[u8], layout: &Layout) -> bool {
+    match error {
+        Error::Full => true,
+        Error::TooLarge => value.len() * 8 > (layout.segment * layout.segments) as usize,
+        _ => false,
+    }
 }
 
 /// A transaction; false when the store was full.
@@ -458,6 +467,7 @@ fn transaction<const R: usize, const W: usize, const E: usize, S: Suite>(
 ) -> Result<bool, String> {
     let bytes = changes.iter().map(|(_, length)| 600 + length.unwrap_or(0) as u32 * 2).sum();
     let plan = oracle.plan(changes);
+    let layout = *store.layout();
     let attempt = || -> Result<bool, Error<SimError>> {
         let mut transaction = match store.transaction(bytes) {
             Err(Error::Full) => return Ok(false),
@@ -466,7 +476,7 @@ fn transaction<const R: usize, const W: usize, const E: usize, S: Suite>(
         for (name, value) in &plan {
             match value {
                 Some(value) => match transaction.put(&name[..], value) {
-                    Err(Error::Full) => return Ok(false),
+                    Err(error) if is_no_room(error, value, &layout) => return Ok(false),
                     other => other?,
                 },
                 None => drop(transaction.delete(&name[..])?),

@@ -8,6 +8,7 @@
 
 mod attacked;
 mod commands;
+mod corpus;
 mod demo;
 mod input_output;
 mod killed;

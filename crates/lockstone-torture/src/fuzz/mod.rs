@@ -28,16 +28,21 @@ pub struct Target {
 /// What a target does with an input; `Err` says what is wrong.
 pub type Body = fn(&[u8], &Tale, &mut Option<Image>) -> Result<(), String>;
 
+/// A script of operations and power cuts.
+pub const OPERATIONS: Target = Target {
+    name: "operations",
+    about: "a script of operations and power cuts, against the model",
+    body: operations::run,
+};
+/// A flash that somebody else wrote, or changed.
+pub const MOUNT: Target =
+    Target { name: "mount", about: "an image that somebody else wrote, or changed", body: mount::run };
+/// The parsers of the format.
+pub const PARSERS: Target =
+    Target { name: "parsers", about: "the parsers of record heads, headers and pointers", body: parsers::run };
+
 /// The targets of this crate.
-pub const TARGETS: &[&Target] = &[
-    &Target {
-        name: "operations",
-        about: "a script of operations and power cuts, against the model",
-        body: operations::run,
-    },
-    &Target { name: "mount", about: "an image that somebody else wrote, or changed", body: mount::run },
-    &Target { name: "parsers", about: "the parsers of record heads, headers and pointers", body: parsers::run },
-];
+pub const TARGETS: &[&Target] = &[&OPERATIONS, &MOUNT, &PARSERS];
 
 /// Tries one input.
 ///

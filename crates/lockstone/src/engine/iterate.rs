@@ -83,6 +83,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 .find(|(at, _)| *at > level && bit(position, *at) == 1);
             match lesser {
                 Some((at, next)) => (level, head) = (at, next),
+                // A forged pointer could lead back, and the iteration would never end.
+                None if position < cursor.next => return Err(Error::Damaged),
                 None => return Ok(Some(record)),
             }
         }

@@ -202,13 +202,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.load(record.at, None).await.and(found)
     }
 
-    /// Where the last written unit behind `from` ends. Looks on until so much is blank that nothing can follow: a
-    /// record may be longer than it looks, when its end looks blank, and the next lies at most two cells behind it.
+    /// Where the last written unit behind `from` ends. Looks on to the end of the segment: a power cut leaves no long blank
+    /// stretch before a record, but whoever blanks one would bring back what lies behind it when the log has grown there.
     pub(super) async fn written_end(&mut self, from: Position) -> u32 {
         let cell = self.layout.cell;
         let mut at = from;
         let mut end = from.offset;
-        while at.offset < self.layout.segment && at.offset - end <= self.layout.record_max + 3 * cell {
+        while at.offset < self.layout.segment {
             let length = (cell - at.offset % cell).min(self.layout.segment - at.offset);
             if let Some(written) = self.written_in(at, length).await {
                 end = (at.offset + written).next_multiple_of(self.layout.unit);

@@ -147,7 +147,16 @@ impl Header {
             digest,
             previous_link,
         };
-        (known && segment == layout.segment).then_some(header)
+        (known && segment == layout.segment && header.is_possible(layout)).then_some(header)
+    }
+
+    /// Whether a store can have counted so: what is computed from these numbers does not overflow.
+    fn is_possible(&self, layout: &Layout) -> bool {
+        let Counts { live: _, entries, keys, tombstones, bad } = self.counts;
+        let counts = [entries, keys, tombstones, bad, self.previous_end / layout.unit];
+        let order = [self.oldest, self.previous].iter().all(|sequence| *sequence <= self.sequence);
+        let end = u32::MAX / 2 - layout.segments;
+        order && self.sequence <= end && self.erases <= end && counts.iter().all(|count| *count <= layout.places())
     }
 
     /// Whether the tag in `bytes` (what [`Header::parse`] was given) fits, and how it begins.

@@ -7,6 +7,7 @@ mod cuts;
 mod example;
 mod faults;
 mod forgotten;
+mod found;
 mod hostile;
 mod interface;
 mod random;
