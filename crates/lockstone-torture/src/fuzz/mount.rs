@@ -34,6 +34,8 @@ const CHANGES_MAX: usize = 40;
 const NEVER: usize = 9999;
 
 type Sim<'w, const R: usize, const W: usize, const E: usize, S> = Store<'w, Metered<'w, R, W, E>, S>;
+/// What was written: names, and values or `None` where they were deleted.
+type Written = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 type Answer<T> = Result<T, Error<SimError>>;
 
 pub(super) fn run(input: &[u8], tale: &Tale, image: &mut Option<Image>) -> Result<(), String> {
@@ -52,9 +54,12 @@ struct Base<S> {
     forge: Option<Forge<S>>,
 }
 
+/// By geometry, suite and kind of base.
+type Bases = BTreeMap<(&'static str, bool, u8), Rc<dyn Any>>;
+
 thread_local! {
     /// Genuine images, made once.
-    static BASES: RefCell<BTreeMap<(&'static str, bool, u8), Rc<dyn Any>>> = RefCell::default();
+    static BASES: RefCell<Bases> = RefCell::default();
 }
 
 struct Attack<'a> {
@@ -391,8 +396,8 @@ fn write_some<const R: usize, const W: usize, const E: usize, S: Suite>(
     meter: &Meter,
     tale: &Tale,
     sound: bool,
-) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, String> {
-    let mut done: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+) -> Result<Written, String> {
+    let mut done = Written::new();
     for (index, length) in [(NEVER, Some(40)), (3, Some(700)), (0, None), (6, None), (1, Some(0))] {
         let (key, value) = (name(index), length.map(|length| value(index, 1, length)));
         meter.refill();
@@ -419,5 +424,5 @@ fn write_some<const R: usize, const W: usize, const E: usize, S: Suite>(
             done.insert(name(NEVER), None);
         }
     }
-    Ok(done.into_iter().collect())
+    Ok(done)
 }
