@@ -238,8 +238,8 @@ impl Place {
             return Err(format!("{} ended with {}", self.program.display(), output.status));
         }
         let mut inputs: Vec<_> = fs::read_dir(&chosen).map_err(failed)?.flatten().map(|entry| entry.path()).collect();
-        // Long inputs cover more than short ones.
-        inputs.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).map_or(0, |metadata| metadata.len())));
+        // The order in which they were chosen: those that cover most first.
+        inputs.sort_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok());
         fs::remove_dir_all(&self.corpus).and_then(|()| fs::create_dir_all(&self.corpus)).map_err(failed)?;
         for input in inputs.iter().take(CORPUS_MAX) {
             let name = input.file_name().unwrap_or_default();

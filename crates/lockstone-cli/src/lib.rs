@@ -9,7 +9,7 @@
 //!             └─────> demo (input, life, attack, report) ─> lockstone::Store ─> lockstone_sim::SimFlash
 //! ```
 //!
-//! Whatever fails becomes an [`exit::Failure`]: one number, one sentence, maybe a hint.
+//! Whatever fails becomes an `exit::Failure`: one number, one sentence, maybe a hint.
 #![forbid(unsafe_code)]
 
 mod args;
