@@ -2,6 +2,10 @@
 //!
 //! ```text
 //! cargo xtask ci               everything that must hold before a merge: the steps of .ci/run, in order
+//! cargo xtask fuzz [TARGET]    fuzz targets, a minute each, from the corpus in fuzz/corpus
+//!                  [--seconds N] [--json]
+//!                  [--corpus]  ... only the corpus, once
+//!                  [--merge]   ... chooses the corpus anew from what was found here
 //! cargo xtask size [--json]    code, RAM and stack on Arm cores, against firmware/budgets.txt
 //!                  [--check]   ... and fails when a bar is not met
 //! ```
@@ -9,13 +13,15 @@
 //! Needs only the standard library. What a chore needs beyond cargo it names when it is missing.
 
 mod ci;
+mod fuzz;
 mod size;
 mod stack;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | size [--json] [--check]";
+const USAGE: &str =
+    "usage: cargo xtask ci | fuzz [TARGET] [--seconds N] [--corpus] [--merge] [--json] | size [--json] [--check]";
 
 /// What a chore says when it did not succeed.
 type Failure = String;
@@ -34,6 +40,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<(), Failure> {
     match arguments.split_first() {
         Some((chore, [])) if chore == "ci" => ci::run(),
+        Some((chore, options)) if chore == "fuzz" => fuzz::run(&fuzz::Options::parse(options).ok_or(USAGE)?),
         Some((chore, options)) if chore == "size" => size::run(&size::Options::parse(options).ok_or(USAGE)?),
         _ => Err(USAGE.to_owned()),
     }

@@ -79,6 +79,11 @@ pub(crate) enum Command {
     /// The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device.
     #[command(after_help = "Examples:\n  lockstone demo\n  lockstone demo --cuts 2000 --json")]
     Demo(Demo),
+    /// Play one case of the tests or the fuzzer again, step by step, with every access to the flash. Needs no device.
+    #[command(
+        after_help = "Examples:\n  lockstone replay mixed/word4/ascon/5/bits/1/ecc --keep dev\n  lockstone replay life/word4/plain/7 --json\n  lockstone replay fuzz/mount --file input"
+    )]
+    Replay(Replay),
 }
 
 #[derive(Debug, Args)]
@@ -302,6 +307,22 @@ pub(crate) struct Demo {
     /// Keep the final state as a device directory.
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Name of the case, as the failure printed it.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// File with the input of a fuzz target, instead of HEX in the id.
+    #[arg(long, value_name = "F")]
+    pub(crate) file: Option<PathBuf>,
+    /// Keep the flash at the end as a device directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A number of bytes: `512`, `4K`, `1M`.

@@ -1,42 +1,8 @@
-//! `lockstone`: the command line of Lockstone, and its demo.
-//!
-//! ```text
-//! args ─> commands ─> device (directory, lock, session) ─> lockstone::Store ─> file_flash ─> flash.bin
-//!             ├─────> image (manifest, build, verify) ─> lockstone::Store ─> memory_flash ─> flash.bin
-//!             │
-//!             ├─────> inspect (examine, picture, text, svg) ─> lockstone::inspect, or lockstone::Store
-//!             │
-//!             └─────> demo (input, life, attack, report) ─> lockstone::Store ─> lockstone_sim::SimFlash
-//! ```
-//!
-//! Whatever fails becomes an [`exit::Failure`]: one number, one sentence, maybe a hint.
+//! The binary `lockstone`: see the library of the same package.
 #![forbid(unsafe_code)]
-
-mod args;
-mod commands;
-mod demo;
-mod device;
-mod exit;
-mod file_flash;
-mod findings;
-mod image;
-mod inspect;
-mod memory_flash;
-#[cfg(test)]
-mod mutated;
-mod terminal;
-mod transfer;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    match commands::run(&args::Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            terminal::say(&failure);
-            ExitCode::from(failure.exit as u8)
-        }
-    }
+    lockstone_cli::main()
 }

@@ -15,7 +15,7 @@ use crate::bits::BitSet;
 use crate::random::Random;
 use crate::scar::Scar;
 use crate::tear::{Outcome, Progress};
-use crate::{BlockFault, Counts, SimError, Tear, TraceEntry, TraceKind, Violation};
+use crate::{BlockFault, Counts, Cut, SimError, Tear, TraceEntry, TraceKind, Violation};
 
 /// A NOR flash chip in memory. `READ`, `WRITE` and `ERASE` are the read, program and erase sizes in bytes.
 ///
@@ -59,6 +59,7 @@ pub(crate) struct State {
     violations: u32,
     first: Option<Violation>,
     weak_programs: u32,
+    last_cut: Option<Cut>,
 }
 
 impl State {
@@ -75,6 +76,7 @@ impl State {
             violations: 0,
             first: None,
             weak_programs: 0,
+            last_cut: None,
         }
     }
 
@@ -232,6 +234,18 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
         self.trace = Some(Vec::new());
     }
 
+    /// What was recorded so far, while recording goes on. Empty if nothing was.
+    #[must_use]
+    pub fn trace(&self) -> &[TraceEntry] {
+        self.trace.as_deref().unwrap_or_default()
+    }
+
+    /// What the last power cut left of the operation that it hit; `None` if no operation was hit yet.
+    #[must_use]
+    pub fn last_cut(&self) -> Option<Cut> {
+        self.state.last_cut
+    }
+
     /// What was recorded so far; recording stops. Empty if nothing was.
     pub fn take_trace(&mut self) -> Vec<TraceEntry> {
         self.trace.take().unwrap_or_default()
@@ -292,6 +306,27 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
         }
     }
 
+    /// Remembers what a cut left of the operation on `range`, which was to flip the bits of `change`.
+    fn note_cut(&mut self, kind: TraceKind, tear: Tear, range: Range<usize>, before: &[u8], change: &[u8]) {
+        let (mut bits_unstable, mut unreadable) = (0, 0);
+        for part in parts::<ERASE>(range.clone()) {
+            if let Some(scar) = &self.scars[part.start / ERASE] {
+                bits_unstable += ones(scar.unstable.masks(scar.unstable.overlap(&part)));
+                unreadable += scar.ecc.masks(scar.ecc.overlap(&part)).iter().filter(|mask| **mask != 0).count();
+            }
+        }
+        let flipped = before.iter().zip(&self.data[range.clone()]).map(|(before, after)| before ^ after);
+        let done: Vec<u8> = flipped.zip(change).map(|(flipped, change)| flipped & change).collect();
+        self.state.last_cut = Some(Cut {
+            operation: TraceEntry { op: self.state.ops - 1, kind, address: short(range.start), len: range.len() },
+            tear,
+            bits_wanted: ones(change),
+            bits_done: ones(&done),
+            bits_unstable,
+            units_unreadable: unreadable / WRITE,
+        });
+    }
+
     /// Spoils what was read, where the blocks have scars.
     fn blemish(&mut self, range: Range<usize>, bytes: &mut [u8]) -> Result<(), SimError> {
         for part in parts::<ERASE>(range.clone()) {
@@ -329,7 +364,9 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
         self.state.counts.programs += 1;
         self.state.counts.bytes_programmed += bytes.len() as u64;
         if let Some(tear) = self.state.begin() {
-            self.tear_program(range, bytes, tear);
+            let (before, change) = (self.data[range.clone()].to_vec(), self.program_change(&range, bytes));
+            self.tear_program(range.clone(), bytes, tear);
+            self.note_cut(TraceKind::Program, tear, range, &before, &change);
             return Err(SimError::PowerCut);
         }
         match self.program_fault(&range) {
@@ -445,7 +482,10 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
         self.state.counts.erases += 1;
         self.wear[block] = self.wear[block].saturating_add(1);
         if let Some(tear) = self.state.begin() {
+            let range = Self::block_range(block);
+            let (before, change) = (self.data[range.clone()].to_vec(), self.erase_change(&range));
             self.tear_erase(block, tear);
+            self.note_cut(TraceKind::Erase, tear, range, &before, &change);
             return Err(SimError::PowerCut);
         }
         if self.wear[block] > self.state.endurance {
@@ -531,6 +571,10 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
 /// An address for the world outside; constructors keep every chip below 4 GiB.
 fn short(address: usize) -> u32 {
     u32::try_from(address).unwrap_or(u32::MAX)
+}
+
+fn ones(masks: &[u8]) -> u32 {
+    masks.iter().map(|mask| mask.count_ones()).sum()
 }
 
 /// The parts of a range that lie in one block each.

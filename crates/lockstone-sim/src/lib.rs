@@ -56,5 +56,5 @@ pub use counts::Counts;
 pub use error::{SimError, Violation};
 pub use fault::BlockFault;
 pub use flash::SimFlash;
-pub use tear::{Tear, UnknownTear};
+pub use tear::{Cut, Tear, UnknownTear};
 pub use trace::{TraceEntry, TraceKind};

@@ -38,12 +38,12 @@ impl Window {
         &mut self.masks[range.start - self.start..range.end - self.start]
     }
 
-    fn overlap(&self, range: &Range<usize>) -> Range<usize> {
+    pub(crate) fn overlap(&self, range: &Range<usize>) -> Range<usize> {
         let start = range.start.max(self.start);
         start..range.end.min(self.end()).max(start)
     }
 
-    fn masks(&self, range: Range<usize>) -> &[u8] {
+    pub(crate) fn masks(&self, range: Range<usize>) -> &[u8] {
         if range.is_empty() { &[] } else { &self.masks[range.start - self.start..range.end - self.start] }
     }
 

@@ -10,6 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use crate::TraceEntry;
 use crate::random::Random;
 
 /// What a power cut leaves of the operation that it hits.
@@ -83,6 +84,36 @@ impl FromStr for Tear {
 
     fn from_str(name: &str) -> Result<Self, UnknownTear> {
         Self::ALL.into_iter().find(|tear| tear.name() == name).ok_or_else(|| UnknownTear(name.to_owned()))
+    }
+}
+
+/// What a power cut left of the operation that it hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The operation: an access with the number that it has.
+    pub operation: TraceEntry,
+    /// How it was torn.
+    pub tear: Tear,
+    /// Bits that were to change.
+    pub bits_wanted: u32,
+    /// Those of them that did.
+    pub bits_done: u32,
+    /// Bits of its range that read differently each time.
+    pub bits_unstable: u32,
+    /// Units of its range that can't be read.
+    pub units_unreadable: usize,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tear {}: {} of {} bits done", self.tear, self.bits_done, self.bits_wanted)?;
+        if self.bits_unstable > 0 {
+            write!(f, ", {} bits unstable", self.bits_unstable)?;
+        }
+        if self.units_unreadable > 0 {
+            write!(f, ", {} units unreadable", self.units_unreadable)?;
+        }
+        Ok(())
     }
 }
 

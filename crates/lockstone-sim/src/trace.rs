@@ -17,6 +17,18 @@ pub enum TraceKind {
     Erase,
 }
 
+impl TraceKind {
+    /// The name in print.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Program => "program",
+            Self::Erase => "erase",
+        }
+    }
+}
+
 /// One access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceEntry {
@@ -32,11 +44,6 @@ pub struct TraceEntry {
 
 impl fmt::Display for TraceEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            TraceKind::Read => "read",
-            TraceKind::Program => "program",
-            TraceKind::Erase => "erase",
-        };
-        write!(f, "{:>6} {kind:<7} {:#08x} +{}", self.op, self.address, self.len)
+        write!(f, "{:>6} {:<7} {:#08x} +{}", self.op, self.kind.name(), self.address, self.len)
     }
 }

@@ -374,3 +374,22 @@ fn the_same_seed_gives_the_same_life() {
     }
     assert_ne!(life(1, Tear::Bits), life(2, Tear::Bits));
 }
+
+#[test]
+fn a_cut_says_what_it_left() {
+    for tear in Tear::ALL {
+        let mut flash = SimFlash::<1, 4, 256>::new(1024, 0xff);
+        assert_eq!(flash.last_cut(), None);
+        flash.set_seed(3);
+        flash.cut_at(1, tear);
+        flash.write(0, &[0; 8]).unwrap();
+        assert_eq!(flash.write(8, &[0xf0; 16]), Err(SimError::PowerCut));
+        let cut = flash.last_cut().unwrap();
+        assert_eq!((cut.operation.op, cut.operation.address, cut.operation.len), (1, 8, 16));
+        assert_eq!((cut.tear, cut.bits_wanted), (tear, 64));
+        let done: u32 = flash.data()[8..24].iter().map(|byte| byte.count_zeros()).sum();
+        assert_eq!(cut.bits_done, done, "{tear}");
+        assert_eq!(cut.bits_unstable > 0, matches!(tear, Tear::Metastable | Tear::MetastableWhole), "{tear}");
+        assert_eq!(cut.units_unreadable, usize::from(tear == Tear::Ecc), "{tear}");
+    }
+}

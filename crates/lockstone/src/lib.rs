@@ -107,6 +107,9 @@ extern crate std;
 
 mod error;
 mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod inspect;
 mod key;
 mod layout;
@@ -119,9 +122,10 @@ pub mod typed;
 
 pub use error::{Error, OpenError};
 pub use format::FORMAT_VERSION;
+pub use format::pointer::Pointer as Head;
 pub use key::{ClientId, Key};
 pub use layout::{Layout, LayoutError, POINTERS_MAX, Part, Position, buffer_size};
-pub use memory::Memory;
+pub use memory::{Memory, Ram};
 pub use report::{Cursor, Report, Stats};
 #[cfg(feature = "plain")]
 pub use seal::Plain;

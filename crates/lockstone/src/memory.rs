@@ -30,6 +30,36 @@ impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Memory<HEAD
     }
 }
 
+impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Memory<HEADS, BUFFER, SEGMENTS> {
+    /// The same, its sizes forgotten.
+    pub(crate) fn as_ram(&mut self) -> Ram<'_> {
+        let Self { heads, buffer, used, path } = self;
+        Ram { heads, buffer, used, path }
+    }
+}
+
+/// The same RAM in pieces, for tools that learn only at run time how many heads a store was formatted with: see
+/// [`Store::mount_in`](crate::Store::mount_in).
+#[derive(Debug)]
+pub struct Ram<'m> {
+    pub(crate) heads: &'m mut [Pointer],
+    pub(crate) buffer: &'m mut [u8],
+    pub(crate) used: &'m mut [u8],
+    pub(crate) path: &'m mut [Pointer],
+}
+
+impl<'m> Ram<'m> {
+    /// From 1 to 65,535 heads, a record buffer, a byte a segment or fewer, and room for pointers.
+    pub const fn new(
+        heads: &'m mut [Pointer],
+        buffer: &'m mut [u8],
+        used: &'m mut [u8],
+        path: &'m mut [Pointer; POINTERS_MAX],
+    ) -> Self {
+        Self { heads, buffer, used, path }
+    }
+}
+
 impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Default for Memory<HEADS, BUFFER, SEGMENTS> {
     fn default() -> Self {
         Self::new()

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{names, read_value};
 use crate::args::Look;
-use crate::device::{Device, HEADS, Purpose, Ram, Session};
+use crate::device::{AnyRam, Device, HEADS, Purpose, Session};
 use crate::exit::{Exit, Failure};
 use crate::findings::{Class, Finding, of_report};
 use crate::terminal::{bar, counted, escaped, print, print_json};
@@ -25,7 +25,7 @@ struct Findings {
 
 pub(super) fn check(args: &Look) -> Result<(), Failure> {
     let device = Device::find(&args.place.device)?.hold(Purpose::Look)?;
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let mut session = match device.mount(&mut memory) {
         Ok(session) => session,
         Err(failure) => {
@@ -48,7 +48,7 @@ pub(super) fn check(args: &Look) -> Result<(), Failure> {
 #[cfg(test)]
 pub(crate) fn check_device(path: &std::path::Path) -> Result<bool, Failure> {
     let device = Device::find(path)?.hold(Purpose::Look)?;
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let findings = look(&mut device.mount(&mut memory)?, 0)?;
     assert!(findings.is_sound() || findings.as_text().contains("DAMAGED"));
     Ok(findings.is_sound())

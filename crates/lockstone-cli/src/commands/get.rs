@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{key, no_such_key, read_value};
 use crate::args::Get;
-use crate::device::{Device, Purpose, Ram, flush_directory, new_private_file};
+use crate::device::{AnyRam, Device, Purpose, flush_directory, new_private_file};
 use crate::exit::Failure;
 use crate::terminal::{LONG_WORK, bar, escaped_text, print};
 
@@ -17,7 +17,7 @@ pub(super) fn get(args: &Get) -> Result<(), Failure> {
         return Err(failure.hint("pipe it on, write it to a file with -o F, or ask to see it with --show"));
     }
     let device = Device::find(&args.named.place.device)?.hold(Purpose::Use)?;
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let key = key(&args.named);
     let length = session.length(key)?.unwrap_or(0);

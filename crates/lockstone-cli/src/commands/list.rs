@@ -4,13 +4,13 @@ use lockstone::Key;
 
 use super::names;
 use crate::args::Ls;
-use crate::device::{Device, Purpose, Ram};
+use crate::device::{AnyRam, Device, Purpose};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{escaped, print};
 
 pub(super) fn ls(args: &Ls) -> Result<(), Failure> {
     let device = Device::find(&args.place.device)?.hold(Purpose::Look)?;
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let (names, mut damaged) = names(&mut session, args.place.client, args.prefix.as_encoded_bytes())?;
     let mut text = String::new();

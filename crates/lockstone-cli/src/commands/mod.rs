@@ -4,6 +4,7 @@ mod check;
 mod get;
 mod list;
 mod put;
+mod replay;
 mod stats;
 
 #[cfg(test)]
@@ -16,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::args::{Command, Image, Named, New};
 use crate::demo;
-use crate::device::{self, Config, Device, Geometry, Purpose, Ram, Session};
+use crate::device::{self, AnyRam, Config, Device, Geometry, Purpose, Session};
 use crate::exit::{Exit, Failure};
 use crate::file_flash::FlashError;
 use crate::terminal::escaped;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Import(args) => transfer::import(args),
         Command::Export(args) => transfer::export(args),
         Command::Demo(args) => demo::demo(args),
+        Command::Replay(args) => replay::replay(args),
     }
 }
 
@@ -49,7 +51,7 @@ fn new(args: &New) -> Result<(), Failure> {
 
 fn rm(args: &Named) -> Result<(), Failure> {
     let device = Device::find(&args.place.device)?.hold(Purpose::Use)?;
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let deleted = session.delete(key(args));
     match close_after(session, deleted)? {

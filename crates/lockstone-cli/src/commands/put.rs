@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{close_after, key};
 use crate::args::Put;
-use crate::device::{Device, Purpose, Ram, Session};
+use crate::device::{AnyRam, Device, Purpose, Session};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{LONG_WORK, say, spinner};
 
@@ -17,7 +17,7 @@ pub(super) fn put(args: &Put) -> Result<(), Failure> {
     let device = Device::find(&args.named.place.device)?;
     let value = read_input(args.file.as_deref(), device.config.geometry.flash)?;
     let device = device.hold(Purpose::Use)?;
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let spinner = spinner(value.len() > LONG_WORK, "storing");
     let stored = session.put(key(&args.named), &value);

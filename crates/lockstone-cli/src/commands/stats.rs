@@ -4,7 +4,7 @@ use lockstone::Stats;
 use serde_json::json;
 
 use crate::args::Look;
-use crate::device::{Config, Device, Purpose, Ram};
+use crate::device::{AnyRam, Config, Device, Purpose};
 use crate::exit::Failure;
 use crate::terminal::{print, print_json};
 
@@ -12,7 +12,7 @@ pub(super) fn stats(args: &Look) -> Result<(), Failure> {
     let device = Device::find(&args.place.device)?;
     let config = device.config;
     let device = device.hold(Purpose::Look)?;
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let stats = device.mount(&mut memory)?.stats()?;
     if args.json { print_json(&as_json(&config, &stats)) } else { print(as_text(&config, &stats).as_bytes()) }
 }

@@ -77,13 +77,18 @@ impl Geometry {
 pub(crate) struct Config {
     format: u32,
     pub(crate) suite: Suite,
-    heads: usize,
+    pub(super) heads: usize,
     pub(crate) geometry: Geometry,
 }
 
 impl Config {
     pub(crate) const fn new(suite: Suite, geometry: Geometry) -> Self {
-        Self { format: VERSION, suite, heads: HEADS, geometry }
+        Self::with_heads(suite, geometry, HEADS)
+    }
+
+    /// The same for a store that was formatted elsewhere.
+    pub(crate) const fn with_heads(suite: Suite, geometry: Geometry, heads: usize) -> Self {
+        Self { format: VERSION, suite, heads, geometry }
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
@@ -95,8 +100,8 @@ impl Config {
         if config.format != VERSION {
             return Err(damaged(&format!("is of format {}, this program knows {VERSION}", config.format)));
         }
-        if config.heads != HEADS {
-            return Err(damaged(&format!("says {} bucket heads, this program knows {HEADS}", config.heads)));
+        if !(1..=0xffff).contains(&config.heads) {
+            return Err(damaged(&format!("says {} bucket heads, a store has from 1 to 65535", config.heads)));
         }
         config.geometry.check().map_err(|reason| damaged(&format!("describes no possible flash: {reason}")))?;
         Ok(config)
@@ -138,7 +143,7 @@ mod tests {
         let sentences = [
             refused("format = 1", "format = 2"),
             refused("ascon", "rot13"),
-            refused("1024", "7"),
+            refused("1024", "0"),
             refused("write = 4", "write = 3"),
             refused("flash = 1048576", "flash = 1048577"),
             refused("flash = 1048576", "volume = 3"),
@@ -147,7 +152,7 @@ mod tests {
         expect_test::expect![[r#"
             device.toml is of format 2, this program knows 1
             device.toml can't be read: unknown variant `rot13`, expected one of `ascon`, `aes`, `plain`
-            device.toml says 7 bucket heads, this program knows 1024
+            device.toml says 0 bucket heads, a store has from 1 to 65535
             device.toml describes no possible flash: the program unit must be a power of two from 1 to 512 bytes
             device.toml describes no possible flash: the flash must be a whole number of erase blocks
             device.toml can't be read: unknown field `volume`, expected one of `flash`, `block`, `write`

@@ -19,7 +19,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockstone::{Memory, SoftRootKey};
+use lockstone::{Head, Memory, POINTERS_MAX, SoftRootKey};
 use zeroize::Zeroizing;
 
 pub(crate) use config::{Config, Geometry, Suite};
@@ -32,8 +32,34 @@ use crate::file_flash::FileFlash;
 /// Bucket heads of every device made here; part of what a store is formatted with.
 pub(crate) const HEADS: usize = 1024;
 
-/// RAM of a mounted store: room for the longest record of any geometry, and a byte a segment up to 32 MiB of 4 KiB.
-pub(crate) type Ram = Memory<HEADS, 2048, 8192>;
+/// Bytes of the longest record of any geometry.
+const BUFFER: usize = 2048;
+/// A byte a segment, up to 32 MiB of 4 KiB.
+const SEGMENTS: usize = 8192;
+
+/// RAM of a store that is made here.
+pub(crate) type Ram = Memory<HEADS, BUFFER, SEGMENTS>;
+
+/// RAM of a store that is mounted, with as many heads as it was formatted with.
+#[derive(Debug)]
+pub(crate) struct AnyRam {
+    heads: Vec<Head>,
+    buffer: Zeroizing<Vec<u8>>,
+    used: Vec<u8>,
+    path: [Head; POINTERS_MAX],
+}
+
+impl AnyRam {
+    pub(crate) fn new() -> Self {
+        let buffer = Zeroizing::new(vec![0; BUFFER]);
+        Self { heads: Vec::new(), buffer, used: vec![0; SEGMENTS], path: [Head::EMPTY; POINTERS_MAX] }
+    }
+
+    pub(crate) fn with_heads(&mut self, heads: usize) -> lockstone::Ram<'_> {
+        self.heads.resize(heads, Head::EMPTY);
+        lockstone::Ram::new(&mut self.heads, &mut self.buffer, &mut self.used, &mut self.path)
+    }
+}
 
 const FLASH: &str = "flash.bin";
 const CONFIG: &str = "device.toml";
@@ -109,7 +135,7 @@ impl Device {
 
 impl Held {
     /// Mounts the store of the device.
-    pub(crate) fn mount<'m>(&self, memory: &'m mut Ram) -> Result<Session<'m>, Failure> {
+    pub(crate) fn mount<'m>(&self, memory: &'m mut AnyRam) -> Result<Session<'m>, Failure> {
         let (key, flash) = (self.root_key()?, self.flash()?);
         Session::mount(flash, &self.device.config, &key, self.purpose, memory)
     }

@@ -2,7 +2,7 @@
 
 use lockstone::{Aes, Ascon, Cursor, Error, Key, Plain, Report, SoftRootKey, Stats, Store};
 
-use super::{Config, Purpose, Ram, Suite};
+use super::{AnyRam, Config, Purpose, Suite};
 use crate::exit::Failure;
 use crate::file_flash::{FileFlash, FlashError};
 
@@ -33,17 +33,18 @@ impl<'m> Session<'m> {
         config: &Config,
         root: &SoftRootKey,
         purpose: Purpose,
-        memory: &'m mut Ram,
+        memory: &'m mut AnyRam,
     ) -> core::result::Result<Self, Failure> {
-        let part = config.geometry.part();
-        Ok(match (config.suite, purpose) {
-            (Suite::Ascon, Purpose::Look) => Self::Ascon(Store::mount_read_only(flash, part, root, memory)?),
-            (Suite::Ascon, Purpose::Use) => Self::Ascon(Store::mount(flash, part, root, memory)?),
-            (Suite::Aes, Purpose::Look) => Self::Aes(Store::mount_read_only(flash, part, root, memory)?),
-            (Suite::Aes, Purpose::Use) => Self::Aes(Store::mount(flash, part, root, memory)?),
-            (Suite::Plain, Purpose::Look) => Self::Plain(Store::mount_read_only(flash, part, root, memory)?),
-            (Suite::Plain, Purpose::Use) => Self::Plain(Store::mount(flash, part, root, memory)?),
-        })
+        let (part, ram) = (config.geometry.part(), memory.with_heads(config.heads));
+        let mut session = match config.suite {
+            Suite::Ascon => Self::Ascon(Store::mount_in(flash, part, root, ram)?),
+            Suite::Aes => Self::Aes(Store::mount_in(flash, part, root, ram)?),
+            Suite::Plain => Self::Plain(Store::mount_in(flash, part, root, ram)?),
+        };
+        if purpose == Purpose::Look {
+            on_store!(&mut session, store => store.make_read_only());
+        }
+        Ok(session)
     }
 
     pub(crate) fn put(&mut self, key: Key<'_>, value: &[u8]) -> Result<()> {

@@ -16,7 +16,7 @@ use lockstone::{Aes, Ascon, OpenError, Part as FlashPart, Plain, Position, SoftR
 
 use super::image::{ImageFlash, NotThere, Sizes, guess};
 use super::picture::{Part, PartKind, Picture, Record, Segment, View, kind_of};
-use crate::device::Ram;
+use crate::device::{AnyRam, HEADS};
 use crate::findings::{Class, Finding, of_report};
 use crate::terminal::counted;
 
@@ -109,15 +109,17 @@ fn mount<S: Suite>(
     known: &Known<'_>,
     root: &SoftRootKey,
 ) -> Option<Finding> {
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let flash = ImageFlash::new(bytes, sizes.capacity);
     let base = if sizes.erased == 0 { FlashPart::ZERO_ERASED } else { FlashPart::NOR };
     // A segment is whole erase blocks, so it does for one where the part is not known.
     let part = base.with_units(sizes.unit as usize, known.block.unwrap_or(sizes.segment) as usize);
-    let mut store = match Store::<_, S>::mount_read_only(flash, part, root, &mut memory) {
+    let ram = memory.with_heads(picture.heads.map_or(HEADS, usize::from).max(1));
+    let mut store = match Store::<_, S>::mount_in(flash, part, root, ram) {
         Ok(store) => store,
         Err(error) => return Some(Finding::of_refusal(&error)),
     };
+    store.make_read_only();
     picture.view = View::Verified;
     let (report, segments) = (*store.report(), store.layout().segments);
     picture.newest = Some(report.newest % segments);

@@ -25,7 +25,7 @@ pub(crate) use archive::write_image;
 
 use crate::args::{Export, Import};
 use crate::commands::{names as list_names, read_value};
-use crate::device::{Device, Purpose, Ram, Session, read_key};
+use crate::device::{AnyRam, Device, Purpose, Session, read_key};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{bar, counted, escaped, print};
 
@@ -38,7 +38,7 @@ pub(crate) struct Item {
 pub(crate) fn import(args: &Import) -> Result<(), Failure> {
     let items = read_source(args)?;
     let device = Device::find(&args.place.device)?.hold(Purpose::Use)?;
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let bar = bar(true, items.len() as u64, "importing");
     let mut stored = 0_u64;
@@ -97,7 +97,7 @@ pub(crate) fn export(args: &Export) -> Result<(), Failure> {
     let device = Device::find(&args.place.device)?;
     let geometry = device.config.geometry;
     let held = device.hold(Purpose::Look)?;
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     let mut session = held.mount(&mut memory)?;
     let items = read_all(&mut session, args.place.client)?;
     let count = counted(items.len() as u64, "key");

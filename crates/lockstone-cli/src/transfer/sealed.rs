@@ -8,7 +8,7 @@ use lockstone::{Ascon, Cursor, Key, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
 use super::Item;
-use crate::device::{Geometry, Ram};
+use crate::device::{AnyRam, Geometry, Ram};
 use crate::exit::{Exit, Failure};
 use crate::inspect::guess;
 use crate::memory_flash::MemoryFlash;
@@ -34,9 +34,11 @@ pub(crate) fn open(image: Vec<u8>, client: u32, key: &[u8; 32]) -> Result<Vec<It
     }
     let geometry =
         Geometry { flash: u32::try_from(image.len()).unwrap_or(u32::MAX), block: sizes.segment, write: sizes.unit };
-    let (mut memory, root) = (Box::new(Ram::new()), SoftRootKey::new(*key));
+    let (mut memory, root) = (AnyRam::new(), SoftRootKey::new(*key));
     let flash = MemoryFlash::with_content(image);
-    let mut store = Store::<_, Ascon>::mount_read_only(flash, geometry.part(), &root, &mut memory)?;
+    let ram = memory.with_heads(header.heads.max(1).into());
+    let mut store = Store::<_, Ascon>::mount_in(flash, geometry.part(), &root, ram)?;
+    store.make_read_only();
     if !store.report().is_sound() {
         let failure = Failure::new(Exit::Damaged, "the image is damaged or forged");
         return Err(failure.hint("`lockstone inspect IMAGE --key F` says where"));

@@ -221,6 +221,7 @@ fn help_has_an_example_for_every_command() {
           export   Write all keys of a client to a new folder or tar file in the clear, or to a sealed image
           image    Make and verify factory images: the same bytes each time, for one device or thousands
           demo     The main job on real input: certificates, power cuts, attacks, and a picture. Needs no device
+          replay   Play one case of the tests or the fuzzer again, step by step, with every access to the flash. Needs no device
           help     Print this message or the help of the given subcommand(s)
 
         Options:

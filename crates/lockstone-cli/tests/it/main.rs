@@ -8,6 +8,7 @@
 
 mod attacked;
 mod commands;
+mod corpus;
 mod demo;
 mod documents;
 mod image;
@@ -15,6 +16,7 @@ mod input_output;
 mod inspect;
 mod killed;
 mod lock;
+mod replay;
 mod transfer;
 
 use std::fmt::Write as _;

@@ -78,6 +78,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             self.hop(pointer).await?;
             branch = self.lesser_branch(pointer.level());
         }
+        if found && trie_bits(self.record.hash) < cursor.next {
+            // A forged pointer could lead back, and the iteration would never end.
+            return Err(Error::Damaged);
+        }
         Ok(found)
     }
 }

@@ -8,7 +8,7 @@
 //! behind a good record may not be readable at all (ECC).
 
 use super::{CHUNK_SPACE, NorFlash, Store, one_source, space_of};
-use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, kind};
+use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, is_possible, kind};
 use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{CLIENT, Flag, HEAD, Kind, LONG, RESUME, Shape};
 use crate::format::word;
@@ -76,6 +76,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.word(0) == MAGIC
             && self.word(KIND) & 0xffff == kind::<S>(&layout, self.erased)
             && self.word(SEGMENT) == layout.segment
+            && is_possible(self.buffer)
             && self.open(Domain::Header, FIXED, FIXED + S::TAG)
     }
 

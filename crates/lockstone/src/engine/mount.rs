@@ -22,7 +22,7 @@ use crate::format::header::{
 use crate::format::pointer::Pointer;
 use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE, Shape};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
-use crate::memory::{Memory, UNKNOWN};
+use crate::memory::{Memory, Ram, UNKNOWN};
 use crate::report::{Cursor, Report};
 use crate::seal::{StoreId, Suite};
 use crate::trust::RootKey;
@@ -117,7 +117,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     {
         let mut id = StoreId::default();
         random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
-        let mut store = Self::assemble(flash, part, root, id, memory)?;
+        const { Self::check_sizes(H, B) };
+        let mut store = Self::assemble(flash, part, root, id, memory.as_ram())?;
         store.heads.fill(Pointer::EMPTY);
         for sequence in 0..store.sizes().segments {
             // A block that fails now fails again when it's opened, and is retired then.
@@ -140,7 +141,22 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         root: &K,
         memory: &'m mut Memory<H, B, G>,
     ) -> Result<Self, OpenError<F::Error>> {
-        let mut store = Self::assemble(flash, part, root, StoreId::default(), memory)?;
+        const { Self::check_sizes(H, B) };
+        Self::mount_in(flash, part, root, memory.as_ram()).await
+    }
+
+    /// The same in RAM whose sizes are known only at run time: for tools on a host.
+    ///
+    /// # Errors
+    /// As [`mount`](Self::mount); [`OpenError::Layout`] when there is too little RAM, [`OpenError::Heads`] when it's
+    /// for another number of heads.
+    pub async fn mount_in<K: RootKey>(
+        flash: F,
+        part: Part,
+        root: &K,
+        ram: Ram<'m>,
+    ) -> Result<Self, OpenError<F::Error>> {
+        let mut store = Self::assemble(flash, part, root, StoreId::default(), ram)?;
         store.survey(root).await?;
         match store.mount_log().await {
             Ok(()) => Ok(store),
@@ -166,22 +182,34 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         Ok(store)
     }
 
+    /// Refuses every change from now on with [`Error::ReadOnly`](crate::Error::ReadOnly).
+    pub fn make_read_only(&mut self) {
+        self.read_only = true;
+    }
+
+    /// The rules that make a program not compile.
+    const fn check_sizes(heads: usize, buffer: usize) {
+        assert!(buffer >= buffer_size(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE), "BUFFER is below buffer_size");
+        assert!(heads > 0 && heads <= 0xffff, "from 1 to 65,535 bucket heads");
+    }
+
     /// A store with nothing mounted yet.
-    fn assemble<K: RootKey, const H: usize, const B: usize, const G: usize>(
+    fn assemble<K: RootKey>(
         flash: F,
         part: Part,
         root: &K,
         id: StoreId,
-        memory: &'m mut Memory<H, B, G>,
+        ram: Ram<'m>,
     ) -> Result<Self, OpenError<F::Error>> {
-        const { assert!(B >= buffer_size(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE), "BUFFER is below buffer_size") };
-        const { assert!(H > 0 && H <= 0xffff, "from 1 to 65,535 bucket heads") };
+        let Ram { heads, buffer, used, path } = ram;
         let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity())?;
-        if layout.record_max as usize > B {
+        if layout.record_max as usize > buffer.len() {
             return Err(OpenError::Layout(LayoutError::Buffer));
         }
+        if heads.is_empty() || heads.len() > 0xffff {
+            return Err(OpenError::Layout(LayoutError::Heads));
+        }
         let suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
-        let Memory { heads, buffer, used, path } = memory;
         used.fill(UNKNOWN);
         Ok(Self {
             flash,

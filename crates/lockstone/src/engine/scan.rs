@@ -189,13 +189,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         found != NOWHERE && self.load(found, 0).await && self.pass_record()
     }
 
-    /// Where the last written unit behind `from` ends. Looks on until so much is blank that nothing can follow: a
-    /// record may be longer than it looks, when its end looks blank, and the next lies at most two cells behind it.
+    /// Where the last written unit behind `from` ends. Looks on to the end of the segment: a power cut leaves no long
+    /// blank stretch before a record, but whoever blanks one would bring back what lies behind it when the log has
+    /// grown there.
     pub(super) async fn written_end(&mut self, from: Position) -> u32 {
         let layout = self.sizes();
         let mut at = from;
         let mut end = from.offset;
-        while at.offset < layout.segment && at.offset - end <= layout.record_max + 3 * layout.cell {
+        while at.offset < layout.segment {
             let next = (at.offset + 1).next_multiple_of(layout.cell).min(layout.segment);
             let written = self.written_in(at, next - at.offset).await;
             if written > 0 {

@@ -32,7 +32,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let mut failure = if self.log.counts.bad() > 0 { Error::WornOut } else { Error::Full };
         let mut failures = 0;
         while failures < FAILURES_MAX {
-            sequence = sequence.checked_add(1).ok_or(Error::WornOut)?;
+            sequence = Some(sequence + 1).filter(|next| *next < IN_RUN).ok_or(Error::WornOut)?;
             if sequence >= self.log.declared + self.sizes().segments {
                 break;
             }

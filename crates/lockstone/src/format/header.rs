@@ -124,6 +124,14 @@ pub(crate) const fn header_length<S: Suite>(layout: &Layout) -> u32 {
     layout.padded((FIXED + S::TAG) as u32)
 }
 
+/// Whether a store can have counted so: what is computed from these numbers does not overflow, and the log ends at its
+/// newest segment.
+pub(crate) fn is_possible(header: &[u8]) -> bool {
+    let sequence = word(header, SEQUENCE);
+    let counted = (SEQUENCE..PREVIOUS_END).step_by(4).all(|at| word(header, at) < IN_RUN);
+    counted && word(header, PREVIOUS) <= sequence && word(header, OLDEST) <= sequence
+}
+
 /// The word [`KIND`], without heads.
 pub(crate) const fn kind<S: Suite>(layout: &Layout, erased: u8) -> u32 {
     (S::ID as u32) | (layout.unit.ilog2() | (erased & 0x80) as u32) << 8

@@ -26,7 +26,7 @@ pub(crate) const fn pointer_length<S: Suite>() -> usize {
 
 /// A record as others see it: where it is, about how long, how its tag begins, and at which level it branches off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pointer {
+pub struct Pointer {
     word: u32,
     check: u32,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Pointer {
 // What takes a layout is always inlined, as the small functions of the layout are.
 impl Pointer {
     /// Points nowhere.
-    pub(crate) const EMPTY: Self = Self { word: 0, check: 0 };
+    pub const EMPTY: Self = Self { word: 0, check: 0 };
 
     /// Points to a record of `length` bytes (padded) at `at`, from a head.
     #[inline(always)]

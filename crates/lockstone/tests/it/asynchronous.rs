@@ -13,7 +13,7 @@ use lockstone::{Ascon, Error, Layout, Plain};
 use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry};
 use lockstone_sim::{SimError, SimFlash};
 
-use crate::world::{Model, Op, Ram, World, name, root, value};
+use lockstone_torture::{Model, Op, Ram, World, name, root, value};
 
 type Sim<'w, const R: usize, const W: usize, const E: usize, S> = Store<'w, &'w mut SimFlash<R, W, E>, S>;
 type Changes = Vec<(usize, Option<Vec<u8>>)>;

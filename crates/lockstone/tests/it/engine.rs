@@ -8,7 +8,7 @@ use cipher::{
 use lockstone::{Aes, AesSiv, Memory, Part, Store, buffer_size};
 use lockstone_sim::SimFlash;
 
-use crate::world::{Fixed, root};
+use lockstone_torture::{Fixed, root};
 
 /// The registers of an AES engine: a key is loaded, then a block goes in and comes out.
 #[derive(Clone)]

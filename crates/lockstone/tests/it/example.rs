@@ -5,7 +5,7 @@ use std::fmt::Write;
 use lockstone::{Memory, Part, Plain, Store, trust::NoKey};
 use lockstone_sim::SimFlash;
 
-use crate::world::Fixed;
+use lockstone_torture::Fixed;
 
 #[path = "../../examples/boot_counter.rs"]
 mod boot_counter;

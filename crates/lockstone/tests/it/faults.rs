@@ -7,7 +7,7 @@ use lockstone::{Ascon, Error, Layout, Plain, Store};
 use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry};
 use lockstone_sim::{BlockFault, SimError, SimFlash, Tear};
 
-use crate::world::{Model, Ram, Random, World, name, root, value};
+use lockstone_torture::{Model, Ram, Random, World, name, root, value};
 
 type Sim<'w, const R: usize, const W: usize, const E: usize, S> = Store<'w, &'w mut SimFlash<R, W, E>, S>;
 
@@ -102,7 +102,7 @@ fn churn<const R: usize, const W: usize, const E: usize, S: Suite>(
     let mut buffer = vec![0; 4096];
     for _ in 0..steps {
         let index = 3 + random.below(12);
-        let version = random.next() >> 24;
+        let version = random.word() >> 24;
         let fresh = (random.below(6) > 0).then(|| value(index, version, random.below(120)));
         let key = name(index);
         let result = match &fresh {

@@ -7,7 +7,7 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use lockstone::{Ascon, Error, Memory, Part, Store};
 use lockstone_sim::{SimError, SimFlash};
 
-use crate::world::{Fixed, root};
+use lockstone_torture::{Fixed, root};
 
 /// A part that the store and the attacker hold at the same time.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use lockstone::{Ascon, Layout, OpenError, Part, Plain, SoftRootKey, Store};
 use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry, run_on};
 use lockstone_sim::{SimError, SimFlash, Tear};
 
-use crate::world::{Fixed, Model, Op, Ram, Random, World, name, root};
+use lockstone_torture::{Fixed, Model, Op, Ram, Random, World, name, root};
 
 type Sim<'w, const R: usize, const W: usize, const E: usize, S> = Store<'w, &'w mut SimFlash<R, W, E>, S>;
 
@@ -276,7 +276,7 @@ impl Attack for Garbage {
         assert_eq!(blank, Err(OpenError::Blank), "{}", geometry.name);
         for seed in 0..50 {
             let mut random = Random(seed);
-            flash.data_mut().iter_mut().for_each(|byte| *byte = random.next() as u8);
+            flash.data_mut().iter_mut().for_each(|byte| *byte = random.word() as u8);
             let seen = ask::<R, W, E, S>(&mut flash, part, &[]);
             assert_eq!(seen, Err(OpenError::Unknown), "{} {seed}", geometry.name);
             // The same behind something that looks like a header.

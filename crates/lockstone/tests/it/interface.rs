@@ -7,7 +7,7 @@ use lockstone::{Ascon, Cursor, Error, Key, Layout, LayoutError, Plain, Store};
 use lockstone_sim::SimFlash;
 use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry};
 
-use crate::world::{Ram, Random, World, root, value};
+use lockstone_torture::{Ram, Random, World, root, value};
 
 type Sim<'w, const R: usize, const W: usize, const E: usize, S> = Store<'w, &'w mut SimFlash<R, W, E>, S>;
 

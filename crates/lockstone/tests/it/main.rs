@@ -10,7 +10,7 @@ mod engine;
 mod example;
 mod faults;
 mod forgotten;
+mod found;
 mod hostile;
 mod interface;
 mod random;
-mod world;

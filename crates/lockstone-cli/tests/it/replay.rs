@@ -1,0 +1,151 @@
+//! One case again, step by step. Reads are left out of the snapshots: they are the engine's own affair.
+
+use expect_test::expect;
+
+use super::Bench;
+
+/// The lines of a text without those that tell of reads.
+fn without_reads(text: &str) -> String {
+    let is_read = |line: &str| line.starts_with("      read ") || line.starts_with("             ");
+    text.lines().filter(|line| !is_read(line)).flat_map(|line| [line, "\n"]).collect()
+}
+
+#[test]
+fn a_case_is_told_step_by_step() {
+    let seen = Bench::new().session("replay overwrite/word4/plain/2/bits/0/prefix");
+    expect![[r#"
+        $ replay overwrite/word4/plain/2/bits/0/prefix
+        overwrite/word4/plain/2/bits/0/prefix
+          setup: format and 0 operations; then 58 flash operations without a cut
+          mount: sound: yes, 1 records, closed in order
+          put a = 0 bytes: done
+              program 000080 +20
+              program 000094 +12
+          put ff x 255 = 29 bytes: the power went
+              program 0000a0 +48
+          POWER CUT in operation 13 of this flash: program 0000a0 +48
+              tear bits: 157 of 221 bits done
+              left: 0d8d1c2df7dceedeeffadb2955ea0ff720003008b4a3cbe775ffcafb634bd5eddddb94c556cea8ffd5fd7ff8a8ce95dd
+          mount: sound: yes, 3 records, 48 torn bytes
+          read all: the power went
+              program 000300 +16
+          POWER CUT in operation 14 of this flash: program 000300 +16
+              tear prefix: 41 of 75 bits done
+              left: 140100007e0fdd33ffffffffffffffff
+          mount: sound: yes, 3 records, 616 torn bytes
+          read all: all 1 keys as they must be; what was in flight did not happen
+              program 000500 +16
+          mount: sound: yes, 4 records
+          read all: all 1 keys as they must be
+              program 000580 +16
+          life goes on
+          mount: sound: yes, 4 records
+          put a = 10 bytes: done
+              program 000600 +16
+              program 000610 +20
+          put key/50 = 100 bytes: done
+              program 000624 +92, 000680 +24
+          delete a: done
+              program 000698 +16
+          transaction (put ff x 255 = 3 bytes, delete key/50): done
+              program 0006a8 +24
+              program 0006c0 +64, 000700 +128, 000780 +76
+              program 0007cc +16
+              program 0007dc +12
+          put wifi/psk\x00\x01 = 1 bytes: done
+              program 0007e8 +24, 000800 +4
+          close: done
+              program 000804 +24
+          mount: sound: yes, 13 records, closed in order
+          mount: sound: yes, 13 records, closed in order
+          read all: all 2 keys as they must be
+        right: 2 keys as acknowledged after each cut; no rule of the flash broken
+    "#]]
+    .assert_eq(&without_reads(&seen));
+    assert!(seen.contains("      read    000000 +76"), "reads are told too: {seen}");
+}
+
+#[test]
+fn what_is_kept_is_a_device() {
+    let bench = Bench::new();
+    let told = bench.run("replay delete/word4/ascon/3/ecc --keep kept");
+    let told = String::from_utf8_lossy(told.out()).into_owned();
+    let seen = bench.session("check kept\nls kept wifi/ -l\nreplay delete/word4/ascon/3/ecc --keep kept\nreplay delete/stm32l0/plain/3/ecc --keep other");
+    let seen = without_reads(&seen);
+    let (seen, note) = (seen.split_once("$ replay delete/stm32l0").unwrap().0, seen.lines().last().unwrap());
+    expect![[r#"
+        the flash at the end is kept as the device kept
+        $ check kept
+        The store was closed in order.
+        14 records of the log read well.
+        1 group of records never became whole and don't count: writes that were cut.
+        2 keys of client 0 read well.
+        Nothing is damaged.
+        $ ls kept wifi/ -l
+               1  wifi/psk\x00\x01
+        $ replay delete/word4/ascon/3/ecc --keep kept
+        ! lockstone: kept is there already
+        = 2
+        the flash at the end is kept in other/flash.bin, which is no device: the flash of a device directory is erased to 0xff
+    "#]].assert_eq(&format!("{}\n{seen}{note}\n", told.lines().last().unwrap()));
+}
+
+#[test]
+fn machines_read_json() {
+    let bench = Bench::new();
+    for id in ["life/stm32l0/plain/3", "fuzz/operations/0000000a05", "fuzz/device_toml/7b"] {
+        let ran = bench.run(&format!("replay {id} --json"));
+        assert_eq!(ran.code(), 0, "{}", ran.err());
+        let told: serde_json::Value = serde_json::from_slice(ran.out()).unwrap();
+        assert_eq!((&told["id"], &told["good"]), (&id.into(), &true.into()));
+        assert!(!told["steps"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn an_input_comes_from_a_file_too() {
+    let bench = Bench::new();
+    bench.write("input", &[0, 1, 0, 7, 200, 9]);
+    let ran = bench.run("replay fuzz/operations --file input");
+    assert_eq!(ran.code(), 0, "{}", ran.err());
+    assert_eq!(bench.run("replay fuzz/operations/00010007c809").out(), ran.out());
+}
+
+#[test]
+fn an_id_that_makes_no_sense_is_explained() {
+    let bench = Bench::new();
+    let seen = bench.session("replay mixed/word4/ascon/5/torn\nreplay fuzz/mount --file missing\nreplay demo/four");
+    let hints = seen.matches("  hint: an id is one of").count();
+    assert_eq!(hints, 2, "{seen}");
+    let first = seen.split("$ replay fuzz").next().unwrap();
+    expect![[r#"
+        $ replay mixed/word4/ascon/5/torn
+        ! lockstone: `mixed/word4/ascon/5/torn` is no case: there is no such tear
+        !   hint: an id is one of
+        !     SCENE/GEOMETRY/SUITE/OPERATION/TEAR[/OPERATION/TEAR]  a power cut, and another in the recovery
+        !     life/GEOMETRY/SUITE/SEED                              a random life
+        !     fuzz/TARGET/HEX                                       an input of a fuzz target, or --file F for the input
+        !     demo/SEED/CUTS                                        a demo
+        !   scenes: fill overwrite delete transaction chunked restart mixed revive batches compaction turn full names
+        !   geometries: spi-nor word4 nrf51 half2 stm32l0 double8 quad16 zero-erased16 h7-32 page64 page256 sector512 big-block f4-128k huge-256k
+        !   tears: absent whole prefix suffix bits units reversed metastable metastable-whole ecc
+        !   targets: operations mount parsers device_toml
+        = 2
+    "#]].assert_eq(first);
+    let sentences: Vec<_> = seen.lines().filter(|line| line.starts_with("! lockstone:")).collect();
+    expect![[r#"
+        ! lockstone: `mixed/word4/ascon/5/torn` is no case: there is no such tear
+        ! lockstone: there is no file missing
+        ! lockstone: `demo/four` is no case: a demo is demo/SEED/CUTS"#]]
+    .assert_eq(&sentences.join("\n"));
+    assert_eq!(bench.run("replay demo/4").code(), 2);
+    assert_eq!(bench.run("replay mixed/word4/ascon/999999/bits").code(), 3, "a script that ends before its cut");
+}
+
+#[test]
+fn a_demo_has_an_id() {
+    let bench = Bench::new();
+    let ran = bench.run("replay demo/4/3 --json");
+    assert_eq!(ran.code(), 0, "{}", ran.shown());
+    assert!(String::from_utf8_lossy(ran.out()).contains("\"seed\":4"));
+}

@@ -1,0 +1,209 @@
+//! A forge: genuine images taken apart, changed and sealed again with the right key.
+//!
+//! It follows docs/spec/format.md and shares no code with the store but the suites: a piece is a header or a record, with
+//! the part that stands in the clear, and the text that its tag covers. Whoever has the key (or whoever writes to a store
+//! of suite `plain`) can make such images; the store must survive them.
+
+use std::collections::BTreeMap;
+
+use lockstone::seal::{Domain, Suite};
+use lockstone::{Layout, Position};
+
+use super::bytes::Bytes;
+use crate::world::root;
+
+/// Bytes of a header in the clear.
+const HEADER: usize = 72;
+/// Where in it the digest is, and the link.
+const DIGEST: std::ops::Range<usize> = 60..68;
+
+/// A header or a record of a genuine image.
+#[derive(Clone, Debug)]
+struct Piece {
+    /// Where it begins on the part.
+    address: usize,
+    at: Position,
+    is_header: bool,
+    /// The part before the tag.
+    clear: Vec<u8>,
+    /// The part behind it, not encrypted.
+    text: Vec<u8>,
+    tag: Vec<u8>,
+}
+
+/// A genuine image in pieces, in the order of the log.
+#[derive(Clone, Debug)]
+pub(super) struct Forge<S> {
+    suite: S,
+    pieces: Vec<Piece>,
+}
+
+/// What is changed about an image.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    edits: Vec<Edit>,
+    /// Later pieces follow: their links and pointers mean the changed ones.
+    chained: bool,
+    /// Headers have no digest of the heads.
+    without_digest: bool,
+}
+
+#[derive(Debug)]
+struct Edit {
+    piece: usize,
+    offset: usize,
+    bytes: Vec<u8>,
+}
+
+impl Changes {
+    /// Draws the way in which pieces are sealed again.
+    pub(super) fn draw_way(&mut self, bytes: &mut Bytes<'_>) {
+        let way = bytes.byte();
+        self.chained |= way & 1 == 1;
+        self.without_digest |= way & 2 == 2;
+    }
+
+    /// Draws a change of one piece.
+    pub(super) fn draw_edit(&mut self, bytes: &mut Bytes<'_>) {
+        let (piece, offset) = (bytes.word(), usize::from(bytes.byte()));
+        let length = 1 + usize::from(bytes.byte() % 16);
+        self.edits.push(Edit { piece, offset, bytes: bytes.take(length).to_vec() });
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+}
+
+impl<S: Suite> Forge<S> {
+    /// Takes a genuine image apart. `None`: this is not the format that the forge knows.
+    pub(super) fn open(layout: &Layout, image: &[u8]) -> Option<Self> {
+        let header = |address: usize| image[address..].starts_with(b"LKS").then_some(address);
+        let first = (0..image.len()).step_by(layout.segment as usize).find_map(header)?;
+        let suite = S::open(&root(), image[first + 8..first + 16].try_into().ok()?).ok()?;
+        let mut forge = Self { suite, pieces: Vec::new() };
+        for start in (0..layout.segments * layout.segment).step_by(layout.segment as usize) {
+            forge.open_segment(layout, image, start as usize);
+        }
+        forge.pieces.sort_by_key(|piece| piece.at);
+        (forge.pieces.len() > 1).then_some(forge)
+    }
+
+    fn open_segment(&mut self, layout: &Layout, image: &[u8], start: usize) {
+        let segment = &image[start..start + layout.segment as usize];
+        let sequence = u32::from_le_bytes([segment[16], segment[17], segment[18], segment[19]]);
+        let unit = layout.unit as usize;
+        let mut offset = 0;
+        while offset + HEADER < segment.len() {
+            let piece = self.piece(segment, Position { sequence, offset: offset as u32 }, start + offset);
+            let length = piece.as_ref().map_or(1, |piece| piece.clear.len() + S::TAG + piece.text.len());
+            match piece {
+                None if offset == 0 => return,
+                piece => self.pieces.extend(piece),
+            }
+            offset += length.next_multiple_of(unit);
+        }
+    }
+
+    fn piece(&self, segment: &[u8], at: Position, address: usize) -> Option<Piece> {
+        let bytes = &segment[at.offset as usize..];
+        let is_header = at.offset == 0;
+        let (clear, length) = if is_header { (HEADER, HEADER + S::TAG) } else { lengths::<S>(bytes) };
+        let (associated, tag) = (bytes.get(..clear)?, bytes.get(clear..clear + S::TAG)?);
+        let mut text = bytes.get(clear + S::TAG..length)?.to_vec();
+        let genuine = self.suite.unseal(domain(is_header), at, associated, &mut text, tag);
+        let (clear, tag) = (associated.to_vec(), tag.to_vec());
+        genuine.then_some(Piece { address, at, is_header, clear, text, tag })
+    }
+
+    /// Writes changed pieces into the image.
+    pub(super) fn apply(&self, changes: &Changes, image: &mut [u8]) {
+        let mut pieces = self.pieces.clone();
+        let mut changed = vec![false; pieces.len()];
+        for edit in &changes.edits {
+            let index = edit.piece % pieces.len();
+            pieces[index].edit::<S>(edit);
+            changed[index] = true;
+        }
+        let mut renamed = BTreeMap::new();
+        for (piece, changed) in pieces.iter_mut().zip(&mut changed) {
+            if changes.chained {
+                *changed |= piece.rename::<S>(&renamed);
+            }
+            if changes.without_digest && piece.is_header {
+                piece.clear[DIGEST].fill(0);
+                *changed = true;
+            }
+            if *changed {
+                let old = prefix(&piece.tag);
+                self.seal(piece, image);
+                renamed.insert(old, prefix(&piece.tag));
+            }
+        }
+    }
+
+    fn seal(&self, piece: &mut Piece, image: &mut [u8]) {
+        let mut text = piece.text.clone();
+        let tag = self.suite.seal(domain(piece.is_header), piece.at, &piece.clear, &mut text);
+        piece.tag = tag[..S::TAG].to_vec();
+        let bytes = piece.clear.iter().chain(&piece.tag).chain(&text);
+        image[piece.address..].iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    }
+}
+
+impl Piece {
+    /// Changes bytes of the clear part and of the text as if they were one. A record whose head says another length then
+    /// gets that length.
+    fn edit<S: Suite>(&mut self, edit: &Edit) {
+        let offset = edit.offset % (self.clear.len() + self.text.len());
+        let places = self.clear.iter_mut().chain(&mut self.text).skip(offset);
+        places.zip(&edit.bytes).for_each(|(to, from)| *to = *from);
+        if !self.is_header {
+            let (clear, length) = lengths::<S>(&self.clear);
+            let mut whole = std::mem::take(&mut self.clear);
+            whole.append(&mut self.text);
+            whole.resize(length - S::TAG, 0);
+            self.text = whole.split_off(clear);
+            self.clear = whole;
+        }
+    }
+
+    /// Makes link and pointers mean pieces that were sealed again.
+    fn rename<S: Suite>(&mut self, renamed: &BTreeMap<[u8; 4], [u8; 4]>) -> bool {
+        let mut changed = false;
+        let mut rename = |place: &mut [u8]| {
+            let found = renamed.iter().find(|(old, _)| old.starts_with(place));
+            if let Some((_, new)) = found {
+                place.copy_from_slice(&new[..place.len()]);
+                changed = true;
+            }
+        };
+        if self.is_header {
+            rename(&mut self.clear[DIGEST.end..HEADER]);
+        } else {
+            let (link, pointers) = self.clear[4..].split_at_mut(S::LINK);
+            if !link.is_empty() {
+                rename(link);
+            }
+            pointers.chunks_exact_mut(4 + S::CHECK).for_each(|pointer| rename(&mut pointer[4..]));
+        }
+        changed
+    }
+}
+
+const fn domain(is_header: bool) -> Domain {
+    if is_header { Domain::Header } else { Domain::Record }
+}
+
+fn prefix(tag: &[u8]) -> [u8; 4] {
+    [tag[0], tag[1], tag[2], tag[3]]
+}
+
+/// Bytes of a record in the clear, and of all of it, as its head says.
+fn lengths<S: Suite>(record: &[u8]) -> (usize, usize) {
+    let head = u32::from_le_bytes([record[0], record[1], record[2], record[3]]);
+    let clear = 4 + S::LINK + (head >> 27) as usize * (4 + S::CHECK);
+    // Hole start, client, whole length; attributes.
+    let fields = 4 * (head >> 4 & 0b1011).count_ones() as usize + (head >> 6 & 1) as usize;
+    (clear, clear + S::TAG + fields + (head >> 8 & 0xff) as usize + (head >> 16 & 0x7ff) as usize)
+}

@@ -1,0 +1,127 @@
+//! Random lives: puts, deletes, transactions, restarts and power cuts in any order, all from one seed.
+
+use std::fmt;
+
+use lockstone::seal::Suite;
+use lockstone::{Ascon, Plain};
+use lockstone_sim::geometry::{Geometry, Scenario, run_on};
+use lockstone_sim::{SimFlash, Tear};
+
+use crate::caught;
+use crate::cuts::{geometry_name, is_plain, suite_name};
+use crate::random::Random;
+use crate::replay::Image;
+use crate::tale::Tale;
+use crate::world::{Op, Stop, World};
+
+/// Stretches of operations in a life; on large geometries a twelfth.
+const STEPS: usize = 60;
+
+/// One life. `Display` writes its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Life {
+    geometry: &'static str,
+    plain: bool,
+    seed: u64,
+}
+
+/// `life/geometry/suite/seed`
+impl fmt::Display for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "life/{}/{}/{}", self.geometry, suite_name(self.plain), self.seed)
+    }
+}
+
+impl Life {
+    /// The life of this seed on a geometry.
+    #[must_use]
+    pub const fn new(geometry: &Geometry, plain: bool, seed: u64) -> Self {
+        Self { geometry: geometry.name, plain, seed }
+    }
+
+    /// The life of this id; `None` if there is none.
+    #[must_use]
+    pub fn parse(id: &str) -> Option<Self> {
+        let ["life", geometry, suite, seed] = id.split('/').collect::<Vec<_>>()[..] else { return None };
+        Some(Self { geometry: geometry_name(geometry)?, plain: is_plain(suite)?, seed: seed.parse().ok()? })
+    }
+
+    /// Lives it and tells it; how often the power was cut.
+    pub fn play(&self, tale: &Tale) -> (Result<u64, String>, Option<Image>) {
+        run_on(self.geometry, &mut Told { life: self, tale }).unwrap_or_else(|| (Err("no such geometry".into()), None))
+    }
+}
+
+struct Told<'a> {
+    life: &'a Life,
+    tale: &'a Tale,
+}
+
+impl Scenario for Told<'_> {
+    type Output = (Result<u64, String>, Option<Image>);
+
+    fn run<const R: usize, const W: usize, const E: usize>(&mut self, geometry: &Geometry) -> Self::Output {
+        let Self { life: Life { plain, seed, .. }, tale } = *self;
+        let mut world = World::<R, W, E>::new(geometry.flash());
+        world.tell(tale);
+        let mut cuts = 0;
+        let outcome = caught(|| {
+            let live = if *plain { live::<R, W, E, Plain> } else { live::<R, W, E, Ascon> };
+            live(&mut world, geometry, *seed, &mut cuts).map_err(Stop::sentence)
+        });
+        (outcome.map(|()| cuts), Some(Image::of(geometry, *plain, &world.flash)))
+    }
+}
+
+fn random_op(random: &mut Random, geometry: &Geometry) -> Op {
+    let index = if random.below(10) < 6 { random.below(4) } else { random.below(40) };
+    let most = (geometry.capacity / 64).clamp(200, 3000);
+    let length = match random.below(12) {
+        0 => 0,
+        1 => random.below(most),
+        _ => random.below(70),
+    };
+    match random.below(20) {
+        0..12 => Op::Put(index, length),
+        12..16 => Op::Delete(index),
+        16 => Op::Transaction((0..random.below(5)).map(|i| (index + i, (i != 2).then_some(length))).collect()),
+        17 => Op::Abandon((0..random.below(5)).map(|i| (index + i, (i != 2).then_some(length))).collect()),
+        18 => Op::Reopen,
+        _ => Op::Restart,
+    }
+}
+
+fn live<const R: usize, const W: usize, const E: usize, S: Suite>(
+    world: &mut World<R, W, E>,
+    geometry: &Geometry,
+    seed: u64,
+    cuts: &mut u64,
+) -> Result<(), Stop> {
+    let mut random = Random(seed);
+    world.flash.set_seed(seed);
+    world.format::<S>().map_err(|error| Stop::Wrong(format!("format: {error}")))?;
+    for _ in 0..if geometry.is_small() { STEPS } else { STEPS / 12 } {
+        let script: Vec<Op> = (0..1 + random.below(30)).map(|_| random_op(&mut random, geometry)).collect();
+        if random.below(3) > 0 {
+            let tear = Tear::ALL[random.below(Tear::ALL.len())];
+            world.flash.cut_at(random.below(60) as u64, tear);
+        }
+        match world.run::<S>(&script) {
+            Ok(()) => {}
+            Err(Stop::PowerCut) => *cuts += world.recover::<S>(|flash| recut(flash, &mut random))?,
+            Err(wrong) => return Err(wrong),
+        }
+        world.flash.cancel_cut();
+        world.verify::<S>()?;
+        world.rules()?;
+    }
+    Ok(())
+}
+
+/// One in three recoveries is cut again.
+fn recut<const R: usize, const W: usize, const E: usize>(flash: &mut SimFlash<R, W, E>, random: &mut Random) {
+    if random.below(3) == 0 {
+        let tear = Tear::ALL[random.below(Tear::ALL.len())];
+        flash.cut_at(random.below(3) as u64, tear);
+    }
+}

@@ -1,0 +1,25 @@
+//! What fuzzing found, each input with the mistake that it showed. `lockstone replay` tells any of them.
+
+use lockstone_torture::fuzz::TARGETS;
+use lockstone_torture::replay::Id;
+
+const FOUND: [(&str, &str); 3] = [
+    (
+        "fuzz/mount/001b0000002c2cffffffff136853",
+        "a header, sealed with the right key, that counts 2^32 - 1 keys: the mount counted on and overflowed",
+    ),
+    ("fuzz/mount/00cd3a0b79010005000000", "a forged pointer that leads back to a lesser hash: a listing never ended"),
+    (
+        "fuzz/mount/fd664d4d4d0100063dff",
+        "a long stretch blanked in the newest segment: the log read as an older state, grew up to what was left behind the \
+     stretch, and served that as newer",
+    ),
+];
+
+#[test]
+fn what_was_found_stays_mended() {
+    for (id, what) in FOUND {
+        let verdict = Id::parse(id, TARGETS, None).unwrap().play().verdict;
+        assert!(verdict.is_ok(), "{what}: lockstone replay {id}: {verdict:?}");
+    }
+}
