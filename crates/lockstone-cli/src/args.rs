@@ -175,6 +175,9 @@ pub(crate) struct Inspect {
     /// File with the root key of 32 bytes; a device brings its own.
     #[arg(long, value_name = "F")]
     pub(crate) key: Option<PathBuf>,
+    /// Where the flash begins in the file: for images of a whole chip.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) offset: Option<u32>,
     /// A line for each segment too.
     #[arg(short, long)]
     pub(crate) long: bool,

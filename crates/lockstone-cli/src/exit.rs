@@ -73,7 +73,8 @@ impl Failure {
 /// `lockstone: sentence`, and the hint on a line of its own.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "lockstone: {}", self.sentence)?;
+        // Sentences quote names and files, which may be anybody's.
+        write!(f, "lockstone: {}", crate::terminal::on_one_line(&self.sentence))?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  hint: {hint}"))
     }
 }

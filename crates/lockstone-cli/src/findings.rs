@@ -2,6 +2,7 @@
 //!
 //! One table for `check` and `inspect`, so that both say the same. Classes are for scripts and never change their names.
 
+use lockstone::inspect::SegmentState;
 use lockstone::{OpenError, Report};
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ pub(crate) enum Class {
     TornTail,
     UnfinishedRun,
     RetiredSegment,
+    Leftover,
     DamagedRecord,
     DamagedHeader,
     Misplaced,
@@ -25,6 +27,7 @@ pub(crate) enum Class {
     Blank,
     NoStore,
     NotAuthentic,
+    NotSealed,
     KeyMissing,
     Incompatible,
     HalfFormatted,
@@ -39,6 +42,7 @@ impl Class {
             Self::TornTail => "torn-tail",
             Self::UnfinishedRun => "unfinished-run",
             Self::RetiredSegment => "retired-segment",
+            Self::Leftover => "leftover",
             Self::DamagedRecord => "damaged-record",
             Self::DamagedHeader => "damaged-header",
             Self::Misplaced => "misplaced-segment",
@@ -50,6 +54,7 @@ impl Class {
             Self::Blank => "blank",
             Self::NoStore => "no-store",
             Self::NotAuthentic => "not-authentic",
+            Self::NotSealed => "not-sealed",
             Self::KeyMissing => "key-missing",
             Self::Incompatible => "incompatible",
             Self::HalfFormatted => "half-formatted",
@@ -60,7 +65,7 @@ impl Class {
 
     /// Not what power cuts and age explain.
     pub(crate) const fn is_damage(self) -> bool {
-        !matches!(self, Self::NotClosed | Self::TornTail | Self::UnfinishedRun | Self::RetiredSegment)
+        !matches!(self, Self::NotClosed | Self::TornTail | Self::UnfinishedRun | Self::RetiredSegment | Self::Leftover)
     }
 
     /// How its line begins for people.
@@ -78,15 +83,19 @@ impl Class {
         match self {
             Self::NotClosed | Self::TornTail | Self::UnfinishedRun => "nothing: the next write tidies up by itself",
             Self::RetiredSegment => "nothing yet; when several segments retire, plan to replace the part",
+            Self::Leftover => "nothing: the store erases a segment before it writes there",
+            Self::NotSealed => "find out who put a store of this suite in place of a sealed one",
             Self::DamagedRecord => "alone it hides nothing stored; keep a copy of the flash and look for the cause",
             Self::DamagedHeader => {
                 "keep a copy of the flash and look for the cause: a worn block, a bad contact, a hand"
             }
             Self::Misplaced => "somebody moved blocks: take the device out of service and keep a copy of its flash",
-            Self::InDoubt => "get what can still be read, and put it on a new device; this one stays read-only",
+            Self::InDoubt => {
+                "get what can still be read, and put it on a new device; this one stays read-only. `lockstone inspect --records` shows which names are on it"
+            }
             Self::DamagedKey => "store it again on a new device, from where it came from",
             Self::ListingGap => "compare the names with those that you expect on the device",
-            Self::Truncated | Self::Extended => "read the flash out again, whole",
+            Self::Truncated | Self::Extended => "read the flash out again, all of it and nothing else",
             Self::Blank => "if it was never used, make a store on it; if it was, it has been erased",
             Self::NoStore => "check that this is the right part of the flash, and its byte order",
             Self::NotAuthentic => {
@@ -182,4 +191,15 @@ pub(crate) fn of_report(report: &Report, place: impl Fn(lockstone::Position) -> 
         );
     }
     findings
+}
+
+/// What the state of a segment has to say.
+pub(crate) fn of_segment(physical: u32, state: SegmentState) -> Option<Finding> {
+    let (class, sentence) = match state {
+        SegmentState::Retired => (Class::RetiredSegment, "failed once and is not used any more"),
+        SegmentState::Misplaced => (Class::Misplaced, "holds a genuine header of another place or time"),
+        SegmentState::Unknown => (Class::Leftover, "holds what a cut erase left, or a stranger; it is ignored"),
+        _ => return None,
+    };
+    Some(Finding::new(class, format!("segment {physical} {sentence}")))
 }

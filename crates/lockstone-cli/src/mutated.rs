@@ -23,7 +23,7 @@ type Sim<'c, 'm, S> = Store<'m, &'c mut Chip, S>;
 
 fn known(root: &SoftRootKey) -> Known<'_> {
     let sizes = Sizes { unit: 4, segment: 2048, erased: 0xff, capacity: SEGMENTS * SEGMENT };
-    Known { sizes: Some(sizes), block: Some(2048), suite: Some(1), root: Some(root) }
+    Known { sizes: Some(sizes), block: Some(2048), suite: Some(1), expects_sealed: false, root: Some(root) }
 }
 
 fn look(image: &[u8]) -> Picture {
@@ -106,7 +106,7 @@ fn what_power_cuts_leave_is_no_damage() {
             }
         }
     }
-    assert_eq!(Vec::from_iter(seen), ["not-closed", "torn-tail", "unfinished-run"]);
+    assert_eq!(Vec::from_iter(seen), ["leftover", "not-closed", "torn-tail", "unfinished-run"]);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn every_kind_of_damage_has_its_name() {
         newest header          damaged-record damaged-header
         newest segment erased  not-closed
         newest moved           not-closed damaged-header misplaced-segment in-doubt
-        cut short              torn-tail unfinished-run truncated
+        cut short              torn-tail unfinished-run leftover truncated
         too long               extended
         erased                 blank
         noise                  no-store
@@ -263,6 +263,7 @@ fn ten_thousand_changed_images_are_looked_at() {
             sizes: known(&root).sizes.filter(|_| !blind),
             block: Some(2048).filter(|_| !blind),
             suite: Some(u8::from(*suite == Suite::Ascon)).filter(|_| !blind),
+            expects_sealed: false,
             root: Some(&root).filter(|_| case % 7 != 0),
         };
         let picture = examine("changed", &image, &known);

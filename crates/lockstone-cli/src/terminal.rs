@@ -39,6 +39,11 @@ pub(crate) fn escaped(name: &[u8]) -> String {
     escaped_but(name, "")
 }
 
+/// A sentence in print: nothing in it moves the cursor or begins a line.
+pub(crate) fn on_one_line(sentence: &str) -> String {
+    escaped_but(sentence.as_bytes(), "\\")
+}
+
 /// A value in print: as a name, but lines and tabs stay.
 pub(crate) fn escaped_text(value: &[u8]) -> String {
     escaped_but(value, "\n\t\\")

@@ -19,7 +19,10 @@ pub fn pointer<S: Suite>(
     bytes: &[u8],
     out: &mut [u8; 8],
 ) -> Option<(u32, Position, u32)> {
-    let pointer = Pointer::read::<S>(bytes.get(..pointer_length::<S>())?, 0);
+    // As in a record: behind a short pointer stands something else.
+    let (length, mut padded) = (pointer_length::<S>(), [0xa5; 8]);
+    padded.get_mut(..length)?.copy_from_slice(bytes.get(..length)?);
+    let pointer = Pointer::read::<S>(&padded, 0);
     pointer.write(out, 0);
     Some((pointer.level(), pointer.position(layout, newest), pointer.length_hint(layout)))
 }

@@ -7,7 +7,7 @@ use super::{names, read_value};
 use crate::args::Look;
 use crate::device::{AnyRam, Device, HEADS, Purpose, Session};
 use crate::exit::{Exit, Failure};
-use crate::findings::{Class, Finding, of_report};
+use crate::findings::{Class, Finding, of_report, of_segment};
 use crate::terminal::{bar, counted, escaped, print, print_json};
 
 /// What a check found.
@@ -21,6 +21,8 @@ struct Findings {
     damaged: Vec<String>,
     /// How often the listing itself met damage: names may be missing.
     gaps: u32,
+    /// Segments that hold what the log does not need, though it's written like it.
+    odd: Vec<Finding>,
 }
 
 pub(super) fn check(args: &Look) -> Result<(), Failure> {
@@ -68,12 +70,16 @@ fn look(session: &mut Session<'_>, client: u32) -> Result<Findings, Failure> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(Findings { report, stats, client, good, damaged, gaps })
+    let mut odd = Vec::new();
+    for physical in 0..stats.segments {
+        odd.extend(of_segment(physical, session.look(physical)?.state));
+    }
+    Ok(Findings { report, stats, client, good, damaged, gaps, odd })
 }
 
 impl Findings {
     fn is_sound(&self) -> bool {
-        self.report.is_sound() && self.damaged.is_empty() && self.gaps == 0
+        self.report.is_sound() && !self.findings().iter().any(|finding| finding.class.is_damage())
     }
 
     /// Keys of other clients, which this check did not read.
@@ -107,6 +113,7 @@ impl Findings {
     fn findings(&self) -> Vec<Finding> {
         let mut findings =
             of_report(&self.report, |at| format!("segment {}, byte {}", self.segment(at.sequence), at.offset));
+        findings.extend(self.odd.iter().cloned());
         for name in &self.damaged {
             let sentence = format!("key {name} can't be answered for: its content is damaged, forged or in doubt");
             findings.push(Finding::new(Class::DamagedKey, sentence));

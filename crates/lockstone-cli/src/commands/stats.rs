@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::args::Look;
 use crate::device::{AnyRam, Config, Device, Purpose};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::terminal::{print, print_json};
 
 pub(super) fn stats(args: &Look) -> Result<(), Failure> {
@@ -13,18 +13,29 @@ pub(super) fn stats(args: &Look) -> Result<(), Failure> {
     let config = device.config;
     let device = device.hold(Purpose::Look)?;
     let mut memory = AnyRam::new();
-    let stats = device.mount(&mut memory)?.stats()?;
-    if args.json { print_json(&as_json(&config, &stats)) } else { print(as_text(&config, &stats).as_bytes()) }
+    let mut session = device.mount(&mut memory)?;
+    let (stats, sound) = (session.stats()?, session.report().is_sound());
+    if args.json {
+        print_json(&as_json(&config, &stats, sound))?;
+    } else {
+        print(as_text(&config, &stats, sound).as_bytes())?;
+    }
+    if sound {
+        return Ok(());
+    }
+    let failure = Failure::new(Exit::Damaged, "stored content is damaged or forged: keys and fill can't be told");
+    Err(failure.hint("`lockstone check DEV` says what is damaged and what can still be read"))
 }
 
-fn as_json(config: &Config, stats: &Stats) -> serde_json::Value {
+fn as_json(config: &Config, stats: &Stats, sound: bool) -> serde_json::Value {
     json!({
         "suite": config.suite.name(),
         "flash_bytes": config.geometry.flash,
         "block_bytes": config.geometry.block,
         "write_bytes": config.geometry.write,
-        "keys": stats.keys,
-        "used_bytes": stats.used_bytes,
+        "sound": sound,
+        "keys": sound.then_some(stats.keys),
+        "used_bytes": sound.then_some(stats.used_bytes),
         "capacity_bytes": stats.capacity_bytes,
         "segments": stats.segments,
         "segment_bytes": stats.segment_bytes,
@@ -35,13 +46,14 @@ fn as_json(config: &Config, stats: &Stats) -> serde_json::Value {
     })
 }
 
-fn as_text(config: &Config, stats: &Stats) -> String {
+fn as_text(config: &Config, stats: &Stats, sound: bool) -> String {
+    let known = |number: u64| if sound { number.to_string() } else { "?".to_owned() };
     let percent = u64::from(stats.used_bytes) * 100 / u64::from(stats.capacity_bytes.max(1));
     format!(
         "suite      {}\n\
          flash      {} bytes: {} segments of {}, {} in the log, {} bad\n\
          keys       {}, of all clients\n\
-         fill       {} of {} bytes, {percent} %\n\
+         fill       {} of {} bytes, {} %\n\
          erases     {} to {} a segment\n",
         config.suite.name(),
         config.geometry.flash,
@@ -49,9 +61,10 @@ fn as_text(config: &Config, stats: &Stats) -> String {
         stats.segment_bytes,
         stats.log_segments,
         stats.bad_segments,
-        stats.keys,
-        stats.used_bytes,
+        known(stats.keys.into()),
+        known(stats.used_bytes.into()),
         stats.capacity_bytes,
+        known(percent),
         stats.erases_min,
         stats.erases_max,
     )

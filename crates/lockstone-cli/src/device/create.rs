@@ -31,7 +31,7 @@ pub(crate) fn create_from(path: &Path, config: &Config, key: &[u8; 32], image: &
 /// The same, without the trusted part when there is no key: that goes to the device another way.
 pub(crate) fn create_image(path: &Path, config: &Config, key: Option<&[u8; 32]>, image: &[u8]) -> Result<(), Failure> {
     build(path, config, key, |place| {
-        write_new(place, image, false).map_err(|error| Failure::file("write", place, &error))
+        write_new(place, image, true).map_err(|error| Failure::file("write", place, &error))
     })
 }
 
@@ -73,6 +73,41 @@ fn format(place: &Path, config: &Config, key: &[u8; 32]) -> Result<(), Failure> 
         Suite::Plain => Store::<_, Plain>::format(&mut flash, part, &root, random, memory).map(|_| ())?,
     }
     flash.finish().map_err(failed)
+}
+
+/// Makes a new file that only its owner can read: it appears whole, and never in place of another.
+pub(crate) fn write_whole(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Failure> {
+    let there = || {
+        Failure::usage(format!("{} is there already", path.display()))
+            .hint("nothing is ever overwritten; remove it yourself if you mean it")
+    };
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(there());
+    }
+    let hidden = Hidden::beside(path)?;
+    let inside = hidden.0.join("file");
+    let written = new_private_file(&inside).and_then(|mut file| {
+        fill(&mut file)?;
+        file.sync_all()
+    });
+    written.map_err(|error| Failure::file("write", path, &error))?;
+    // A link, as a rename would replace what came in the meantime.
+    fs::hard_link(&inside, path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => there(),
+        _ => Failure::file("make", path, &error),
+    })
+}
+
+/// Makes a new folder that only its owner can read: it appears whole, and never in place of another.
+pub(crate) fn make_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(Failure::usage(format!("{} is there already", path.display())));
+    }
+    let hidden = Hidden::beside(path)?;
+    let inside = hidden.0.join("folder");
+    private_directory(&inside).map_err(|error| Failure::file("make", path, &error))?;
+    fill(&inside)?;
+    fs::rename(&inside, path).map_err(|error| Failure::file("make", path, &error))
 }
 
 /// A directory that is removed unless it is shown.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DEV/flash.bin          untrusted: the content of the flash
-//! DEV/device.toml        sizes, suite; also carries the lock
+//! DEV/device.toml        sizes, suite; also carries the lock. Trusted: it stands for what firmware is compiled with
 //! DEV/trusted/root.key   32 random bytes, for the owner alone
 //! DEV/trusted/counter    reserved: roll-back protection is not part of this release, nothing claims it
 //! ```
@@ -23,7 +23,9 @@ use lockstone::{Head, Memory, POINTERS_MAX, SoftRootKey};
 use zeroize::Zeroizing;
 
 pub(crate) use config::{Config, Geometry, Suite};
-pub(crate) use create::{create, create_from, create_image, flush_directory, new_private_file};
+pub(crate) use create::{
+    create, create_from, create_image, flush_directory, make_folder, new_private_file, write_whole,
+};
 pub(crate) use session::Session;
 
 use crate::exit::{Exit, Failure};
@@ -142,10 +144,10 @@ impl Held {
 
     pub(crate) fn root_key(&self) -> Result<SoftRootKey, Failure> {
         let path = self.device.path.join(ROOT_KEY);
-        if !path.exists() {
-            return Err(Failure::new(Exit::Damaged, "the root key of the device, trusted/root.key, is gone"));
-        }
         match read_key_bytes(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Failure::new(Exit::Damaged, "the root key of the device, trusted/root.key, is gone"))
+            }
             Err(error) => Err(Failure::file("read", &path, &error)),
             Ok(None) => Err(Failure::new(Exit::Damaged, "trusted/root.key is not a key of 32 bytes")),
             Ok(Some(key)) => Ok(SoftRootKey::new(*key)),

@@ -1,5 +1,6 @@
 //! A mounted store of any suite.
 
+use lockstone::inspect::SegmentView;
 use lockstone::{Aes, Ascon, Cursor, Error, Key, Plain, Report, SoftRootKey, Stats, Store};
 
 use super::{AnyRam, Config, Purpose, Suite};
@@ -71,6 +72,11 @@ impl<'m> Session<'m> {
         name: &mut [u8; 255],
     ) -> Result<Option<usize>> {
         on_store!(self, store => store.next_key(cursor, client, prefix, name))
+    }
+
+    /// What a segment is; its records are passed over.
+    pub(crate) fn look(&mut self, physical: u32) -> Result<SegmentView> {
+        on_store!(self, store => store.look(physical, &mut |_| {}))
     }
 
     pub(crate) fn stats(&mut self) -> Result<Stats> {

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! root key of a device = derive( batch secret, "lockstone factory root key" | name )
-//! identity of its store = derive( root key of the device, "lockstone factory store id" )[8]
+//! identity of its store = derive( root key of the device, "lockstone factory store id" | suite, sizes, all keys )[8]
 //! ```
 //!
-//! Everything else that a store writes follows from its key, its identity and the calls made.
+//! Everything else that a store writes follows from its key, its identity and the calls made. What differs in any key
+//! is another store, so that no two of them are sealed alike.
 
 use core::convert::Infallible;
 
@@ -49,14 +50,33 @@ fn build_sealed<S: Sealing>(
 ) -> Result<Vec<u8>, Failure> {
     let flash = MemoryFlash::new(manifest.geometry.flash as usize);
     let root = SoftRootKey::new(*key);
-    let mut identity = Identity(*derive(key, b"lockstone factory store id")?);
-    let mut store = Store::<_, S>::format(flash, manifest.geometry.part(), &root, &mut identity, memory)?;
+    let mut values = Vec::new();
     for entry in &manifest.entries {
-        let value = manifest.value(entry, device)?;
+        values.push(manifest.value(entry, device)?);
+    }
+    let mut identity = Identity(*derive(key, &label(manifest, &values))?);
+    let mut store = Store::<_, S>::format(flash, manifest.geometry.part(), &root, &mut identity, memory)?;
+    for (entry, value) in manifest.entries.iter().zip(&values) {
         let name = Key::new(entry.name.as_bytes()).of_client(entry.client);
-        store.put(name, &value).map_err(|error| about(&entry.name, value.len(), error))?;
+        store.put(name, value).map_err(|error| about(&entry.name, value.len(), error))?;
     }
     Ok(store.close()?.into_content())
+}
+
+/// All that makes the image what it is. Lengths stand before what they measure.
+fn label(manifest: &Manifest, values: &[Zeroizing<Vec<u8>>]) -> Zeroizing<Vec<u8>> {
+    let mut label = Zeroizing::new(b"lockstone factory store id".to_vec());
+    let geometry = manifest.geometry;
+    label.push(manifest.suite.id());
+    [geometry.flash, geometry.block, geometry.write].iter().for_each(|size| label.extend(size.to_le_bytes()));
+    for (entry, value) in manifest.entries.iter().zip(values) {
+        label.extend(entry.client.to_le_bytes());
+        for bytes in [entry.name.as_bytes(), value] {
+            label.extend((bytes.len() as u64).to_le_bytes());
+            label.extend(bytes);
+        }
+    }
+    label
 }
 
 fn about(name: &str, length: usize, error: Error<FlashError>) -> Failure {

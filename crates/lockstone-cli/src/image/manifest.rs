@@ -9,6 +9,7 @@
 //! prefix = "dev-"
 //! first = 1
 //! count = 1000
+//! digits = 6                     # so that a larger count later renames nobody
 //!
 //! [[key]]
 //! name = "serial"
@@ -52,6 +53,13 @@ struct Flash {
     write: Size,
 }
 
+/// What is wrong and where; never the line itself, which may hold a secret.
+fn said(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let place = before.map_or(String::new(), |before| format!(", line {}", before.matches('\n').count() + 1));
+    format!("{}{place}", error.message())
+}
+
 /// `4096` or `"4K"`.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -70,6 +78,8 @@ pub(crate) struct Batch {
     prefix: String,
     #[serde(default = "one")]
     first: u32,
+    /// Digits of each number; as many as the last one needs if it is not said.
+    digits: Option<usize>,
     count: Option<u32>,
     #[serde(default)]
     names: Vec<String>,
@@ -122,13 +132,20 @@ impl Manifest {
     }
 
     fn parse(text: &str, folder: PathBuf) -> Result<Self, String> {
-        let written: Written = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let written: Written = toml::from_str(text).map_err(|error| said(text, &error))?;
         let Flash { size, block, write } = &written.flash;
         let geometry = Geometry { flash: size.bytes()?, block: block.bytes()?, write: write.bytes()? };
         geometry.check().map_err(|reason| format!("no store fits such a flash: {reason}"))?;
         for entry in &written.key {
             if entry.name.is_empty() || entry.name.len() > 255 {
                 return Err("a key has a name of 1 to 255 bytes".to_owned());
+            }
+            if entry.client == u32::MAX {
+                return Err(format!("key {}: clients are numbered from 0 to {}", entry.name, u32::MAX - 1));
+            }
+            let source = entry.text.clone().or(entry.file.as_ref().map(|file| file.to_string_lossy().into_owned()));
+            if written.devices.is_none() && source.is_some_and(|source| source.contains("{device}")) {
+                return Err(format!("key {} names {{device}}, but there are no [devices]", entry.name));
             }
             if entry.text.is_some() == entry.file.is_some() {
                 return Err(format!("key {} needs a text or a file, one of them", entry.name));
@@ -193,11 +210,11 @@ impl Batch {
         }
     }
 
-    /// Names of all devices. Numbers have as many digits as the last one.
+    /// Names of all devices. Numbers have as many digits as the last one, or more if the manifest says so.
     pub(crate) fn devices(&self) -> Vec<String> {
         let Some(count) = self.count else { return self.names.clone() };
         let last = u64::from(self.first) + u64::from(count) - 1;
-        let width = last.to_string().len();
+        let width = self.digits.unwrap_or(0).max(last.to_string().len());
         (u64::from(self.first)..=last).map(|number| format!("{}{number:0width$}", self.prefix)).collect()
     }
 }
@@ -235,11 +252,7 @@ mod tests {
         .map(|text| Manifest::parse(text, PathBuf::new()).unwrap_err())
         .collect();
         expect_test::expect![[r#"
-            TOML parse error at line 1, column 1
-              |
-            1 | 
-              | ^
-            missing field `flash`
+            missing field `flash`, line 1
             a size is a number of bytes, with K or M for KiB and MiB
             no store fits such a flash: at least four segments (of at least 2 KiB and one erase block each) must fit
             a key has a name of 1 to 255 bytes
@@ -249,11 +262,7 @@ mod tests {
             a batch has from 1 to 1000000 devices
             the name of a device is of letters, digits, - _ and ., 1 to 100 of them: not "../up"
             device one is there twice
-            TOML parse error at line 2, column 1
-              |
-            2 | volume = 3
-              | ^^^^^^
-            unknown field `volume`, expected one of `suite`, `flash`, `devices`, `key`"#]]
+            unknown field `volume`, expected one of `suite`, `flash`, `devices`, `key`, line 2"#]]
         .assert_eq(&reasons.join("\n"));
     }
 }

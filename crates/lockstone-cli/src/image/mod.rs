@@ -24,9 +24,9 @@ use zeroize::Zeroizing;
 use self::manifest::{Batch, Manifest};
 use self::verify::{Verdict, verify};
 use crate::args::{BuildImage, ImageKey, VerifyImage};
-use crate::device::{Config, Ram, create_image, new_private_file, read_key};
+use crate::device::{Config, Ram, create_image, read_key};
 use crate::exit::{Exit, Failure};
-use crate::terminal::{bar, counted, print, print_json};
+use crate::terminal::{bar, counted, escaped, print, print_json};
 use crate::transfer::write_image;
 
 /// Devices of which at most so many are named when they are wrong.
@@ -86,12 +86,12 @@ pub(crate) fn verify_images(args: &VerifyImage) -> Result<(), Failure> {
         }
         Some(batch) => {
             let devices = chosen(batch, args.device.as_deref())?;
-            let secret = manifest.secret(batch)?;
+            let (secret, config) = (manifest.secret(batch)?, Config::new(manifest.suite, manifest.geometry));
             let counts = Mutex::new(&mut found);
             for_each(&devices, "verifying devices", |device, memory| {
                 let key = build::device_key(&secret, device)?;
                 let path = args.images.join(device).join("flash.bin");
-                let verdict = match read_image(&path) {
+                let verdict = match trusted_parts(&args.images.join(device), &config, &key).and(read_image(&path)) {
                     Ok(image) => verify(&manifest, device, &key, image, memory)?,
                     Err(failure) => Verdict::Wrong(failure.sentence().to_owned()),
                 };
@@ -101,6 +101,19 @@ pub(crate) fn verify_images(args: &VerifyImage) -> Result<(), Failure> {
         }
     }
     found.say(args.json)
+}
+
+/// Whether the rest of a device directory is as it was made. The key may be elsewhere, but not another one.
+fn trusted_parts(device: &Path, config: &Config, key: &[u8; 32]) -> Result<(), Failure> {
+    let wrong = |what: &str| Err(Failure::new(Exit::Damaged, what));
+    if fs::read_to_string(device.join("device.toml")).ok().as_deref() != Some(config.to_text()?.as_str()) {
+        return wrong("device.toml is not as it was made");
+    }
+    let path = device.join("trusted/root.key");
+    if path.exists() && *read_key(&path)? != *key {
+        return wrong("trusted/root.key is the key of another device");
+    }
+    Ok(())
 }
 
 fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -137,7 +150,7 @@ impl Counts {
             }
             text.push_str(&format!(", {} wrong.\n", self.wrong.len()));
             for (device, why) in self.wrong.iter().take(NAMED_MAX) {
-                text.push_str(&format!("WRONG: {device}: {why}\n"));
+                text.push_str(&format!("WRONG: {}: {}\n", escaped(device.as_bytes()), escaped(why.as_bytes())));
             }
             if self.wrong.len() > NAMED_MAX {
                 text.push_str(&format!("... and {} more: --json lists all.\n", self.wrong.len() - NAMED_MAX));
@@ -206,13 +219,11 @@ fn work(
 
 /// Writes the root key of one device of a batch to a file that only its owner can read.
 pub(crate) fn write_key(args: &ImageKey) -> Result<(), Failure> {
-    use std::io::Write as _;
     let manifest = Manifest::read(&args.manifest)?;
     let Some(batch) = &manifest.batch else {
         return Err(Failure::usage("the manifest names no devices: the key is the one that was given"));
     };
     chosen(batch, Some(&args.device))?;
     let key: Zeroizing<[u8; 32]> = build::device_key(&*manifest.secret(batch)?, &args.device)?;
-    let written = new_private_file(&args.output).and_then(|mut file| file.write_all(&*key));
-    written.map_err(|error| Failure::file("make", &args.output, &error))
+    write_image(&args.output, &*key)
 }

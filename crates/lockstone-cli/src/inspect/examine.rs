@@ -17,7 +17,7 @@ use lockstone::{Aes, Ascon, OpenError, Part as FlashPart, Plain, Position, SoftR
 use super::image::{ImageFlash, NotThere, Sizes, guess};
 use super::picture::{Part, PartKind, Picture, Record, Segment, View, kind_of};
 use crate::device::{AnyRam, HEADS};
-use crate::findings::{Class, Finding, of_report};
+use crate::findings::{Class, Finding, of_report, of_segment};
 use crate::terminal::counted;
 
 /// What is known before anything is read.
@@ -26,6 +26,8 @@ pub(crate) struct Known<'k> {
     /// The part, from `device.toml`; else it's guessed.
     pub(crate) sizes: Option<Sizes>,
     pub(crate) block: Option<u32>,
+    /// Somebody gave a key, and expects what it protects.
+    pub(crate) expects_sealed: bool,
     /// Number of the suite; else it's guessed.
     pub(crate) suite: Option<u8>,
     pub(crate) root: Option<&'k SoftRootKey>,
@@ -97,7 +99,7 @@ fn compare_sizes(picture: &mut Picture, bytes: &[u8], sizes: Sizes) {
     } else if !wanted.is_multiple_of(sizes.segment as usize) {
         let rest = counted((wanted % sizes.segment as usize) as u64, "byte");
         let sentence = format!("the image is no whole number of segments: {rest} are left over");
-        picture.findings.push(Finding::new(Class::Truncated, sentence));
+        picture.findings.push(Finding::new(Class::Extended, sentence));
     }
 }
 
@@ -120,7 +122,13 @@ fn mount<S: Suite>(
         Err(error) => return Some(Finding::of_refusal(&error)),
     };
     store.make_read_only();
-    picture.view = View::Verified;
+    picture.view = if S::ID == Plain::ID { View::Checksummed } else { View::Verified };
+    picture.store_id = Some(*store.identity());
+    picture.heads = u16::try_from(store.head_count()).ok();
+    if S::ID == Plain::ID && known.expects_sealed {
+        let sentence = "a root key was given, but this store is of suite plain: nothing in it is protected";
+        picture.findings.push(Finding::new(Class::NotSealed, sentence));
+    }
     let (report, segments) = (*store.report(), store.layout().segments);
     picture.newest = Some(report.newest % segments);
     picture.oldest = Some(report.oldest % segments);
@@ -135,7 +143,7 @@ fn mount<S: Suite>(
         if let Ok(view) = view {
             fill(&mut segment, view, sights, bytes, sizes);
         }
-        note_state(picture, &segment);
+        picture.findings.extend(of_segment(physical, segment.state));
         picture.segments.push(segment);
     }
     None
@@ -211,20 +219,6 @@ fn written_end(physical: u32, bytes: &[u8], sizes: Sizes) -> u32 {
     let cells = bytes.get(from..to).unwrap_or_default();
     let last = cells.iter().rposition(|byte| *byte != sizes.erased).map_or(0, |last| last + 1);
     u32::try_from(last).unwrap_or(sizes.segment).next_multiple_of(sizes.unit).min(sizes.segment)
-}
-
-fn note_state(picture: &mut Picture, segment: &Segment) {
-    let place = segment.physical;
-    match segment.state {
-        SegmentState::Retired => picture
-            .findings
-            .push(Finding::new(Class::RetiredSegment, format!("segment {place} failed once and is not used any more"))),
-        SegmentState::Misplaced => picture.findings.push(Finding::new(
-            Class::Misplaced,
-            format!("segment {place} holds a genuine header of another place or time"),
-        )),
-        _ => {}
-    }
 }
 
 fn place(at: Position, segments: u32) -> String {

@@ -1,5 +1,7 @@
 //! An image in memory: what was read out of a flash, whole or not. Nothing writes to it.
 
+use std::collections::HashMap;
+
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use lockstone::inspect::ClearHeader;
 
@@ -67,27 +69,44 @@ pub(crate) struct Sizes {
     pub(crate) capacity: usize,
 }
 
-/// What most headers in the image agree on. Headers lie at multiples of their own segment length.
+/// No store has more.
+const SEGMENTS_MAX: usize = 0xffff;
+/// More kinds of headers than this are noise.
+const KINDS: usize = 64;
+
+/// What most headers in the image agree on, and the newest of those. Headers lie at multiples of their segment length.
+///
+/// A header says its number, and a number its place: so the headers tell how many segments the flash has, even if the
+/// image has more or fewer.
 pub(crate) fn guess(bytes: &[u8]) -> Option<(Sizes, ClearHeader)> {
     const STEP: usize = 128;
-    let mut votes: Vec<(Sizes, ClearHeader, usize)> = Vec::new();
+    let mut kinds: HashMap<(u32, u32, u8), Vec<(usize, ClearHeader)>> = HashMap::new();
     for at in (0..bytes.len()).step_by(STEP) {
         let Some(header) = bytes.get(at..).and_then(ClearHeader::parse) else { continue };
-        if !at.is_multiple_of(header.segment as usize) {
-            continue;
-        }
-        let sizes = Sizes { unit: header.unit, segment: header.segment, erased: header.erased, capacity: bytes.len() };
-        match votes.iter_mut().find(|(other, _, _)| *other == sizes) {
-            Some((_, newest, count)) => {
-                *count += 1;
-                if header.sequence > newest.sequence {
-                    *newest = header;
-                }
-            }
-            None => votes.push((sizes, header, 1)),
+        let kind = (header.unit, header.segment, header.erased);
+        let known = kinds.contains_key(&kind) || kinds.len() < KINDS;
+        if known && at.is_multiple_of(header.segment as usize) {
+            kinds.entry(kind).or_default().push((at / header.segment as usize, header));
         }
     }
-    votes.into_iter().max_by_key(|(_, _, count)| *count).map(|(sizes, header, _)| (sizes, header))
+    let ((unit, segment, erased), headers) = kinds.into_iter().max_by_key(|(kind, headers)| (headers.len(), *kind))?;
+    let segments = segments(&headers, bytes.len() / segment as usize);
+    let sizes = Sizes { unit, segment, erased, capacity: segments * segment as usize };
+    let newest = headers.into_iter().map(|(_, header)| header).max_by_key(|header| header.sequence)?;
+    Some((sizes, newest))
+}
+
+/// How many segments fit all headers: as many as the image has, or what divides every difference of number and place.
+fn segments(headers: &[(usize, ClearHeader)], in_image: usize) -> usize {
+    let differences = headers.iter().map(|(place, header)| (header.sequence as usize).abs_diff(*place));
+    let common = differences.fold(0, gcd);
+    let last = headers.iter().map(|(place, _)| place + 1).max().unwrap_or(0);
+    let is_possible = common >= last && common <= SEGMENTS_MAX && common % in_image.max(1) != 0;
+    if is_possible { common } else { in_image }
+}
+
+fn gcd(one: usize, other: usize) -> usize {
+    if other == 0 { one } else { gcd(other, one % other) }
 }
 
 #[cfg(test)]
@@ -109,5 +128,22 @@ mod tests {
     fn nothing_is_guessed_from_noise() {
         assert_eq!(guess(&[]), None);
         assert_eq!(guess(&[0xff; 8192]), None);
+    }
+
+    #[test]
+    fn the_headers_say_how_many_segments_there_are() {
+        let header = ClearHeader::parse(&{
+            let mut bytes = [0; 72];
+            bytes[..8].copy_from_slice(b"LKS\x01\x01\x82\x00\x04");
+            bytes[32..36].copy_from_slice(&4096_u32.to_le_bytes());
+            bytes
+        });
+        let at = |place: usize, sequence| (place, ClearHeader { sequence, ..header.unwrap() });
+        let round = [at(0, 32), at(1, 17), at(5, 21), at(15, 31)];
+        assert_eq!([16, 32, 20].map(|in_image| segments(&round, in_image)), [16; 3]);
+        let far = [at(0, 0), at(1, 1 << 30)];
+        assert_eq!(segments(&far, 16), 16, "no store has so many");
+        let first_round = [at(0, 0), at(1, 1)];
+        assert_eq!([16, 32].map(|in_image| segments(&first_round, in_image)), [16, 32]);
     }
 }

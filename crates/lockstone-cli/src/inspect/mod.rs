@@ -15,7 +15,8 @@ mod picture;
 mod svg;
 mod text;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use lockstone::Layout;
@@ -23,6 +24,7 @@ use lockstone::Layout;
 use crate::args::Inspect;
 use crate::device::{Config, Device, Purpose, read_root_key};
 use crate::exit::{Exit, Failure};
+use crate::findings::Class;
 use crate::terminal::{print, print_json};
 
 pub(crate) use examine::{Known, examine};
@@ -41,7 +43,7 @@ pub(crate) fn inspect(args: &Inspect) -> Result<(), Failure> {
     };
     let picture = if path.is_dir() { of_device(path, args)? } else { of_image(path, args)? };
     if let Some(file) = &args.svg {
-        fs::write(file, svg::draw(&picture)).map_err(|error| Failure::file("write", file, &error))?;
+        write_svg(file, &svg::draw(&picture))?;
     }
     if args.json {
         print_json(&picture.as_json())?;
@@ -56,24 +58,32 @@ fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
     let device = Device::find(path)?;
     let config = device.config;
     let held = device.hold(Purpose::Look)?;
-    let bytes = read(&held.flash_path())?;
-    let root = match &args.key {
-        Some(key) => Some(read_root_key(key)?),
-        None => held.root_key().ok(),
+    let bytes = read(&held.flash_path(), 0)?;
+    // Without its key a device still shows something, and why there is no key.
+    let (root, no_key) = match (&args.key, held.root_key()) {
+        (Some(key), _) => (Some(read_root_key(key)?), None),
+        (None, Ok(key)) => (Some(key), None),
+        (None, Err(failure)) => (None, Some(failure.sentence().to_owned())),
     };
     let known = Known {
         sizes: Some(sizes_of(&config)?),
         block: Some(config.geometry.block),
         suite: Some(config.suite.id()),
+        expects_sealed: args.key.is_some(),
         root: root.as_ref(),
     };
-    Ok(examine(&path.display().to_string(), &bytes, &known))
+    let mut picture = examine(&path.display().to_string(), &bytes, &known);
+    let missing = picture.findings.iter_mut().find(|finding| finding.class == Class::KeyMissing);
+    if let (Some(finding), Some(reason)) = (missing, no_key) {
+        finding.sentence = format!("{reason}: names and values stay sealed");
+    }
+    Ok(picture)
 }
 
 fn of_image(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
-    let bytes = read(path)?;
+    let bytes = read(path, args.offset.unwrap_or(0))?;
     let root = args.key.as_deref().map(read_root_key).transpose()?;
-    let known = Known { sizes: None, block: None, suite: None, root: root.as_ref() };
+    let known = Known { sizes: None, block: None, suite: None, expects_sealed: root.is_some(), root: root.as_ref() };
     Ok(examine(&path.display().to_string(), &bytes, &known))
 }
 
@@ -84,12 +94,38 @@ fn sizes_of(config: &Config) -> Result<Sizes, Failure> {
     Ok(Sizes { unit: layout.unit, segment: layout.segment, erased: 0xff, capacity: geometry.flash as usize })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let size = fs::metadata(path).map_err(|error| Failure::input(path, &error))?.len();
-    if size > LARGEST {
-        return Err(Failure::usage(format!("{} has {size} bytes: no image is larger than 1 GiB", path.display())));
+/// What lies behind the first `offset` bytes of a file.
+fn read(path: &Path, offset: u32) -> Result<Vec<u8>, Failure> {
+    let failed = |error| Failure::input(path, &error);
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(Failure::usage(format!("{} is neither a device directory nor a file", path.display())));
     }
-    fs::read(path).map_err(|error| Failure::input(path, &error))
+    let mut file = File::open(path).map_err(failed)?;
+    file.seek(SeekFrom::Start(offset.into())).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Failure::usage(format!("{} is too long: no image is larger than 1 GiB", path.display())));
+    }
+    if bytes.is_empty() {
+        return Err(Failure::usage(format!("{} is empty, or ends before --offset", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// Replaces a drawing, and nothing else: not the flash, not a key.
+fn write_svg(path: &Path, drawing: &str) -> Result<(), Failure> {
+    let failed = |error| Failure::file("write", path, &error);
+    let is_drawing = |old: Vec<u8>| old.starts_with(b"<svg ");
+    if fs::symlink_metadata(path).is_ok() && !fs::read(path).is_ok_and(is_drawing) {
+        return Err(Failure::usage(format!("{} is there already, and no drawing", path.display())));
+    }
+    let hidden = path.with_extension(format!("svg.new-{}", std::process::id()));
+    let written = fs::write(&hidden, drawing).and_then(|()| fs::rename(&hidden, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&hidden);
+    }
+    written.map_err(failed)
 }
 
 /// The picture in every form: for tests.

@@ -20,13 +20,15 @@ pub(crate) enum PartKind {
     /// A record that nobody vouches for: there is no key.
     Unverified,
     Hole,
+    /// A good record, but something newer may have been lost.
+    InDoubt,
     Damaged,
     /// Written, and nothing known.
     Unknown,
 }
 
 impl PartKind {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Header,
         Self::Entry,
         Self::Chunk,
@@ -35,6 +37,7 @@ impl PartKind {
         Self::Dead,
         Self::Unverified,
         Self::Hole,
+        Self::InDoubt,
         Self::Damaged,
         Self::Unknown,
     ];
@@ -49,6 +52,7 @@ impl PartKind {
             Self::Dead => "dead",
             Self::Unverified => "unverified",
             Self::Hole => "hole",
+            Self::InDoubt => "in-doubt",
             Self::Damaged => "damaged",
             Self::Unknown => "unknown",
         }
@@ -160,7 +164,7 @@ impl Record {
 pub(crate) const fn kind_of(view: &RecordView<'_>) -> PartKind {
     match (view.liveness, view.kind) {
         (Liveness::Dead, _) => PartKind::Dead,
-        (Liveness::Unknown, _) => PartKind::Damaged,
+        (Liveness::Unknown, _) => PartKind::InDoubt,
         (_, RecordKind::Entry | RecordKind::Retirement) => PartKind::Entry,
         (_, RecordKind::Chunk) => PartKind::Chunk,
         (_, RecordKind::Tombstone) => PartKind::Tombstone,
@@ -171,8 +175,10 @@ pub(crate) const fn kind_of(view: &RecordView<'_>) -> PartKind {
 /// How the image could be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
-    /// Mounted: everything was verified.
+    /// Mounted: every record was verified.
     Verified,
+    /// Mounted, but of suite plain: checksums keep nobody out.
+    Checksummed,
     /// What stands in the clear: nobody vouches for it.
     Clear,
     /// There is nothing of a store.
@@ -202,7 +208,8 @@ pub(crate) struct Picture {
 
 impl Picture {
     pub(crate) fn is_sound(&self) -> bool {
-        self.view == View::Verified && !self.findings.iter().any(|finding| finding.class.is_damage())
+        matches!(self.view, View::Verified | View::Checksummed)
+            && !self.findings.iter().any(|finding| finding.class.is_damage())
     }
 
     pub(crate) fn total(&self, which: impl Fn(PartKind) -> bool + Copy) -> u64 {
@@ -221,6 +228,7 @@ impl Picture {
     pub(crate) fn as_json(&self) -> Value {
         let view = match self.view {
             View::Verified => "verified",
+            View::Checksummed => "checksummed",
             View::Clear => "clear",
             View::Nothing => "nothing",
         };

@@ -30,9 +30,10 @@ const fn colour(kind: PartKind) -> &'static str {
         PartKind::Chunk => "#63b596",
         PartKind::Tombstone => "#c58a1a",
         PartKind::Mark => "#5a78b8",
-        PartKind::Dead => "#c9ced3",
+        PartKind::Dead => "#b4bbc2",
         PartKind::Unverified => "#8fa3c7",
         PartKind::Hole => "#f0d878",
+        PartKind::InDoubt => "#d9b8dd",
         PartKind::Damaged => "#d0342c",
         PartKind::Unknown => "#a874b8",
     }
@@ -92,15 +93,15 @@ fn head(svg: &mut String, picture: &Picture) {
         facts.push(format!("unit {}", picture.unit));
     }
     facts.extend(picture.suite.map(|suite| format!("suite {suite}")));
-    facts.extend(picture.keys.map(|keys| counted(keys, "key")));
+    facts.extend(picture.keys.filter(|_| picture.is_sound()).map(|keys| counted(keys, "key")));
     facts.extend(picture.erases().map(|(least, most)| format!("{least} to {most} erases")));
     let _ = writeln!(svg, "<text class=\"s\" x=\"{MARGIN}\" y=\"62\">{}</text>", facts.join(" · "));
     let (class, verdict) = match picture.view {
-        View::Verified if picture.is_sound() && picture.suite == Some("plain") => {
+        View::Checksummed if picture.is_sound() => {
             ("s", "all checksums fit; suite plain is no protection against forgery".to_owned())
         }
         View::Verified if picture.is_sound() => ("s", "verified with the root key; nothing is damaged".to_owned()),
-        View::Verified => ("s w", "DAMAGED: see the findings of `lockstone inspect`".to_owned()),
+        View::Verified | View::Checksummed => ("s w", "DAMAGED: see the findings of `lockstone inspect`".to_owned()),
         View::Clear => ("s w", "NOT VERIFIED: what stands in the clear".to_owned()),
         View::Nothing => ("s w", "nothing of a store was found".to_owned()),
     };

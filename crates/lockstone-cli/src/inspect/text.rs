@@ -39,17 +39,17 @@ fn paragraph(text: &mut String, lines: impl Iterator<Item = String>) {
 }
 
 fn facts(picture: &Picture) -> String {
-    let mut text = format!("image    {}, {}\n", picture.title, counted(picture.bytes as u64, "byte"));
+    let mut text =
+        format!("image    {}, {}\n", escaped(picture.title.as_bytes()), counted(picture.bytes as u64, "byte"));
     let view = match picture.view {
-        View::Verified if picture.suite == Some("plain") => {
-            "everything shown here fits its checksum; suite plain is no protection against forgery"
-        }
-        View::Verified => "everything shown here was verified with the root key",
+        View::Checksummed => "every record shown fits its checksum; suite plain is no protection against forgery",
+        View::Verified => "every record shown was verified with the root key",
         View::Clear => "NOT VERIFIED: what stands in the clear; anybody could have written it",
         View::Nothing => "nothing of a store was found",
     };
     let _ = writeln!(text, "view     {view}");
-    if let (Some(suite), Some(id), Some(heads)) = (picture.suite, picture.store_id_text(), picture.heads) {
+    let names = (picture.suite, picture.store_id_text(), picture.heads);
+    if let ((Some(suite), Some(id), Some(heads)), true) = (names, picture.view != View::Nothing) {
         let _ = writeln!(text, "store    {id}, suite {suite}, {}", counted(heads, "head"));
     }
     if picture.segment_bytes > 0 {
@@ -57,7 +57,7 @@ fn facts(picture: &Picture) -> String {
         let (bytes, unit, erased) = (picture.segment_bytes, picture.unit, picture.erased);
         let _ = writeln!(text, "flash    {segments} of {bytes} bytes, unit {unit}, erased {erased:02x}");
     }
-    if let Some(keys) = picture.keys {
+    if let Some(keys) = picture.keys.filter(|_| picture.is_sound()) {
         let _ = writeln!(text, "keys     {keys}, of all clients");
     }
     if picture.view == View::Clear {
@@ -71,7 +71,9 @@ fn facts(picture: &Picture) -> String {
         let dead = picture.total(|kind| kind == PartKind::Dead);
         let holes = picture.total(|kind| kind == PartKind::Hole);
         let damaged = picture.total(|kind| kind == PartKind::Damaged);
-        let _ = writeln!(text, "bytes    {live} live, {dead} dead, {holes} in holes, {damaged} damaged");
+        let doubtful = picture.total(|kind| kind == PartKind::InDoubt);
+        let doubtful = if doubtful > 0 { format!(", {doubtful} in doubt") } else { String::new() };
+        let _ = writeln!(text, "bytes    {live} live, {dead} dead, {holes} in holes, {damaged} damaged{doubtful}");
     }
     if let Some((least, most)) = picture.erases() {
         let _ = writeln!(text, "erases   {least} to {most} a segment");
@@ -87,7 +89,7 @@ fn map(picture: &Picture) -> String {
         let _ = writeln!(text, "{:>7}  {signs}", row * ROW);
     }
     text.push_str(
-        "         > newest   0-9 live share in tenths   o log, unverified   . blank   - freed   ! damaged   x retired   ? unknown\n",
+        "         > newest   0-9 live share in tenths   d in doubt   o log, unverified\n         . blank    - freed   ! damaged   x retired   ? unknown\n",
     );
     text
 }
@@ -99,7 +101,8 @@ fn sign(picture: &Picture, segment: &Segment) -> char {
         SegmentState::Blank => '.',
         SegmentState::Freed | SegmentState::Begun => '-',
         SegmentState::Retired => 'x',
-        SegmentState::Log if picture.view == View::Verified => {
+        SegmentState::Log if segment.bytes(|kind| kind == PartKind::InDoubt) > 0 => 'd',
+        SegmentState::Log if picture.view != View::Clear => {
             let tenths = segment.bytes(PartKind::is_live) * 10 / picture.segment_bytes.max(1);
             char::from_digit(tenths.min(9), 10).unwrap_or('9')
         }

@@ -1,7 +1,7 @@
 //! Archives: a folder or a tar file, a file a key.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tar::{Archive, Builder, EntryType, Header};
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Item;
 use super::names::name_of;
-use crate::device::new_private_file;
+use crate::device::{make_folder, new_private_file, write_whole};
 use crate::exit::Failure;
 
 /// No value is longer than a flash.
@@ -31,7 +31,7 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Item>, Failure> {
             } else if kind.is_file() {
                 let file = folder.join(&path);
                 let value = fs::read(&file).map_err(|error| Failure::file("read", &file, &error))?;
-                items.push(item(&path.to_string_lossy(), value)?);
+                items.push(item(path.as_os_str().as_encoded_bytes(), Zeroizing::new(value))?);
             } else {
                 return Err(Failure::usage(format!("{} is no plain file", folder.join(&path).display())));
             }
@@ -43,74 +43,71 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Item>, Failure> {
 
 /// Reads all plain files of a tar file, in their order.
 pub(crate) fn read_tar(path: &Path) -> Result<Vec<Item>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::input(path, &error))?;
-    let damaged = |_| Failure::usage(format!("{} is no whole tar file", path.display()));
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
+    read.map_err(|error| Failure::input(path, &error))?;
+    let broken = || Failure::usage(format!("{} is no whole tar file", path.display()));
+    // Two blocks of zeros end an archive: without them it was cut, maybe between two files.
+    if bytes.len() < 1024 || bytes[bytes.len() - 1024..].iter().any(|byte| *byte != 0) {
+        return Err(broken());
+    }
     let mut items = Vec::new();
-    let mut archive = Archive::new(BufReader::new(file));
-    for entry in archive.entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
-        let name = entry.path().map_err(damaged)?.to_string_lossy().trim_start_matches("./").to_owned();
+    let mut archive = Archive::new(bytes.as_slice());
+    for entry in archive.entries().map_err(|_| broken())? {
+        let mut entry = entry.map_err(|_| broken())?;
+        let name = entry.path_bytes().into_owned();
         match entry.header().entry_type() {
             EntryType::Directory | EntryType::XGlobalHeader => continue,
             EntryType::Regular => {}
-            _ => return Err(Failure::usage(format!("{name} in {} is no plain file", path.display()))),
+            _ => {
+                let name = String::from_utf8_lossy(&name);
+                return Err(Failure::usage(format!("{name} in {} is no plain file", path.display())));
+            }
         }
-        if entry.size() > LONGEST {
-            return Err(Failure::usage(format!("{name} in {} is longer than any flash", path.display())));
-        }
-        let mut value = Vec::new();
-        entry.read_to_end(&mut value).map_err(damaged)?;
-        items.push(item(&name, value)?);
+        let size = usize::try_from(entry.size()).ok().filter(|size| *size <= bytes.len()).ok_or_else(broken)?;
+        let mut value = Zeroizing::new(Vec::with_capacity(size));
+        entry.read_to_end(&mut value).map_err(|_| broken())?;
+        items.push(item(name.strip_prefix(b"./").unwrap_or(&name), value)?);
     }
     Ok(items)
 }
 
-fn item(path: &str, value: Vec<u8>) -> Result<Item, Failure> {
-    let name = name_of(path).ok_or_else(|| Failure::usage(format!("{path} is no name of 1 to 255 bytes")))?;
-    Ok(Item { name, value: Zeroizing::new(value) })
+fn item(path: &[u8], value: Zeroizing<Vec<u8>>) -> Result<Item, Failure> {
+    let name = name_of(path)
+        .ok_or_else(|| Failure::usage(format!("{} is no name of 1 to 255 bytes", String::from_utf8_lossy(path))))?;
+    Ok(Item { name, value })
 }
 
 /// Writes values to files in a new folder that only its owner can read.
 pub(crate) fn write_folder(folder: &Path, items: &[(String, Zeroizing<Vec<u8>>)]) -> Result<(), Failure> {
-    fs::create_dir(folder).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::usage(format!("{} is there already", folder.display())),
-        _ => Failure::file("make", folder, &error),
-    })?;
-    for (path, value) in items {
-        let file = folder.join(path);
-        let parent = file.parent().unwrap_or(folder);
-        let written = fs::create_dir_all(parent)
-            .and_then(|()| new_private_file(&file))
-            .and_then(|mut file| file.write_all(value).and_then(|()| file.sync_all()));
-        written.map_err(|error| Failure::file("write", &file, &error))?;
-    }
-    Ok(())
+    make_folder(folder, |inside| {
+        for (path, value) in items {
+            let file = inside.join(path);
+            let written = fs::create_dir_all(file.parent().unwrap_or(inside))
+                .and_then(|()| new_private_file(&file))
+                .and_then(|mut file| file.write_all(value).and_then(|()| file.sync_all()));
+            written.map_err(|error| Failure::file("write", &folder.join(path), &error))?;
+        }
+        Ok(())
+    })
 }
 
 /// Writes values to a new tar file that only its owner can read. The same content gives the same bytes.
 pub(crate) fn write_tar(path: &Path, items: &[(String, Zeroizing<Vec<u8>>)]) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::file("write", path, &error);
-    let mut builder = Builder::new(new_file(path)?);
-    for (name, value) in items {
-        let mut header = Header::new_gnu();
-        header.set_size(value.len() as u64);
-        header.set_mode(0o600);
-        header.set_mtime(0);
-        builder.append_data(&mut header, name, value.as_slice()).map_err(failed)?;
-    }
-    builder.into_inner().and_then(|file| file.sync_all()).map_err(failed)
-}
-
-/// Writes an image to a new file that only its owner can read.
-pub(crate) fn write_image(path: &Path, image: &[u8]) -> Result<(), Failure> {
-    let mut file = new_file(path)?;
-    file.write_all(image).and_then(|()| file.sync_all()).map_err(|error| Failure::file("write", path, &error))
-}
-
-fn new_file(path: &Path) -> Result<File, Failure> {
-    new_private_file(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::usage(format!("{} is there already", path.display()))
-            .hint("nothing is ever overwritten; remove it yourself if you mean it"),
-        _ => Failure::file("make", path, &error),
+    write_whole(path, |file| {
+        let mut builder = Builder::new(file);
+        for (name, value) in items {
+            let mut header = Header::new_gnu();
+            header.set_size(value.len() as u64);
+            header.set_mode(0o600);
+            header.set_mtime(0);
+            builder.append_data(&mut header, name, value.as_slice())?;
+        }
+        builder.finish()
     })
+}
+
+/// Writes an image or a key to a new file that only its owner can read.
+pub(crate) fn write_image(path: &Path, image: &[u8]) -> Result<(), Failure> {
+    write_whole(path, |file| file.write_all(image))
 }

@@ -27,7 +27,7 @@ use crate::args::{Export, Import};
 use crate::commands::{names as list_names, read_value};
 use crate::device::{AnyRam, Device, Purpose, Session, read_key};
 use crate::exit::{Exit, Failure};
-use crate::terminal::{bar, counted, escaped, print};
+use crate::terminal::{bar, counted, escaped, print, say};
 
 /// One key and its value.
 pub(crate) struct Item {
@@ -37,6 +37,15 @@ pub(crate) struct Item {
 
 pub(crate) fn import(args: &Import) -> Result<(), Failure> {
     let items = read_source(args)?;
+    if items.is_empty() {
+        let failure = Failure::new(Exit::NoSuchKey, format!("{} holds no key", args.source.display()));
+        return Err(failure.hint("a sealed export holds the keys of one client: name it with --client N"));
+    }
+    let mut names: Vec<&[u8]> = items.iter().map(|item| item.name.as_slice()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Failure::usage(format!("{} is there twice", escaped(twice[0]))));
+    }
     let device = Device::find(&args.place.device)?.hold(Purpose::Use)?;
     let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
@@ -101,6 +110,16 @@ pub(crate) fn export(args: &Export) -> Result<(), Failure> {
     let mut session = held.mount(&mut memory)?;
     let items = read_all(&mut session, args.place.client)?;
     let count = counted(items.len() as u64, "key");
+    let all = u64::from(session.stats()?.keys);
+    let others = all.saturating_sub(items.len() as u64);
+    if items.is_empty() {
+        let client = args.place.client;
+        let failure = Failure::new(Exit::NoSuchKey, format!("client {client} has no key; other clients have {others}"));
+        return Err(failure.hint("name another client with --client N"));
+    }
+    if all > items.len() as u64 {
+        say(format!("left out, as they are of other clients: {}; --client N names one", counted(others, "key")));
+    }
     if let Some(key) = &args.sealed {
         let image = sealed::seal(geometry, args.place.client, &items, &*read_key(key)?)?;
         write_image(&args.output, &image)?;

@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 
 /// Folder for names that are no path.
-const ODD: &str = ".lockstone-name/";
+const ODD: &str = ".lockstone-name";
+/// Longest part of a path, in bytes: less than any file system takes.
+const PART: usize = 200;
 
 /// The path of each name, in the order of the names.
 pub(crate) fn paths(names: &BTreeSet<Vec<u8>>) -> Vec<String> {
@@ -17,14 +19,17 @@ pub(crate) fn paths(names: &BTreeSet<Vec<u8>>) -> Vec<String> {
 fn path_of(name: &[u8], names: &BTreeSet<Vec<u8>>) -> String {
     match core::str::from_utf8(name) {
         Ok(text) if is_plain(text) && !is_folder(name, names) => text.to_owned(),
-        _ => name.iter().fold(ODD.to_owned(), |path, byte| format!("{path}{byte:02x}")),
+        _ => {
+            let digits: Vec<String> = name.iter().map(|byte| format!("{byte:02x}")).collect();
+            let parts: Vec<String> = digits.chunks(PART / 2).map(<[String]>::concat).collect();
+            format!("{ODD}/{}", parts.join("/"))
+        }
     }
 }
 
-/// One name of 255 bytes is too long for a file, so parts are kept below what every file system takes.
 fn is_plain(text: &str) -> bool {
-    let good = |part: &str| !part.is_empty() && part != "." && part != ".." && part.len() <= 200;
-    !text.starts_with(ODD)
+    let good = |part: &str| !part.is_empty() && part != "." && part != ".." && part.len() <= PART;
+    text.split('/').next() != Some(ODD)
         && text.split('/').all(good)
         && text.chars().all(|letter| !letter.is_control() && letter != '\\' && letter != ':')
 }
@@ -36,14 +41,19 @@ fn is_folder(name: &[u8], names: &BTreeSet<Vec<u8>>) -> bool {
 }
 
 /// The name that a path stands for; `None` when it is none.
-pub(crate) fn name_of(path: &str) -> Option<Vec<u8>> {
-    let name = match path.strip_prefix(ODD) {
-        Some(digits) if digits.len().is_multiple_of(2) && digits.is_ascii() => (0..digits.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok())
-            .collect::<Option<Vec<u8>>>()?,
-        Some(_) => return None,
-        None => path.as_bytes().to_vec(),
+pub(crate) fn name_of(path: &[u8]) -> Option<Vec<u8>> {
+    let odd = path.strip_prefix(ODD.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
+    let name = match odd {
+        Some(digits) => {
+            let digits: Vec<u8> = digits.iter().copied().filter(|byte| *byte != b'/').collect();
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            let byte = |pair: &[u8]| match pair {
+                [high, low] => u8::try_from(digit(*high)? << 4 | digit(*low)?).ok(),
+                _ => None,
+            };
+            digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()?
+        }
+        None => path.to_vec(),
     };
     (!name.is_empty() && name.len() <= 255).then_some(name)
 }
@@ -64,6 +74,9 @@ mod tests {
             b"\xff\0",
             b".",
             b"c:\\x",
+            b".lockstone-name",
+            b"a//b",
+            &[0xfe; 255],
             ".lockstone-name/61".as_bytes(),
             &[b'n'; 255],
             "ключ".as_bytes(),
@@ -72,8 +85,9 @@ mod tests {
         .map(<[u8]>::to_vec)
         .collect();
         let paths = paths(&names);
-        assert_eq!(paths.iter().map(|path| name_of(path).unwrap()).collect::<BTreeSet<_>>(), names);
+        assert!(paths.iter().all(|path| path.split('/').all(|part| part.len() <= 200)));
+        assert_eq!(paths.iter().map(|path| name_of(path.as_bytes()).unwrap()).collect::<BTreeSet<_>>(), names);
         assert_eq!(paths.iter().filter(|path| !path.starts_with(ODD)).collect::<Vec<_>>(), ["a/b", "wifi/psk", "ключ"]);
-        assert_eq!((name_of(".lockstone-name/6"), name_of(".lockstone-name/zz"), name_of("")), (None, None, None));
+        assert_eq!((name_of(b".lockstone-name/6"), name_of(b".lockstone-name/+f"), name_of(b"")), (None, None, None));
     }
 }

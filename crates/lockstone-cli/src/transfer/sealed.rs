@@ -4,13 +4,13 @@
 
 use getrandom::SysRng;
 use lockstone::seal::Suite as Sealing;
-use lockstone::{Ascon, Cursor, Key, SoftRootKey, Store};
+use lockstone::{Aes, Ascon, Cursor, Key, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
 use super::Item;
 use crate::device::{AnyRam, Geometry, Ram};
 use crate::exit::{Exit, Failure};
-use crate::inspect::guess;
+use crate::inspect::{Sizes, guess};
 use crate::memory_flash::MemoryFlash;
 
 /// The image that holds these keys. Always sealed by `ascon`, whatever the device uses.
@@ -29,15 +29,26 @@ pub(crate) fn open(image: Vec<u8>, client: u32, key: &[u8; 32]) -> Result<Vec<It
     let Some((sizes, header)) = guess(&image) else {
         return Err(Failure::new(Exit::Damaged, "there is no store in the image"));
     };
-    if header.suite != Ascon::ID {
-        return Err(Failure::usage("the image is not sealed: make one with `lockstone export --sealed`"));
+    match header.suite {
+        Ascon::ID => read::<Ascon>(image, sizes, header.heads, client, key),
+        Aes::ID => read::<Aes>(image, sizes, header.heads, client, key),
+        _ => Err(Failure::usage("the image is not sealed: make one with `lockstone export --sealed`")),
     }
+}
+
+fn read<S: Sealing>(
+    image: Vec<u8>,
+    sizes: Sizes,
+    heads: u16,
+    client: u32,
+    key: &[u8; 32],
+) -> Result<Vec<Item>, Failure> {
     let geometry =
         Geometry { flash: u32::try_from(image.len()).unwrap_or(u32::MAX), block: sizes.segment, write: sizes.unit };
     let (mut memory, root) = (AnyRam::new(), SoftRootKey::new(*key));
     let flash = MemoryFlash::with_content(image);
-    let ram = memory.with_heads(header.heads.max(1).into());
-    let mut store = Store::<_, Ascon>::mount_in(flash, geometry.part(), &root, ram)?;
+    let ram = memory.with_heads(heads.max(1).into());
+    let mut store = Store::<_, S>::mount_in(flash, geometry.part(), &root, ram)?;
     store.make_read_only();
     if !store.report().is_sound() {
         let failure = Failure::new(Exit::Damaged, "the image is damaged or forged");

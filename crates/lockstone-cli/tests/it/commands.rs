@@ -70,7 +70,7 @@ fn machines_read_json() {
         $ check dev --json
         {"clean":true,"client":0,"damaged_headers":0,"damaged_records":0,"doubt":null,"findings":[],"keys_damaged":[],"keys_good":1,"keys_of_others":0,"listing_gaps":0,"mounted":true,"records":4,"sound":true,"torn_bytes":0,"unfinished_runs":0}
         $ stats dev --json
-        {"bad_segments":0,"block_bytes":2048,"capacity_bytes":46144,"erases_max":1,"erases_min":1,"flash_bytes":65536,"keys":1,"log_segments":1,"segment_bytes":2048,"segments":32,"suite":"plain","used_bytes":22,"write_bytes":16}
+        {"bad_segments":0,"block_bytes":2048,"capacity_bytes":46144,"erases_max":1,"erases_min":1,"flash_bytes":65536,"keys":1,"log_segments":1,"segment_bytes":2048,"segments":32,"sound":true,"suite":"plain","used_bytes":22,"write_bytes":16}
     "#]].assert_eq(&seen);
     for words in ["check dev --json", "stats dev --json"] {
         let ran = bench.run(words);

@@ -25,7 +25,7 @@ fn a_device_in_order() {
     let bench = small("plain");
     expect![[r#"
         image    dev, 32768 bytes
-        view     everything shown here fits its checksum; suite plain is no protection against forgery
+        view     every record shown fits its checksum; suite plain is no protection against forgery
         store    (16 digits), suite plain, 1024 heads
         flash    16 segments of 2048 bytes, unit 4, erased ff
         keys     1, of all clients
@@ -39,7 +39,8 @@ fn a_device_in_order() {
         The first write will be an opening mark, at segment 0, byte 640: a cell further on than a cut write can have reached.
 
               0  >...............
-                 > newest   0-9 live share in tenths   o log, unverified   . blank   - freed   ! damaged   x retired   ? unknown
+                 > newest   0-9 live share in tenths   d in doubt   o log, unverified
+                 . blank    - freed   ! damaged   x retired   ? unknown
 
          segment  sequence  erases  state        records    live  live bytes    dead   holes    free
                0         0       1  log               13       2          36     148     208    1476
@@ -74,7 +75,7 @@ fn an_image_tells_what_it_can() {
     std::fs::copy(bench.path("dev/flash.bin"), bench.path("readout.bin")).unwrap();
     std::fs::copy(bench.path("dev/trusted/root.key"), bench.path("key")).unwrap();
     let with_key = page(&bench, "inspect readout.bin --key key");
-    assert!(with_key.contains("everything shown here was verified with the root key"), "{with_key}");
+    assert!(with_key.contains("every record shown was verified with the root key"), "{with_key}");
     assert!(!with_key.contains("\n= "), "{with_key}");
     expect![[r#"
         image    readout.bin, 32768 bytes
@@ -88,7 +89,8 @@ fn an_image_tells_what_it_can() {
           what to do: give the root key with --key FILE to see names, and what is genuine
 
               0  >...............
-                 > newest   0-9 live share in tenths   o log, unverified   . blank   - freed   ! damaged   x retired   ? unknown
+                 > newest   0-9 live share in tenths   d in doubt   o log, unverified
+                 . blank    - freed   ! damaged   x retired   ? unknown
         ! lockstone: not all of it could be verified
         = 3
     "#]]
@@ -105,13 +107,8 @@ fn an_image_tells_what_it_can() {
         ! lockstone: not all of it could be verified
         = 3
         $ inspect empty.bin
-        image    empty.bin, 0 bytes
-        view     nothing of a store was found
-
-        NO STORE (blank): the flash is blank: it was never formatted, or it was erased
-          what to do: if it was never used, make a store on it; if it was, it has been erased
-        ! lockstone: not all of it could be verified
-        = 3
+        ! lockstone: empty.bin is empty, or ends before --offset
+        = 2
         $ inspect absent.bin
         ! lockstone: there is no file absent.bin
         = 2
@@ -136,10 +133,9 @@ fn damage_is_drawn_and_listed() {
     bench.write("dev/flash.bin", &image);
     expect![[r#"
         image    dev, 32768 bytes
-        view     everything shown here fits its checksum; suite plain is no protection against forgery
+        view     every record shown fits its checksum; suite plain is no protection against forgery
         store    (16 digits), suite plain, 1024 heads
         flash    16 segments of 2048 bytes, unit 4, erased ff
-        keys     1, of all clients
         bytes    36 live, 116 dead, 208 in holes, 32 damaged
         erases   1 to 1 a segment
 
@@ -154,7 +150,8 @@ fn damage_is_drawn_and_listed() {
           what to do: alone it hides nothing stored; keep a copy of the flash and look for the cause
 
               0  !...............
-                 > newest   0-9 live share in tenths   o log, unverified   . blank   - freed   ! damaged   x retired   ? unknown
+                 > newest   0-9 live share in tenths   d in doubt   o log, unverified
+                 . blank    - freed   ! damaged   x retired   ? unknown
 
          segment    byte  length  what        state       value  flags  name
                0       0      76  header
@@ -184,7 +181,7 @@ fn damage_is_drawn_and_listed() {
     assert_eq!(bench.read("dev/flash.bin"), image, "looking changed the flash");
     let json = bench.run("inspect dev --json");
     let found: serde_json::Value = serde_json::from_slice(json.out()).unwrap();
-    assert_eq!((json.code(), &found["sound"], &found["view"]), (3, &false.into(), &"verified".into()));
+    assert_eq!((json.code(), &found["sound"], &found["view"]), (3, &false.into(), &"checksummed".into()));
     assert_eq!(found["findings"][0]["class"], "damaged-record");
     assert_eq!(found["segments"].as_array().map(Vec::len), Some(16));
 }

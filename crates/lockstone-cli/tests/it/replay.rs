@@ -78,8 +78,9 @@ fn what_is_kept_is_a_device() {
         $ check kept
         The store was closed in order.
         14 records of the log read well.
-        1 group of records never became whole and don't count: writes that were cut.
         2 keys of client 0 read well.
+        note (unfinished-run): 1 group of records never became whole and don't count: writes that were cut
+          what to do: nothing: the next write tidies up by itself
         Nothing is damaged.
         $ ls kept wifi/ -l
                1  wifi/psk\x00\x01

@@ -50,16 +50,21 @@ fn every_form_brings_all_keys_back() {
         = 2
         $ export dev --plain -o backup.tar
         5 keys exported IN THE CLEAR to backup.tar.
+        ! left out, as they are of other clients: 1 key; --client N names one
         $ export dev --plain -o folder
         5 keys exported IN THE CLEAR to folder.
+        ! left out, as they are of other clients: 1 key; --client N names one
         $ export dev --sealed key -o backup.bin
         5 keys exported, sealed.
+        ! left out, as they are of other clients: 1 key; --client N names one
         $ export dev --sealed key -o backup.bin
+        ! left out, as they are of other clients: 1 key; --client N names one
         ! lockstone: backup.bin is there already
         !   hint: nothing is ever overwritten; remove it yourself if you mean it
         = 2
         $ export dev --plain -o three.tar --client 3
         1 key exported IN THE CLEAR to three.tar.
+        ! left out, as they are of other clients: 5 keys; --client N names one
         $ new tarred --flash 64K
         $ import tarred backup.tar
         5 keys imported.

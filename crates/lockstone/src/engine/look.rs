@@ -8,7 +8,7 @@ use crate::format::header::{Class, ERASES, SEQUENCE};
 use crate::format::record::{CLIENT, FIRST, MORE, RESUME};
 use crate::inspect::{Liveness, PendingResume, RecordKind, RecordView, SegmentState, SegmentView, Sight};
 use crate::layout::Position;
-use crate::seal::Suite;
+use crate::seal::{StoreId, Suite};
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
@@ -142,6 +142,16 @@ impl<F, S> Store<'_, F, S> {
             copies_last: self.log.copy != NOWHERE,
             before_reads: self.log.for_all,
         })
+    }
+
+    /// Identity of the store, drawn when it was formatted.
+    pub const fn identity(&self) -> &StoreId {
+        &self.id
+    }
+
+    /// Bucket heads that it was formatted with.
+    pub const fn head_count(&self) -> usize {
+        self.heads.len()
     }
 
     /// Where the log ends.

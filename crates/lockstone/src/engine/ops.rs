@@ -183,7 +183,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             return Ok(());
         }
         match self.settle().await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // Sessions that only read use up room too, and a delete must find some. What can't be done now is
+                // tried again by the next write.
+                let _ = self.make_room(0, self.kept_free()).await;
+                self.ready().await
+            }
             Err(Error::Damaged) => Err(Error::Damaged),
             // Nothing can be written any more: serve what can be read, as a read-only mount does.
             Err(_) => {

@@ -3,7 +3,7 @@
 use lockstone_torture::fuzz::TARGETS;
 use lockstone_torture::replay::Id;
 
-const FOUND: [(&str, &str); 3] = [
+const FOUND: [(&str, &str); 5] = [
     (
         "fuzz/mount/001b0000002c2cffffffff136853",
         "a header, sealed with the right key, that counts 2^32 - 1 keys: the mount counted on and overflowed",
@@ -14,6 +14,13 @@ const FOUND: [(&str, &str); 3] = [
         "a long stretch blanked in the newest segment: the log read as an older state, grew up to what was left behind the \
      stretch, and served that as newer",
     ),
+    (
+        "fuzz/operations/0a1700000000000000070400fa0000fa090000fa0900fffffffffffffffffffffffffffffffffffffffffffffffffff\
+     fffffffffffffffffffffffffffffbffffffffffffffffffffffffffff0000fa0900fffffffffffffffffffffffffffffffffffffffffffffffff\
+     fffffffffffffffffffffffffffffbffffffffffffffffffffffffffffffffffffff29662c",
+        "sessions that only read wrote a resume record each and never compacted: a delete found no room",
+    ),
+    ("life/stm32l0/plain/340", "the same, after six power cuts"),
 ];
 
 #[test]
