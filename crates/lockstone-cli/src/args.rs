@@ -100,6 +100,9 @@ pub(crate) struct New {
     /// Size of a program unit.
     #[arg(long, value_name = "SIZE", default_value = "4", value_parser = size)]
     pub(crate) write: u32,
+    /// Bucket heads, 8 bytes of RAM each: firmware that mounts this flash needs as many.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) heads: u16,
     /// How records are sealed.
     #[arg(long, value_enum, default_value_t = Suite::Ascon)]
     pub(crate) suite: Suite,
@@ -178,6 +181,9 @@ pub(crate) struct Inspect {
     /// Where the flash begins in the file: for images of a whole chip.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) offset: Option<u32>,
+    /// How long the flash is in the file; else its headers say it, as far as they can.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) size: Option<u32>,
     /// A line for each segment too.
     #[arg(short, long)]
     pub(crate) long: bool,

@@ -46,7 +46,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 
 fn new(args: &New) -> Result<(), Failure> {
     let geometry = Geometry { flash: args.flash, block: args.block, write: args.write };
-    device::create(&args.device, &Config::new(args.suite, geometry))
+    device::create(&args.device, &Config::with_heads(args.suite, geometry, args.heads.into()))
 }
 
 fn rm(args: &Named) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use getrandom::SysRng;
 use lockstone::{Aes, Ascon, Plain, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
-use super::{CONFIG, COUNTER, Config, FLASH, ROOT_KEY, Ram, Suite, TRUSTED};
+use super::{AnyRam, CONFIG, COUNTER, Config, FLASH, ROOT_KEY, Suite, TRUSTED};
 use crate::exit::{Exit, Failure};
 use crate::file_flash::FileFlash;
 
@@ -65,12 +65,12 @@ fn format(place: &Path, config: &Config, key: &[u8; 32]) -> Result<(), Failure> 
     let failed = |error: io::Error| Failure::file("make", place, &error);
     let geometry = config.geometry;
     let mut flash = FileFlash::create(place, geometry.flash as usize).map_err(failed)?;
-    let (root, mut memory) = (SoftRootKey::new(*key), Box::new(Ram::new()));
-    let (part, memory, random) = (geometry.part(), &mut *memory, &mut SysRng);
+    let (root, mut memory) = (SoftRootKey::new(*key), AnyRam::new());
+    let (part, ram, random) = (geometry.part(), memory.with_heads(config.heads), &mut SysRng);
     match config.suite {
-        Suite::Ascon => Store::<_, Ascon>::format(&mut flash, part, &root, random, memory).map(|_| ())?,
-        Suite::Aes => Store::<_, Aes>::format(&mut flash, part, &root, random, memory).map(|_| ())?,
-        Suite::Plain => Store::<_, Plain>::format(&mut flash, part, &root, random, memory).map(|_| ())?,
+        Suite::Ascon => Store::<_, Ascon>::format_in(&mut flash, part, &root, random, ram).map(|_| ())?,
+        Suite::Aes => Store::<_, Aes>::format_in(&mut flash, part, &root, random, ram).map(|_| ())?,
+        Suite::Plain => Store::<_, Plain>::format_in(&mut flash, part, &root, random, ram).map(|_| ())?,
     }
     flash.finish().map_err(failed)
 }

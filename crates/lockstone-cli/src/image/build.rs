@@ -16,7 +16,7 @@ use lockstone::{Aes, Ascon, Error, Key, OpenError, Plain, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
 use super::manifest::Manifest;
-use crate::device::{Ram, Suite};
+use crate::device::{AnyRam, Suite};
 use crate::exit::Failure;
 use crate::file_flash::FlashError;
 use crate::memory_flash::MemoryFlash;
@@ -34,7 +34,12 @@ fn derive(secret: &[u8; 32], label: &[u8]) -> Result<Zeroizing<[u8; 32]>, Failur
 }
 
 /// The content of the flash of one device.
-pub(crate) fn build(manifest: &Manifest, device: &str, key: &[u8; 32], memory: &mut Ram) -> Result<Vec<u8>, Failure> {
+pub(crate) fn build(
+    manifest: &Manifest,
+    device: &str,
+    key: &[u8; 32],
+    memory: &mut AnyRam,
+) -> Result<Vec<u8>, Failure> {
     match manifest.suite {
         Suite::Ascon => build_sealed::<Ascon>(manifest, device, key, memory),
         Suite::Aes => build_sealed::<Aes>(manifest, device, key, memory),
@@ -46,7 +51,7 @@ fn build_sealed<S: Sealing>(
     manifest: &Manifest,
     device: &str,
     key: &[u8; 32],
-    memory: &mut Ram,
+    memory: &mut AnyRam,
 ) -> Result<Vec<u8>, Failure> {
     let flash = MemoryFlash::new(manifest.geometry.flash as usize);
     let root = SoftRootKey::new(*key);
@@ -55,7 +60,13 @@ fn build_sealed<S: Sealing>(
         values.push(manifest.value(entry, device)?);
     }
     let mut identity = Identity(*derive(key, &label(manifest, &values))?);
-    let mut store = Store::<_, S>::format(flash, manifest.geometry.part(), &root, &mut identity, memory)?;
+    let mut store = Store::<_, S>::format_in(
+        flash,
+        manifest.geometry.part(),
+        &root,
+        &mut identity,
+        memory.with_heads(manifest.heads),
+    )?;
     for (entry, value) in manifest.entries.iter().zip(&values) {
         let name = Key::new(entry.name.as_bytes()).of_client(entry.client);
         store.put(name, value).map_err(|error| about(&entry.name, value.len(), error))?;
@@ -68,7 +79,8 @@ fn label(manifest: &Manifest, values: &[Zeroizing<Vec<u8>>]) -> Zeroizing<Vec<u8
     let mut label = Zeroizing::new(b"lockstone factory store id".to_vec());
     let geometry = manifest.geometry;
     label.push(manifest.suite.id());
-    [geometry.flash, geometry.block, geometry.write].iter().for_each(|size| label.extend(size.to_le_bytes()));
+    let heads = u32::try_from(manifest.heads).unwrap_or(u32::MAX);
+    [geometry.flash, geometry.block, geometry.write, heads].iter().for_each(|size| label.extend(size.to_le_bytes()));
     for (entry, value) in manifest.entries.iter().zip(values) {
         label.extend(entry.client.to_le_bytes());
         for bytes in [entry.name.as_bytes(), value] {

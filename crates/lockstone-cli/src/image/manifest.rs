@@ -3,6 +3,7 @@
 //! ```toml
 //! suite = "ascon"
 //! flash = { size = "1M", block = "4K", write = 4 }
+//! heads = 64                     # as many as the firmware has; 1024 if it is not said
 //!
 //! [devices]                      # leave it out for one image with a key of its own
 //! secret = "batch.key"           # 32 bytes; the root key of a device follows from it and the device's name
@@ -40,6 +41,8 @@ struct Written {
     #[serde(default = "ascon")]
     suite: Suite,
     flash: Flash,
+    #[serde(default = "heads")]
+    heads: u16,
     devices: Option<Batch>,
     #[serde(default)]
     key: Vec<Entry>,
@@ -101,6 +104,7 @@ pub(crate) struct Entry {
 pub(crate) struct Manifest {
     pub(crate) suite: Suite,
     pub(crate) geometry: Geometry,
+    pub(crate) heads: usize,
     pub(crate) batch: Option<Batch>,
     pub(crate) entries: Vec<Entry>,
     /// What files are relative to.
@@ -109,6 +113,10 @@ pub(crate) struct Manifest {
 
 const fn ascon() -> Suite {
     Suite::Ascon
+}
+
+const fn heads() -> u16 {
+    1024
 }
 
 const fn one() -> u32 {
@@ -159,7 +167,11 @@ impl Manifest {
         if let Some(batch) = &written.devices {
             batch.check()?;
         }
-        Ok(Self { suite: written.suite, geometry, batch: written.devices, entries: written.key, folder })
+        if written.heads == 0 {
+            return Err("a store has from 1 to 65535 bucket heads".to_owned());
+        }
+        let heads = written.heads.into();
+        Ok(Self { suite: written.suite, geometry, heads, batch: written.devices, entries: written.key, folder })
     }
 
     /// The value of an entry on one device.
@@ -262,7 +274,7 @@ mod tests {
             a batch has from 1 to 1000000 devices
             the name of a device is of letters, digits, - _ and ., 1 to 100 of them: not "../up"
             device one is there twice
-            unknown field `volume`, expected one of `suite`, `flash`, `devices`, `key`, line 2"#]]
+            unknown field `volume`, expected one of `suite`, `flash`, `heads`, `devices`, `key`, line 2"#]]
         .assert_eq(&reasons.join("\n"));
     }
 }

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use self::manifest::{Batch, Manifest};
 use self::verify::{Verdict, verify};
 use crate::args::{BuildImage, ImageKey, VerifyImage};
-use crate::device::{Config, Ram, create_image, read_key};
+use crate::device::{AnyRam, Config, create_image, read_key};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{bar, counted, escaped, print, print_json};
 use crate::transfer::write_image;
@@ -47,14 +47,14 @@ fn build_one(args: &BuildImage, manifest: &Manifest) -> Result<(), Failure> {
             .hint("give a file of 32 bytes with --key FILE"));
     };
     let key = read_key(key)?;
-    let image = build::build(manifest, "", &key, &mut Ram::new())?;
+    let image = build::build(manifest, "", &key, &mut AnyRam::new())?;
     write_image(&args.output, &image)
 }
 
 fn build_batch(args: &BuildImage, manifest: &Manifest, batch: &Batch) -> Result<(), Failure> {
     let devices = chosen(batch, args.device.as_deref())?;
     let secret = manifest.secret(batch)?;
-    let config = Config::new(manifest.suite, manifest.geometry);
+    let config = Config::with_heads(manifest.suite, manifest.geometry, manifest.heads);
     fs::create_dir_all(&args.output).map_err(|error| Failure::file("make", &args.output, &error))?;
     if let Some(there) = devices.iter().map(|device| args.output.join(device)).find(|path| path.exists()) {
         let failure = Failure::usage(format!("{} is there already", there.display()));
@@ -81,12 +81,13 @@ pub(crate) fn verify_images(args: &VerifyImage) -> Result<(), Failure> {
             let Some(key) = &args.key else {
                 return Err(Failure::usage("which root key?").hint("give a file of 32 bytes with --key FILE"));
             };
-            let verdict = verify(&manifest, "", &*read_key(key)?, read_image(&args.images)?, &mut Ram::new())?;
+            let verdict = verify(&manifest, "", &*read_key(key)?, read_image(&args.images)?, &mut AnyRam::new())?;
             found.add(&args.images.display().to_string(), verdict);
         }
         Some(batch) => {
             let devices = chosen(batch, args.device.as_deref())?;
-            let (secret, config) = (manifest.secret(batch)?, Config::new(manifest.suite, manifest.geometry));
+            let (secret, config) =
+                (manifest.secret(batch)?, Config::with_heads(manifest.suite, manifest.geometry, manifest.heads));
             let counts = Mutex::new(&mut found);
             for_each(&devices, "verifying devices", |device, memory| {
                 let key = build::device_key(&secret, device)?;
@@ -179,7 +180,7 @@ fn chosen(batch: &Batch, device: Option<&str>) -> Result<Vec<String>, Failure> {
 fn for_each(
     devices: &[String],
     doing: &str,
-    act: impl Fn(&str, &mut Ram) -> Result<(), Failure> + Sync,
+    act: impl Fn(&str, &mut AnyRam) -> Result<(), Failure> + Sync,
 ) -> Result<(), Failure> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(devices.len().max(1));
     let bar = bar(devices.len() > 8, devices.len() as u64, doing);
@@ -202,9 +203,9 @@ fn work(
     next: &AtomicUsize,
     failed: &Mutex<Option<Failure>>,
     bar: &ProgressBar,
-    act: &(impl Fn(&str, &mut Ram) -> Result<(), Failure> + Sync),
+    act: &(impl Fn(&str, &mut AnyRam) -> Result<(), Failure> + Sync),
 ) {
-    let mut memory = Box::new(Ram::new());
+    let mut memory = AnyRam::new();
     while let Some(device) = devices.get(next.fetch_add(1, Ordering::Relaxed)) {
         if let Err(failure) = act(device, &mut memory) {
             next.store(devices.len(), Ordering::Relaxed);

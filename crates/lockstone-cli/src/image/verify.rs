@@ -5,7 +5,7 @@ use lockstone::{Aes, Ascon, Error, Key, Plain, SoftRootKey, Store};
 
 use super::build::build;
 use super::manifest::Manifest;
-use crate::device::{Ram, Suite};
+use crate::device::{AnyRam, Suite};
 use crate::exit::Failure;
 use crate::memory_flash::MemoryFlash;
 
@@ -25,7 +25,7 @@ pub(crate) fn verify(
     device: &str,
     key: &[u8; 32],
     image: Vec<u8>,
-    memory: &mut Ram,
+    memory: &mut AnyRam,
 ) -> Result<Verdict, Failure> {
     if build(manifest, device, key, memory)? == image {
         return Ok(Verdict::AsBuilt);
@@ -46,13 +46,15 @@ fn compare<S: Sealing>(
     device: &str,
     key: &[u8; 32],
     image: Vec<u8>,
-    memory: &mut Ram,
+    memory: &mut AnyRam,
 ) -> Result<Verdict, Failure> {
     let (flash, root) = (MemoryFlash::with_content(image), SoftRootKey::new(*key));
-    let mut store = match Store::<_, S>::mount_read_only(flash, manifest.geometry.part(), &root, memory) {
-        Ok(store) => store,
-        Err(error) => return Ok(Verdict::Wrong(error.to_string())),
-    };
+    let mut store =
+        match Store::<_, S>::mount_in(flash, manifest.geometry.part(), &root, memory.with_heads(manifest.heads)) {
+            Ok(store) => store,
+            Err(error) => return Ok(Verdict::Wrong(error.to_string())),
+        };
+    store.make_read_only();
     if !store.report().is_sound() {
         return Ok(Verdict::Wrong("is damaged or forged: `lockstone inspect` says where".to_owned()));
     }

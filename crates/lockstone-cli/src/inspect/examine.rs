@@ -134,6 +134,13 @@ fn mount<S: Suite>(
     picture.oldest = Some(report.oldest % segments);
     picture.keys = store.stats().ok().map(|stats| stats.keys);
     picture.decisions = decisions(&store);
+    if known.sizes.is_none() {
+        picture.decisions.push(format!(
+            "That the flash has {} was concluded from the image: if it has more or fewer, much looks damaged that is not; \
+             --size says it.",
+            counted(segments, "segment")
+        ));
+    }
     picture.findings.extend(of_report(&report, |at| place(at, segments)));
     for physical in 0..segments {
         let mut segment =

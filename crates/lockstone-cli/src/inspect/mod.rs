@@ -83,7 +83,14 @@ fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
 fn of_image(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
     let bytes = read(path, args.offset.unwrap_or(0))?;
     let root = args.key.as_deref().map(read_root_key).transpose()?;
-    let known = Known { sizes: None, block: None, suite: None, expects_sealed: root.is_some(), root: root.as_ref() };
+    let sized = |(sizes, _)| Sizes { capacity: args.size.map_or(0, |size| size as usize), ..sizes };
+    let known = Known {
+        sizes: guess(&bytes).map(sized).filter(|sizes| sizes.capacity > 0),
+        block: None,
+        suite: None,
+        expects_sealed: root.is_some(),
+        root: root.as_ref(),
+    };
     Ok(examine(&path.display().to_string(), &bytes, &known))
 }
 

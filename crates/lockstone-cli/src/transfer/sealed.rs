@@ -8,16 +8,16 @@ use lockstone::{Aes, Ascon, Cursor, Key, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
 use super::Item;
-use crate::device::{AnyRam, Geometry, Ram};
+use crate::device::{AnyRam, Geometry, HEADS};
 use crate::exit::{Exit, Failure};
 use crate::inspect::{Sizes, guess};
 use crate::memory_flash::MemoryFlash;
 
 /// The image that holds these keys. Always sealed by `ascon`, whatever the device uses.
 pub(crate) fn seal(geometry: Geometry, client: u32, items: &[Item], key: &[u8; 32]) -> Result<Vec<u8>, Failure> {
-    let (mut memory, root) = (Box::new(Ram::new()), SoftRootKey::new(*key));
+    let (mut memory, root) = (AnyRam::new(), SoftRootKey::new(*key));
     let flash = MemoryFlash::new(geometry.flash as usize);
-    let mut store = Store::<_, Ascon>::format(flash, geometry.part(), &root, &mut SysRng, &mut memory)?;
+    let mut store = Store::<_, Ascon>::format_in(flash, geometry.part(), &root, &mut SysRng, memory.with_heads(HEADS))?;
     for item in items {
         store.put(Key::new(&item.name).of_client(client), &item.value)?;
     }

@@ -115,10 +115,28 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         K: RootKey,
         R: rand_core::TryRng,
     {
+        const { Self::check_sizes(H, B) };
+        Self::format_in(flash, part, root, random, memory.as_ram()).await
+    }
+
+    /// The same in RAM whose sizes are known only at run time: for tools on a host.
+    ///
+    /// # Errors
+    /// As [`format`](Self::format); [`OpenError::Layout`] when there is too little RAM, before anything is erased.
+    pub async fn format_in<K, R>(
+        flash: F,
+        part: Part,
+        root: &K,
+        random: &mut R,
+        ram: Ram<'m>,
+    ) -> Result<Self, OpenError<F::Error>>
+    where
+        K: RootKey,
+        R: rand_core::TryRng,
+    {
         let mut id = StoreId::default();
         random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
-        const { Self::check_sizes(H, B) };
-        let mut store = Self::assemble(flash, part, root, id, memory.as_ram())?;
+        let mut store = Self::assemble(flash, part, root, id, ram)?;
         store.heads.fill(Pointer::EMPTY);
         for sequence in 0..store.sizes().segments {
             // A block that fails now fails again when it's opened, and is retired then.
