@@ -53,7 +53,7 @@
 //! ```
 //!
 //! A struct that was read may borrow from the scratch buffer; wiping that is the caller's, once the struct is gone.
-//! After an error the scratch buffer was wiped.
+//! [`put_typed`](crate::Store::put_typed) wipes the scratch buffer; [`get_typed`](crate::Store::get_typed) leaves what was read in it.
 
 use serde::{Deserialize, Serialize};
 

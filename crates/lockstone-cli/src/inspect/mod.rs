@@ -81,7 +81,8 @@ fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
 }
 
 fn of_image(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
-    let bytes = read(path, args.offset.unwrap_or(0))?;
+    let mut bytes = read(path, args.offset.unwrap_or(0))?;
+    bytes.truncate(args.size.map_or(usize::MAX, |size| size as usize));
     let root = args.key.as_deref().map(read_root_key).transpose()?;
     let sized = |(sizes, _)| Sizes { capacity: args.size.map_or(0, |size| size as usize), ..sizes };
     let known = Known {

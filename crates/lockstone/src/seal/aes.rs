@@ -52,7 +52,7 @@ impl<C: Block16> AesSiv<C> {
         if let Some(bytes) = self.macs.get(half * 16..half * 16 + 16) {
             key.copy_from_slice(bytes);
         }
-        <Cmac<C> as KeyInit>::new(&(*key).into())
+        <Cmac<C> as KeyInit>::new((&*key).into())
     }
 
     fn place(domain: Domain, at: Position) -> [u8; 9] {
@@ -91,7 +91,7 @@ impl<C: Block16> Suite for AesSiv<C> {
     }
 
     fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
-        let mut siv = CmacSiv::<C>::new(&(*self.siv).into());
+        let mut siv = CmacSiv::<C>::new((&*self.siv).into());
         let place = Self::place(domain, at);
         // Two headers are far below the 126 that can fail.
         let tag = siv.encrypt_inout_detached([&place[..], associated], text.into());
@@ -99,7 +99,7 @@ impl<C: Block16> Suite for AesSiv<C> {
     }
 
     fn unseal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
-        let mut siv = CmacSiv::<C>::new(&(*self.siv).into());
+        let mut siv = CmacSiv::<C>::new((&*self.siv).into());
         let Some(tag) = tag.first_chunk::<16>() else { return false };
         let place = Self::place(domain, at);
         let good = siv.decrypt_inout_detached([&place[..], associated], (&mut *text).into(), &(*tag).into()).is_ok();
