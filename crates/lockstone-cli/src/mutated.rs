@@ -200,6 +200,16 @@ fn every_kind_of_damage_has_its_name() {
     .assert_eq(&table);
 }
 
+#[test]
+fn a_part_of_many_segments_is_drawn_as_a_grid() {
+    let sizes = Sizes { unit: 4, segment: 2048, erased: 0xff, capacity: 1000 * 2048 };
+    let mut image = content(&used::<Plain>());
+    image.resize(sizes.capacity, 0xff);
+    let known = Known { sizes: Some(sizes), suite: Some(0), ..known(&SoftRootKey::new(KEY)) };
+    let drawing = drawn(&examine("test", &image, &known));
+    assert_eq!(drawing.matches("<title>segment").count(), 1000);
+}
+
 /// Changes an image in one of many ways.
 fn mutate(image: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
     for _ in 0..=dice.below(3) {

@@ -17,6 +17,10 @@ const TOP: f64 = 172.0;
 const LABEL: f64 = 38.0;
 const WEAR: f64 = 46.0;
 const GAP: f64 = 18.0;
+/// More segments than this are drawn as cells.
+const BARS_MAX: usize = 640;
+const CELLS: usize = 96;
+const CELL: f64 = 11.0;
 /// Narrower stretches would not be seen.
 const THINNEST: f64 = 0.6;
 
@@ -39,15 +43,15 @@ const fn colour(kind: PartKind) -> &'static str {
     }
 }
 
-/// The whole document.
+/// The whole document. A part of very many segments is drawn as a grid: a cell a segment.
 pub(crate) fn draw(picture: &Picture) -> String {
+    if picture.segments.len() > BARS_MAX {
+        return grid(picture);
+    }
     let columns = columns(picture.segments.len());
     let rows = picture.segments.len().div_ceil(columns);
     let height = TOP + number(rows) * ROW + MARGIN + 14.0;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\">\n\
-         {STYLE}<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
-    );
+    let mut svg = document(height);
     head(&mut svg, picture);
     totals(&mut svg, picture);
     legend(&mut svg, picture);
@@ -67,6 +71,53 @@ pub(crate) fn draw(picture: &Picture) -> String {
     );
     svg.push_str("</svg>\n");
     svg
+}
+
+fn grid(picture: &Picture) -> String {
+    let rows = picture.segments.len().div_ceil(CELLS);
+    let height = TOP + number(rows) * CELL + MARGIN + 14.0;
+    let mut svg = document(height);
+    head(&mut svg, picture);
+    totals(&mut svg, picture);
+    legend(&mut svg, picture);
+    for (index, segment) in picture.segments.iter().enumerate() {
+        let (x, y) = (MARGIN + number(index % CELLS) * CELL, TOP + number(index / CELLS) * CELL);
+        let live = f64::from(segment.bytes(PartKind::is_live)) / f64::from(picture.segment_bytes.max(1));
+        let has = |kind| segment.bytes(|other| other == kind) > 0;
+        let (fill, opacity) = match segment.state {
+            _ if segment.is_damaged() => (colour(PartKind::Damaged), 1.0),
+            SegmentState::Retired => ("#4b4b4b", 1.0),
+            _ if has(PartKind::InDoubt) => (colour(PartKind::InDoubt), 1.0),
+            SegmentState::Log if has(PartKind::Unverified) => (colour(PartKind::Unverified), 1.0),
+            SegmentState::Log => (colour(PartKind::Entry), 0.12 + 0.88 * live),
+            SegmentState::Blank => ("#f3f5f6", 1.0),
+            SegmentState::Unknown => (colour(PartKind::Unknown), 1.0),
+            _ => (colour(PartKind::Dead), 0.6),
+        };
+        let edge = if Some(segment.physical) == picture.newest { " stroke=\"#000\" stroke-width=\"2\"" } else { "" };
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{0:.1}\" height=\"{0:.1}\" fill=\"{fill}\" \
+             fill-opacity=\"{opacity:.2}\"{edge}><title>{1}</title></rect>",
+            CELL - 1.5,
+            xml(&caption(segment))
+        );
+    }
+    let _ = writeln!(
+        svg,
+        "<text class=\"q\" x=\"{MARGIN}\" y=\"{}\">one cell a segment, {CELLS} a row; the greener, the more of it is live; \
+         framed: the log ends there</text>",
+        height - 14.0
+    );
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn document(height: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\">\n\
+         {STYLE}<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
+    )
 }
 
 /// Counts of segments and bytes are far below 2^52.
