@@ -205,7 +205,8 @@ fn a_part_of_many_segments_is_drawn_as_a_grid() {
     let sizes = Sizes { unit: 4, segment: 2048, erased: 0xff, capacity: 1000 * 2048 };
     let mut image = content(&used::<Plain>());
     image.resize(sizes.capacity, 0xff);
-    let known = Known { sizes: Some(sizes), suite: Some(0), ..known(&SoftRootKey::new(KEY)) };
+    let root = SoftRootKey::new(KEY);
+    let known = Known { sizes: Some(sizes), suite: Some(0), ..known(&root) };
     let drawing = drawn(&examine("test", &image, &known));
     assert_eq!(drawing.matches("<title>segment").count(), 1000);
 }
