@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Text is code and constants above the empty program; RAM what the probe hands in for 100 keys on 64 blocks; stack the
-//! worst chain of calls below the probe's own frame. Debian's compiler is used because it brings its own source of
+//! worst chain of calls, the frame that holds the store included. Debian's compiler is used because it brings its own source of
 //! `core` and may build it; the toolchain of rustup stays as it is.
 
 use std::fmt::Write as _;
