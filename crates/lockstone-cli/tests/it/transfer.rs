@@ -136,3 +136,35 @@ fn a_broken_archive_stores_nothing() {
     "#]]
     .assert_eq(&bench.session("import fresh cut.tar\nimport fresh key --nvs\nls fresh"));
 }
+
+#[test]
+fn an_export_that_does_not_end_leaves_nothing() {
+    let bench = filled();
+    let lockstone = env!("CARGO_BIN_EXE_lockstone");
+    for words in ["--plain -o half.tar", "--plain -o half", "--sealed key -o half.bin"] {
+        // A file may have 2 blocks of 512 bytes: fewer than any export here.
+        let script = format!("trap '' XFSZ; ulimit -f 2; {lockstone} export dev {words} 2> /dev/null");
+        let status = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(bench.path(""))
+            .env("LOCKSTONE_NO_SYNC", "1")
+            .status();
+        assert_eq!(status.unwrap().code(), Some(7), "{words}");
+    }
+    let left = std::fs::read_dir(bench.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut left: Vec<_> = left.map(|name| name.to_string_lossy().into_owned()).collect();
+    left.sort();
+    assert_eq!(left, ["dev", "key"], "something half-written is left");
+}
+
+#[test]
+fn names_from_elsewhere_move_no_cursor() {
+    let bench = filled();
+    std::fs::create_dir(bench.path("odd")).unwrap();
+    bench.write("odd/\u{1b}[31mred\nline", &[0; 100_000]);
+    let said = bench.run("import dev odd").err();
+    assert!(said.contains("\\x1b[31mred\\x0aline") && !said.contains('\u{1b}'), "{said}");
+    bench.write("twice.toml", b"flash = { size = 65536, block = 4096, write = 4 }\n[[key]]\nname = \"\\u001b[2J\"\ntext = \"1\"\n[[key]]\nname = \"\\u001b[2J\"\ntext = \"2\"\n");
+    let said = bench.run("image build twice.toml -o x --key key").err();
+    assert!(said.contains("is there twice") && !said.contains('\u{1b}'), "{said}");
+}
