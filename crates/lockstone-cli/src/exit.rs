@@ -12,6 +12,7 @@ use std::io;
 use std::path::Path;
 
 use lockstone::{Error, OpenError};
+use lockstone_sim::SimError;
 
 use crate::file_flash::FlashError;
 
@@ -82,11 +83,25 @@ impl fmt::Display for Failure {
 const AFTER_DAMAGE: &str = "`lockstone check DEV` says what is damaged and what can still be read";
 const WHICH_DEVICE: &str = "was flash.bin or trusted/root.key replaced? Nothing was changed by looking";
 
-impl From<Error<FlashError>> for Failure {
-    fn from(error: Error<FlashError>) -> Self {
+impl From<FlashError> for Failure {
+    fn from(error: FlashError) -> Self {
+        match error {
+            FlashError::Io(io::ErrorKind::PermissionDenied) => Self::new(Exit::NotPermitted, error.to_string()),
+            _ => Self::new(Exit::Io, error.to_string()).hint("the next command finds out by itself what was stored"),
+        }
+    }
+}
+
+impl From<SimError> for Failure {
+    fn from(error: SimError) -> Self {
+        Self::new(Exit::Io, format!("the flash in memory failed: {error}"))
+    }
+}
+
+impl<E: Into<Self> + fmt::Debug> From<Error<E>> for Failure {
+    fn from(error: Error<E>) -> Self {
         let (exit, hint) = match error {
-            Error::Flash(FlashError::Io(io::ErrorKind::PermissionDenied)) => (Exit::NotPermitted, None),
-            Error::Flash(_) => (Exit::Io, Some("the next command finds out by itself what was stored")),
+            Error::Flash(error) => return error.into(),
             Error::Full => (Exit::Full, Some("`lockstone rm` always works, also on a full device")),
             Error::WornOut => (Exit::Full, Some("everything stored can still be read: move it to a new device")),
             Error::Damaged => (Exit::Damaged, Some(AFTER_DAMAGE)),
@@ -95,18 +110,14 @@ impl From<Error<FlashError>> for Failure {
             Error::ReadOnly => (Exit::NotPermitted, None),
             _ => (Exit::Io, None),
         };
-        let failure = match error {
-            Error::Flash(error) => Self::new(exit, error.to_string()),
-            error => Self::new(exit, error.to_string()),
-        };
-        hint.into_iter().fold(failure, Self::hint)
+        hint.into_iter().fold(Self::new(exit, error.to_string()), Self::hint)
     }
 }
 
-impl From<OpenError<FlashError>> for Failure {
-    fn from(error: OpenError<FlashError>) -> Self {
+impl<E: Into<Self> + fmt::Debug> From<OpenError<E>> for Failure {
+    fn from(error: OpenError<E>) -> Self {
         match error {
-            OpenError::Flash(error) => Error::Flash(error).into(),
+            OpenError::Flash(error) => error.into(),
             OpenError::WornOut => Self::new(Exit::Full, error.to_string()),
             OpenError::Random => Self::new(Exit::Io, error.to_string()),
             OpenError::RootKey => Self::new(Exit::NotPermitted, error.to_string()),

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! args ─> commands ─> device (directory, lock, session) ─> lockstone::Store ─> file_flash ─> flash.bin
-//!             ├─────> image (manifest, build, verify) ─> lockstone::Store ─> memory_flash ─> flash.bin
+//!             ├─────> image (manifest, build, verify) ─> lockstone::Store ─> lockstone_sim::SimFlash ─> flash.bin
 //!             ├─────> inspect (examine, picture, text, svg) ─> lockstone::inspect, or lockstone::Store
 //!             ├─────> transfer (archives, NVS, sealed images) ─> device
 //!             ├─────> replay ─> lockstone_torture
@@ -21,12 +21,12 @@ mod demo;
 mod device;
 mod exit;
 mod file_flash;
+mod files;
 mod findings;
 #[doc(hidden)]
 pub mod fuzzing;
 mod image;
 mod inspect;
-mod memory_flash;
 #[cfg(test)]
 mod mutated;
 mod terminal;

@@ -15,6 +15,7 @@
 //! let root = SoftRootKey::new([0x42; 32]); // from a fuse bank, a TPM, a protected file
 //! let mut memory = Memory::<64, { buffer_size(1, 4, 4096) }, 64>::new();
 //! let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root, &mut random, &mut memory)?;
+//! # assert_eq!(store.stats()?.capacity_bytes, 221_280, "the example of the section Capacity");
 //! store.put("wifi/psk", b"correct horse battery staple")?;
 //! drop(store); // or the power goes
 //!

@@ -28,9 +28,7 @@ impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Memory<HEAD
             path: [Pointer::EMPTY; POINTERS_MAX],
         }
     }
-}
 
-impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Memory<HEADS, BUFFER, SEGMENTS> {
     /// The same, its sizes forgotten.
     pub(crate) fn as_ram(&mut self) -> Ram<'_> {
         let Self { heads, buffer, used, path } = self;

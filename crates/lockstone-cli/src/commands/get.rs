@@ -1,13 +1,12 @@
 //! `get`: a value goes to standard output or replaces a file, whole, and only after all of it was verified.
 
-use std::fs;
-use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal};
 
 use super::{key, no_such_key, read_value};
 use crate::args::Get;
-use crate::device::{AnyRam, Device, Purpose, flush_directory, new_private_file};
+use crate::device::{AnyRam, Device, Purpose};
 use crate::exit::Failure;
+use crate::files::replace_file;
 use crate::terminal::{LONG_WORK, bar, escaped_text, print};
 
 pub(super) fn get(args: &Get) -> Result<(), Failure> {
@@ -28,35 +27,8 @@ pub(super) fn get(args: &Get) -> Result<(), Failure> {
     let _ = session.close();
     let Some(value) = value else { return Err(no_such_key(&args.named.key)) };
     match &args.output {
-        Some(path) => write_file(path, &value).map_err(|error| Failure::file("write", path, &error)),
+        Some(path) => replace_file(path, &value).map_err(|error| Failure::file("write", path, &error)),
         None if to_terminal => print(escaped_text(&value).as_bytes()),
         None => print(&value),
     }
-}
-
-/// Replaces a file as a whole. What is no plain file (a pipe, a device) is written to.
-fn write_file(path: &Path, value: &[u8]) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return fs::OpenOptions::new().write(true).open(path)?.write_all(value);
-    }
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let hidden = beside(&path)?;
-    let written = new_private_file(&hidden).and_then(|mut file| {
-        file.write_all(value)?;
-        file.sync_all()?;
-        fs::rename(&hidden, &path)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&hidden);
-    }
-    written?;
-    flush_directory(hidden.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-}
-
-fn beside(path: &Path) -> io::Result<PathBuf> {
-    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".lockstone-{}", std::process::id()));
-    Ok(path.with_file_name(hidden))
 }

@@ -20,12 +20,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lockstone::{Head, Memory, POINTERS_MAX, SoftRootKey};
+use lockstone_sim::SimFlash;
 use zeroize::Zeroizing;
 
 pub(crate) use config::{Config, Geometry, Suite};
-pub(crate) use create::{
-    create, create_from, create_image, flush_directory, make_folder, new_private_file, write_whole,
-};
+pub(crate) use create::{create, create_from, create_image};
 pub(crate) use session::Session;
 
 use crate::exit::{Exit, Failure};
@@ -38,6 +37,9 @@ pub(crate) const HEADS: usize = 1024;
 const BUFFER: usize = 2048;
 /// A byte a segment, up to 32 MiB of 4 KiB.
 const SEGMENTS: usize = 8192;
+
+/// A flash in memory, whatever part it stands for: for images that are made.
+pub(crate) type Chip = SimFlash<1, 1, 128>;
 
 /// RAM of a store that is made here.
 pub(crate) type Ram = Memory<HEADS, BUFFER, SEGMENTS>;

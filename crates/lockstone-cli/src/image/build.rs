@@ -16,10 +16,10 @@ use lockstone::{Aes, Ascon, Error, Key, OpenError, Plain, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
 use super::manifest::Manifest;
+use crate::device::Chip;
 use crate::device::{AnyRam, Suite};
 use crate::exit::Failure;
-use crate::file_flash::FlashError;
-use crate::memory_flash::MemoryFlash;
+use lockstone_sim::SimError;
 
 /// Root key of a device of a batch.
 pub(crate) fn device_key(secret: &[u8; 32], device: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
@@ -29,31 +29,31 @@ pub(crate) fn device_key(secret: &[u8; 32], device: &str) -> Result<Zeroizing<[u
 fn derive(secret: &[u8; 32], label: &[u8]) -> Result<Zeroizing<[u8; 32]>, Failure> {
     let mut key = Zeroizing::new([0; 32]);
     let derived = SoftRootKey::new(*secret).derive(label, &mut key);
-    derived.map_err(|_| Failure::from(OpenError::<FlashError>::RootKey))?;
+    derived.map_err(|_| Failure::from(OpenError::<SimError>::RootKey))?;
     Ok(key)
 }
 
+/// A device that is made, or was.
+#[derive(Clone, Copy)]
+pub(crate) struct Order<'o> {
+    pub(crate) manifest: &'o Manifest,
+    /// Its name; empty for one image.
+    pub(crate) device: &'o str,
+    pub(crate) key: &'o [u8; 32],
+}
+
 /// The content of the flash of one device.
-pub(crate) fn build(
-    manifest: &Manifest,
-    device: &str,
-    key: &[u8; 32],
-    memory: &mut AnyRam,
-) -> Result<Vec<u8>, Failure> {
-    match manifest.suite {
-        Suite::Ascon => build_sealed::<Ascon>(manifest, device, key, memory),
-        Suite::Aes => build_sealed::<Aes>(manifest, device, key, memory),
-        Suite::Plain => build_sealed::<Plain>(manifest, device, key, memory),
+pub(crate) fn build(order: Order<'_>, memory: &mut AnyRam) -> Result<Vec<u8>, Failure> {
+    match order.manifest.suite {
+        Suite::Ascon => build_sealed::<Ascon>(order, memory),
+        Suite::Aes => build_sealed::<Aes>(order, memory),
+        Suite::Plain => build_sealed::<Plain>(order, memory),
     }
 }
 
-fn build_sealed<S: Sealing>(
-    manifest: &Manifest,
-    device: &str,
-    key: &[u8; 32],
-    memory: &mut AnyRam,
-) -> Result<Vec<u8>, Failure> {
-    let flash = MemoryFlash::new(manifest.geometry.flash as usize);
+fn build_sealed<S: Sealing>(order: Order<'_>, memory: &mut AnyRam) -> Result<Vec<u8>, Failure> {
+    let Order { manifest, device, key } = order;
+    let flash = Chip::new(manifest.geometry.flash as usize, 0xff);
     let root = SoftRootKey::new(*key);
     let mut values = Vec::new();
     for entry in &manifest.entries {
@@ -71,7 +71,7 @@ fn build_sealed<S: Sealing>(
         let name = Key::new(entry.name.as_bytes()).of_client(entry.client);
         store.put(name, value).map_err(|error| about(&entry.name, value.len(), error))?;
     }
-    Ok(store.close()?.into_content())
+    Ok(store.close()?.data().to_vec())
 }
 
 /// All that makes the image what it is. Lengths stand before what they measure.
@@ -91,7 +91,7 @@ fn label(manifest: &Manifest, values: &[Zeroizing<Vec<u8>>]) -> Zeroizing<Vec<u8
     label
 }
 
-fn about(name: &str, length: usize, error: Error<FlashError>) -> Failure {
+fn about(name: &str, length: usize, error: Error<SimError>) -> Failure {
     let failure = Failure::from(error);
     let sentence = format!("key {name} of {length} bytes: {}", failure.sentence());
     Failure::new(failure.exit, sentence)

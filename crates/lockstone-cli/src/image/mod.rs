@@ -13,6 +13,7 @@ mod manifest;
 mod verify;
 
 use std::fs;
+use std::io::Write as _;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Mutex;
@@ -21,13 +22,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use indicatif::ProgressBar;
 use zeroize::Zeroizing;
 
+use self::build::Order;
 use self::manifest::{Batch, Manifest};
 use self::verify::{Verdict, verify};
 use crate::args::{BuildImage, ImageKey, VerifyImage};
 use crate::device::{AnyRam, Config, create_image, read_key};
 use crate::exit::{Exit, Failure};
+use crate::files::make_file;
 use crate::terminal::{bar, counted, escaped, print, print_json};
-use crate::transfer::write_image;
 
 /// Devices of which at most so many are named when they are wrong.
 const NAMED_MAX: usize = 20;
@@ -47,8 +49,8 @@ fn build_one(args: &BuildImage, manifest: &Manifest) -> Result<(), Failure> {
             .hint("give a file of 32 bytes with --key FILE"));
     };
     let key = read_key(key)?;
-    let image = build::build(manifest, "", &key, &mut AnyRam::new())?;
-    write_image(&args.output, &image)
+    let image = build::build(Order { manifest, device: "", key: &key }, &mut AnyRam::new())?;
+    make_file(&args.output, |file| file.write_all(&image))
 }
 
 fn build_batch(args: &BuildImage, manifest: &Manifest, batch: &Batch) -> Result<(), Failure> {
@@ -62,7 +64,7 @@ fn build_batch(args: &BuildImage, manifest: &Manifest, batch: &Batch) -> Result<
     }
     for_each(&devices, "making devices", |device, memory| {
         let key = build::device_key(&secret, device)?;
-        let image = build::build(manifest, device, &key, memory)?;
+        let image = build::build(Order { manifest, device, key: &key }, memory)?;
         create_image(&args.output.join(device), &config, args.with_keys.then_some(&*key), &image)
     })?;
     let keys = if args.with_keys {
@@ -81,7 +83,9 @@ pub(crate) fn verify_images(args: &VerifyImage) -> Result<(), Failure> {
             let Some(key) = &args.key else {
                 return Err(Failure::usage("which root key?").hint("give a file of 32 bytes with --key FILE"));
             };
-            let verdict = verify(&manifest, "", &*read_key(key)?, read_image(&args.images)?, &mut AnyRam::new())?;
+            let key = read_key(key)?;
+            let order = Order { manifest: &manifest, device: "", key: &key };
+            let verdict = verify(order, &read_image(&args.images)?, &mut AnyRam::new())?;
             found.add(&args.images.display().to_string(), verdict);
         }
         Some(batch) => {
@@ -93,7 +97,7 @@ pub(crate) fn verify_images(args: &VerifyImage) -> Result<(), Failure> {
                 let key = build::device_key(&secret, device)?;
                 let path = args.images.join(device).join("flash.bin");
                 let verdict = match trusted_parts(&args.images.join(device), &config, &key).and(read_image(&path)) {
-                    Ok(image) => verify(&manifest, device, &key, image, memory)?,
+                    Ok(image) => verify(Order { manifest: &manifest, device, key: &key }, &image, memory)?,
                     Err(failure) => Verdict::Wrong(failure.sentence().to_owned()),
                 };
                 counts.lock().map_err(|_| Failure::new(Exit::Io, "a thread failed"))?.add(device, verdict);
@@ -226,5 +230,5 @@ pub(crate) fn write_key(args: &ImageKey) -> Result<(), Failure> {
     };
     chosen(batch, Some(&args.device))?;
     let key: Zeroizing<[u8; 32]> = build::device_key(&*manifest.secret(batch)?, &args.device)?;
-    write_image(&args.output, &*key)
+    make_file(&args.output, |file| file.write_all(&*key))
 }

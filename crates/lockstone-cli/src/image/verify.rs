@@ -3,11 +3,10 @@
 use lockstone::seal::Suite as Sealing;
 use lockstone::{Aes, Ascon, Error, Key, Plain, SoftRootKey, Store};
 
-use super::build::build;
-use super::manifest::Manifest;
+use super::build::{Order, build};
 use crate::device::{AnyRam, Suite};
 use crate::exit::Failure;
-use crate::memory_flash::MemoryFlash;
+use crate::inspect::ImageFlash;
 
 /// What a flash is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +19,9 @@ pub(crate) enum Verdict {
     Wrong(String),
 }
 
-pub(crate) fn verify(
-    manifest: &Manifest,
-    device: &str,
-    key: &[u8; 32],
-    image: Vec<u8>,
-    memory: &mut AnyRam,
-) -> Result<Verdict, Failure> {
-    if build(manifest, device, key, memory)? == image {
+pub(crate) fn verify(order: Order<'_>, image: &[u8], memory: &mut AnyRam) -> Result<Verdict, Failure> {
+    let manifest = order.manifest;
+    if build(order, memory)? == image {
         return Ok(Verdict::AsBuilt);
     }
     if image.len() != manifest.geometry.flash as usize {
@@ -35,20 +29,15 @@ pub(crate) fn verify(
         return Ok(Verdict::Wrong(sentence));
     }
     match manifest.suite {
-        Suite::Ascon => compare::<Ascon>(manifest, device, key, image, memory),
-        Suite::Aes => compare::<Aes>(manifest, device, key, image, memory),
-        Suite::Plain => compare::<Plain>(manifest, device, key, image, memory),
+        Suite::Ascon => compare::<Ascon>(order, image, memory),
+        Suite::Aes => compare::<Aes>(order, image, memory),
+        Suite::Plain => compare::<Plain>(order, image, memory),
     }
 }
 
-fn compare<S: Sealing>(
-    manifest: &Manifest,
-    device: &str,
-    key: &[u8; 32],
-    image: Vec<u8>,
-    memory: &mut AnyRam,
-) -> Result<Verdict, Failure> {
-    let (flash, root) = (MemoryFlash::with_content(image), SoftRootKey::new(*key));
+fn compare<S: Sealing>(order: Order<'_>, image: &[u8], memory: &mut AnyRam) -> Result<Verdict, Failure> {
+    let Order { manifest, device, key } = order;
+    let (flash, root) = (ImageFlash::new(image, image.len()), SoftRootKey::new(*key));
     let mut store =
         match Store::<_, S>::mount_in(flash, manifest.geometry.part(), &root, memory.with_heads(manifest.heads)) {
             Ok(store) => store,

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use lockstone::inspect::ClearHeader;
 
+use crate::exit::{Exit, Failure};
+
 /// A flash that can only be read. What lies behind the end of the image can't be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ImageFlash<'i> {
@@ -15,6 +17,12 @@ pub(crate) struct ImageFlash<'i> {
 /// The image ends before that place, or somebody tried to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotThere;
+
+impl From<NotThere> for Failure {
+    fn from(_: NotThere) -> Self {
+        Self::new(Exit::Damaged, "the image ends too early")
+    }
+}
 
 impl NorFlashError for NotThere {
     fn kind(&self) -> NorFlashErrorKind {

@@ -24,11 +24,12 @@ use lockstone::Layout;
 use crate::args::Inspect;
 use crate::device::{Config, Device, Purpose, read_root_key};
 use crate::exit::{Exit, Failure};
+use crate::files::replace_file;
 use crate::findings::Class;
 use crate::terminal::{print, print_json};
 
 pub(crate) use examine::{Known, examine};
-pub(crate) use image::{Sizes, guess};
+pub(crate) use image::{ImageFlash, Sizes, guess};
 pub(crate) use picture::Picture;
 
 /// Larger files are no flash that a store could be on.
@@ -123,17 +124,11 @@ fn read(path: &Path, offset: u32) -> Result<Vec<u8>, Failure> {
 
 /// Replaces a drawing, and nothing else: not the flash, not a key.
 fn write_svg(path: &Path, drawing: &str) -> Result<(), Failure> {
-    let failed = |error| Failure::file("write", path, &error);
     let is_drawing = |old: Vec<u8>| old.starts_with(b"<svg ");
     if fs::symlink_metadata(path).is_ok() && !fs::read(path).is_ok_and(is_drawing) {
         return Err(Failure::usage(format!("{} is there already, and no drawing", path.display())));
     }
-    let hidden = path.with_extension(format!("svg.new-{}", std::process::id()));
-    let written = fs::write(&hidden, drawing).and_then(|()| fs::rename(&hidden, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&hidden);
-    }
-    written.map_err(failed)
+    replace_file(path, drawing.as_bytes()).map_err(|error| Failure::file("write", path, &error))
 }
 
 /// The picture in every form: for tests.

@@ -1,7 +1,7 @@
 //! Archives: a folder or a tar file, a file a key.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use tar::{Archive, Builder, EntryType, Header};
@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::Item;
 use super::names::name_of;
-use crate::device::{make_folder, new_private_file, write_whole};
 use crate::exit::Failure;
+use crate::files::{Access, make_file, make_folder, write_new};
 
 /// No value is longer than a flash.
 const LONGEST: u64 = 1 << 30;
@@ -80,12 +80,11 @@ fn item(path: &[u8], value: Zeroizing<Vec<u8>>) -> Result<Item, Failure> {
 
 /// Writes values to files in a new folder that only its owner can read.
 pub(crate) fn write_folder(folder: &Path, items: &[(String, Zeroizing<Vec<u8>>)]) -> Result<(), Failure> {
-    make_folder(folder, |inside| {
+    make_folder(folder, Access::Private, |inside| {
         for (path, value) in items {
             let file = inside.join(path);
             let written = fs::create_dir_all(file.parent().unwrap_or(inside))
-                .and_then(|()| new_private_file(&file))
-                .and_then(|mut file| file.write_all(value).and_then(|()| file.sync_all()));
+                .and_then(|()| write_new(&file, value, Access::Private));
             written.map_err(|error| Failure::file("write", &folder.join(path), &error))?;
         }
         Ok(())
@@ -94,7 +93,7 @@ pub(crate) fn write_folder(folder: &Path, items: &[(String, Zeroizing<Vec<u8>>)]
 
 /// Writes values to a new tar file that only its owner can read. The same content gives the same bytes.
 pub(crate) fn write_tar(path: &Path, items: &[(String, Zeroizing<Vec<u8>>)]) -> Result<(), Failure> {
-    write_whole(path, |file| {
+    make_file(path, |file| {
         let mut builder = Builder::new(file);
         for (name, value) in items {
             let mut header = Header::new_gnu();
@@ -105,9 +104,4 @@ pub(crate) fn write_tar(path: &Path, items: &[(String, Zeroizing<Vec<u8>>)]) -> 
         }
         builder.finish()
     })
-}
-
-/// Writes an image or a key to a new file that only its owner can read.
-pub(crate) fn write_image(path: &Path, image: &[u8]) -> Result<(), Failure> {
-    write_whole(path, |file| file.write_all(image))
 }

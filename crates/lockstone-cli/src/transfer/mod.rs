@@ -16,17 +16,17 @@ mod sealed;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use lockstone::Key;
 use zeroize::Zeroizing;
 
-pub(crate) use archive::write_image;
-
 use crate::args::{Export, Import};
 use crate::commands::{names as list_names, read_value};
 use crate::device::{AnyRam, Device, Purpose, Session, read_key};
 use crate::exit::{Exit, Failure};
+use crate::files::make_file;
 use crate::terminal::{bar, counted, escaped, print, say};
 
 /// One key and its value.
@@ -99,7 +99,7 @@ fn read_source(args: &Import) -> Result<Vec<Item>, Failure> {
 fn read_sealed(source: &Path, key: &Path, client: u32) -> Result<Vec<Item>, Failure> {
     let key = read_key(key)?;
     let image = fs::read(source).map_err(|error| Failure::input(source, &error))?;
-    sealed::open(image, client, &key)
+    sealed::open(&image, client, &key)
 }
 
 pub(crate) fn export(args: &Export) -> Result<(), Failure> {
@@ -122,7 +122,7 @@ pub(crate) fn export(args: &Export) -> Result<(), Failure> {
     }
     if let Some(key) = &args.sealed {
         let image = sealed::seal(geometry, args.place.client, &items, &*read_key(key)?)?;
-        write_image(&args.output, &image)?;
+        make_file(&args.output, |file| file.write_all(&image))?;
         return print(format!("{count} exported, sealed.\n").as_bytes());
     }
     let names: BTreeSet<Vec<u8>> = items.iter().map(|item| item.name.clone()).collect();

@@ -4,29 +4,28 @@
 
 use getrandom::SysRng;
 use lockstone::seal::Suite as Sealing;
-use lockstone::{Aes, Ascon, Cursor, Key, SoftRootKey, Store};
+use lockstone::{Aes, Ascon, Cursor, Key, Part, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
 use super::Item;
-use crate::device::{AnyRam, Geometry, HEADS};
+use crate::device::{AnyRam, Chip, Geometry, HEADS};
 use crate::exit::{Exit, Failure};
-use crate::inspect::{Sizes, guess};
-use crate::memory_flash::MemoryFlash;
+use crate::inspect::{ImageFlash, Sizes, guess};
 
 /// The image that holds these keys. Always sealed by `ascon`, whatever the device uses.
 pub(crate) fn seal(geometry: Geometry, client: u32, items: &[Item], key: &[u8; 32]) -> Result<Vec<u8>, Failure> {
     let (mut memory, root) = (AnyRam::new(), SoftRootKey::new(*key));
-    let flash = MemoryFlash::new(geometry.flash as usize);
+    let flash = Chip::new(geometry.flash as usize, 0xff);
     let mut store = Store::<_, Ascon>::format_in(flash, geometry.part(), &root, &mut SysRng, memory.with_heads(HEADS))?;
     for item in items {
         store.put(Key::new(&item.name).of_client(client), &item.value)?;
     }
-    Ok(store.close()?.into_content())
+    Ok(store.close()?.data().to_vec())
 }
 
 /// All keys of a client in a sealed image.
-pub(crate) fn open(image: Vec<u8>, client: u32, key: &[u8; 32]) -> Result<Vec<Item>, Failure> {
-    let Some((sizes, header)) = guess(&image) else {
+pub(crate) fn open(image: &[u8], client: u32, key: &[u8; 32]) -> Result<Vec<Item>, Failure> {
+    let Some((sizes, header)) = guess(image) else {
         return Err(Failure::new(Exit::Damaged, "there is no store in the image"));
     };
     match header.suite {
@@ -36,19 +35,12 @@ pub(crate) fn open(image: Vec<u8>, client: u32, key: &[u8; 32]) -> Result<Vec<It
     }
 }
 
-fn read<S: Sealing>(
-    image: Vec<u8>,
-    sizes: Sizes,
-    heads: u16,
-    client: u32,
-    key: &[u8; 32],
-) -> Result<Vec<Item>, Failure> {
-    let geometry =
-        Geometry { flash: u32::try_from(image.len()).unwrap_or(u32::MAX), block: sizes.segment, write: sizes.unit };
+fn read<S: Sealing>(image: &[u8], sizes: Sizes, heads: u16, client: u32, key: &[u8; 32]) -> Result<Vec<Item>, Failure> {
+    let part = Part::NOR.with_units(sizes.unit as usize, sizes.segment as usize);
     let (mut memory, root) = (AnyRam::new(), SoftRootKey::new(*key));
-    let flash = MemoryFlash::with_content(image);
+    let flash = ImageFlash::new(image, image.len());
     let ram = memory.with_heads(heads.max(1).into());
-    let mut store = Store::<_, S>::mount_in(flash, geometry.part(), &root, ram)?;
+    let mut store = Store::<_, S>::mount_in(flash, part, &root, ram)?;
     store.make_read_only();
     if !store.report().is_sound() {
         let failure = Failure::new(Exit::Damaged, "the image is damaged or forged");

@@ -73,7 +73,8 @@ fn the_readme_shows_what_is_said() {
     expect_file!["../../../../README.md"].assert_eq(&played(page));
 }
 
-/// Commands that no session can run: they build or test the repository. CI runs them (`.ci/run`).
+/// Commands that no session can run: they build or test the repository. CI runs them (`.ci/run`), but for `cargo install`,
+/// which builds the binary that the sessions run.
 const BUILDS: [&str; 6] = [
     "cargo test",
     "cargo xtask",

@@ -182,20 +182,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if !marginal || self.read_only || self.report.doubt.is_some() || self.log.stuck {
             return Ok(());
         }
-        match self.settle().await {
-            Ok(()) => {
-                // Sessions that only read use up room too, and a delete must find some. What can't be done now is
-                // tried again by the next write.
-                let _ = self.make_room(0, self.kept_free()).await;
-                self.ready().await
-            }
-            Err(Error::Damaged) => Err(Error::Damaged),
-            // Nothing can be written any more: serve what can be read, as a read-only mount does.
-            Err(_) => {
-                self.log.stuck = true;
-                self.ready().await
-            }
-        }
+        let written = match self.settle().await {
+            // Sessions that only read use up room too, and a delete must find some.
+            Ok(()) => self.make_room(0, self.kept_free()).await,
+            Err(Error::Damaged) => return Err(Error::Damaged),
+            failed => failed,
+        };
+        // Nothing can be written any more: serve what can be read, as a read-only mount does.
+        self.log.stuck = written.is_err();
+        self.ready().await
     }
 
     /// Copies part of a value; the entry is in the buffer.

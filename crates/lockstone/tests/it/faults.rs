@@ -82,10 +82,15 @@ fn check<const R: usize, const W: usize, const E: usize, S: Suite>(world: &mut W
     let mut memory = Ram::new();
     let mut store = World::<R, W, E>::mount::<S>(&mut world.flash, world.part, &mut memory).unwrap();
     let mut buffer = vec![0; 4096];
-    for (name, value) in model {
-        let length = store.get(&name[..], &mut buffer).unwrap();
-        assert_eq!(length.map(|length| &buffer[..length]), Some(&value[..]), "key of {} bytes", name.len());
+    let mut writes = Vec::new();
+    for _ in 0..2 {
+        for (name, value) in model {
+            let length = store.get(&name[..], &mut buffer).unwrap();
+            assert_eq!(length.map(|length| &buffer[..length]), Some(&value[..]), "key of {} bytes", name.len());
+        }
+        writes.push(store.flash().operations());
     }
+    assert_eq!(writes[0], writes[1], "reads write again what they have written in this session");
     let stats = store.stats().unwrap();
     assert_eq!(stats.keys as usize, model.len());
     stats.bad_segments
