@@ -59,6 +59,22 @@ pub trait MonotonicCounter {
     fn limit(&self) -> u64;
 }
 
+impl<C: MonotonicCounter + ?Sized> MonotonicCounter for &mut C {
+    type Error = C::Error;
+
+    fn read(&mut self) -> Result<u64, C::Error> {
+        (**self).read()
+    }
+
+    fn increment(&mut self) -> Result<u64, C::Error> {
+        (**self).increment()
+    }
+
+    fn limit(&self) -> u64 {
+        (**self).limit()
+    }
+}
+
 /// 32 bytes that are replaced atomically, in hardware that the attacker can't write (RPMB, TPM NV, an internal page).
 pub trait TrustedSlot {
     /// What the hardware says when it fails.
@@ -75,4 +91,16 @@ pub trait TrustedSlot {
     /// # Errors
     /// The hardware's own.
     fn write(&mut self, content: &[u8; 32]) -> Result<(), Self::Error>;
+}
+
+impl<S: TrustedSlot + ?Sized> TrustedSlot for &mut S {
+    type Error = S::Error;
+
+    fn read(&mut self) -> Result<[u8; 32], S::Error> {
+        (**self).read()
+    }
+
+    fn write(&mut self, content: &[u8; 32]) -> Result<(), S::Error> {
+        (**self).write(content)
+    }
 }
