@@ -5,8 +5,8 @@
 //! do, it can be cut in the middle of every program and every erase in ten ways ([`Tear`]), its blocks can fail or wear
 //! out ([`BlockFault`]), and an attacker can rewrite its content between two boots.
 //!
-//! Beside it there is what an attacker can't write: a counter ([`SimCounter`]). Plugged into one [`Power`] supply, flash
-//! and counter have one count of operations, and one cut ends both.
+//! Beside it there is what an attacker can't write: a counter ([`SimCounter`]) and fuses ([`SimOtp`]). Plugged into one
+//! [`Power`] supply, they and the flash have one count of operations, and one cut ends all.
 //!
 //! Invariants:
 //! - the same seed and the same calls give the same bytes, the same errors and the same counts;
@@ -16,7 +16,7 @@
 //! - a snapshot is a `clone`, and `clone_from` reuses the memory of the older snapshot.
 //!
 //! Tested by the suites under `tests/`, one for each of: cells, tears, faults, the attacker's hand, futures, geometries,
-//! power.
+//! power, fuses.
 //!
 //! # Example
 //!
@@ -52,6 +52,7 @@ mod fault;
 mod flash;
 pub mod geometry;
 mod hand;
+mod otp;
 mod power;
 mod random;
 mod scar;
@@ -63,6 +64,7 @@ pub use counts::Counts;
 pub use error::{SimError, Violation};
 pub use fault::BlockFault;
 pub use flash::SimFlash;
+pub use otp::{BitFault, SimOtp};
 pub use power::Power;
 pub use tear::{Cut, Tear, UnknownTear};
 pub use trace::{TraceEntry, TraceKind};
