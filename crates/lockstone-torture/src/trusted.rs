@@ -2,8 +2,8 @@
 //!
 //! The simulator knows nothing of Lockstone; here is the glue.
 
-use lockstone::trust::MonotonicCounter;
-use lockstone_sim::{SimCounter, SimError};
+use lockstone::trust::{MonotonicCounter, OtpBits};
+use lockstone_sim::{SimCounter, SimError, SimOtp};
 
 /// A device of the simulator, as the store sees it.
 #[derive(Clone, Debug)]
@@ -22,5 +22,21 @@ impl MonotonicCounter for Trusted<SimCounter> {
 
     fn limit(&self) -> u64 {
         self.0.limit()
+    }
+}
+
+impl OtpBits for Trusted<SimOtp> {
+    type Error = SimError;
+
+    fn bits(&self) -> u32 {
+        self.0.bits()
+    }
+
+    fn read(&mut self, index: u32) -> Result<bool, SimError> {
+        self.0.read(index)
+    }
+
+    fn program(&mut self, index: u32) -> Result<(), SimError> {
+        self.0.program(index)
     }
 }

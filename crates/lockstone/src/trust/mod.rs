@@ -6,8 +6,12 @@
 //! uses them is not part of this release, and nothing pretends to be protected by them.
 
 mod nor;
+mod otp;
+mod slot;
 
 pub use nor::{NorCounter, NorCounterError};
+pub use otp::{OtpBits, OtpCounter, OtpCounterError, Redundant};
+pub use slot::{SlotCounter, SlotCounterError};
 
 /// The root key could not be used (locked, absent, hardware fault). Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,9 @@ pub trait MonotonicCounter {
     fn read(&mut self) -> Result<u64, Self::Error>;
 
     /// Adds one and returns the new value. When it fails the value is the old or the new one: read it again.
+    ///
+    /// Hardware may have no better to offer than this: a step that was cut may count only in a later power session, after
+    /// the old value has been read; and where a value can't be stored it is passed over, so that more than one is added.
     ///
     /// # Errors
     /// The hardware's own, or exhaustion.
