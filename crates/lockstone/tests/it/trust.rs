@@ -252,6 +252,7 @@ fn a_slot_cut_anywhere_holds_the_old_or_the_new_value() {
             assert_eq!(slot.content[..8], (value + 1).to_le_bytes());
         }
     }
+    println!("600 cuts of a counter in a slot");
 }
 
 #[test]
