@@ -1,6 +1,6 @@
 //! What the chip answers instead of doing it.
 //!
-//! Tested by the suites `cells` and `faults`.
+//! Tested by the suites `cells`, `faults` and `power`.
 
 use std::fmt;
 
@@ -23,6 +23,10 @@ pub enum SimError {
     ProgramFailed,
     /// The chip reports that the erase did not succeed.
     EraseFailed,
+    /// The counter is broken, or its answer was lost.
+    CounterFailed,
+    /// The counter stands at its limit.
+    Exhausted,
 }
 
 impl NorFlashError for SimError {
@@ -54,6 +58,8 @@ impl fmt::Display for SimError {
             Self::Ecc => "a unit has an uncorrectable error",
             Self::ProgramFailed => "the program failed",
             Self::EraseFailed => "the erase failed",
+            Self::CounterFailed => "the counter failed",
+            Self::Exhausted => "the counter is at its limit",
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::bits::BitSet;
 use crate::random::Random;
 use crate::scar::Scar;
 use crate::tear::{Outcome, Progress};
-use crate::{BlockFault, Counts, Cut, SimError, Tear, TraceEntry, TraceKind, Violation};
+use crate::{BlockFault, Counts, Cut, Power, SimError, Tear, TraceEntry, TraceKind, Violation};
 
 /// A NOR flash chip in memory. `READ`, `WRITE` and `ERASE` are the read, program and erase sizes in bytes.
 ///
@@ -33,7 +33,8 @@ use crate::{BlockFault, Counts, Cut, SimError, Tear, TraceEntry, TraceKind, Viol
 /// completely, and those that had not been programmed before.
 ///
 /// Operations are counted from 0: each `write` call is one, and each block of an `erase` call. Calls that are refused are
-/// none, and neither is a `write` without bytes.
+/// none, and neither is a `write` without bytes. The chip is alone on its power supply unless it is plugged in with other
+/// devices; then the operations of all count, and `cut_at` may hit any of them. A clone is a snapshot of its own.
 pub struct SimFlash<const READ: usize, const WRITE: usize, const ERASE: usize> {
     pub(crate) data: Vec<u8>,
     pub(crate) programmed: BitSet,
@@ -42,6 +43,7 @@ pub struct SimFlash<const READ: usize, const WRITE: usize, const ERASE: usize> {
     pub(crate) faults: Vec<(usize, BlockFault)>,
     pub(crate) trace: Option<Vec<TraceEntry>>,
     pub(crate) state: State,
+    power: Power,
 }
 
 /// Everything about a chip that has a small fixed size.
@@ -52,10 +54,6 @@ pub(crate) struct State {
     pub(crate) endurance: u32,
     pub(crate) random: Random,
     pub(crate) counts: Counts,
-    cut: bool,
-    /// The number of the operation to cut.
-    armed: Option<(u64, Tear)>,
-    ops: u64,
     violations: u32,
     first: Option<Violation>,
     weak_programs: u32,
@@ -70,23 +68,11 @@ impl State {
             endurance: u32::MAX,
             random: Random::new(0),
             counts: Counts { reads: 0, bytes_read: 0, programs: 0, bytes_programmed: 0, erases: 0 },
-            cut: false,
-            armed: None,
-            ops: 0,
             violations: 0,
             first: None,
             weak_programs: 0,
             last_cut: None,
         }
-    }
-
-    /// Counts one operation; returns how it is torn if it is the one to cut, and switches the power off then.
-    fn begin(&mut self) -> Option<Tear> {
-        let op = self.ops;
-        self.ops += 1;
-        let (_, tear) = self.armed.take_if(|armed| armed.0 == op)?;
-        self.cut = true;
-        Some(tear)
     }
 }
 
@@ -131,6 +117,7 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
             faults: Vec::new(),
             trace: None,
             state: State::new(erased),
+            power: Power::new(),
             data,
         }
     }
@@ -157,34 +144,47 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
     /// operation is torn as `tear` says and returns `PowerCut`, as does every later one until [`SimFlash::power_on`].
     /// Replaces a cut armed before.
     pub fn cut_at(&mut self, op: u64, tear: Tear) {
-        self.state.armed = Some((self.state.ops.saturating_add(op), tear));
+        self.power.cut_at(op, tear);
+    }
+
+    /// Moves the chip to this supply: from now on it counts operations and is cut together with what else is plugged in
+    /// there. A cut that was armed stays with the old supply.
+    pub fn plug_in(&mut self, power: &Power) {
+        self.power = power.clone();
+    }
+
+    /// The supply it is plugged into.
+    #[must_use]
+    pub fn power(&self) -> &Power {
+        &self.power
     }
 
     /// Disarms a cut that has not happened yet.
     pub fn cancel_cut(&mut self) {
-        self.state.armed = None;
+        self.power.cancel_cut();
     }
 
     /// Switches the power off between two operations.
     pub fn power_off(&mut self) {
-        self.state.cut = true;
+        self.power.off();
     }
 
     /// Switches the power on again. Content, unstable bits and an armed cut that has not happened stay.
     pub fn power_on(&mut self) {
-        self.state.cut = false;
+        self.power.on();
     }
 
     /// Whether the power is off.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        self.state.cut
+        self.power.is_off()
     }
 
-    /// Number of modifying operations so far: programs and block erases, the cut and the failed ones included.
+    /// Number of modifying operations so far: programs and block erases, the cut and the failed ones included. With other
+    /// devices on its supply, theirs too.
     #[must_use]
     pub fn operations(&self) -> u64 {
-        self.state.ops
+        self.power.operations()
     }
 
     /// Number of calls that no chip must be asked for.
@@ -264,7 +264,7 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
     }
 
     pub(crate) fn read_now(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), SimError> {
-        self.powered()?;
+        self.power.check()?;
         check_read(self, offset, bytes.len()).map_err(|kind| self.violated(kind.into(), offset))?;
         self.state.counts.reads += 1;
         self.state.counts.bytes_read += bytes.len() as u64;
@@ -276,7 +276,7 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
     }
 
     pub(crate) fn write_now(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SimError> {
-        self.powered()?;
+        self.power.check()?;
         check_write(self, offset, bytes.len()).map_err(|kind| self.violated(kind.into(), offset))?;
         let start = offset as usize;
         let range = start..start + bytes.len();
@@ -285,24 +285,20 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
     }
 
     pub(crate) fn erase_now(&mut self, from: u32, to: u32) -> Result<(), SimError> {
-        self.powered()?;
+        self.power.check()?;
         check_erase(self, from, to).map_err(|kind| self.violated(kind.into(), from))?;
         (from as usize / ERASE..to as usize / ERASE).try_for_each(|block| self.erase_block(block))
     }
 
-    fn powered(&self) -> Result<(), SimError> {
-        if self.state.cut { Err(SimError::PowerCut) } else { Ok(()) }
-    }
-
     fn violated(&mut self, error: SimError, address: u32) -> SimError {
         self.state.violations = self.state.violations.saturating_add(1);
-        self.state.first.get_or_insert(Violation { op: self.state.ops, address, error });
+        self.state.first.get_or_insert(Violation { op: self.power.operations(), address, error });
         error
     }
 
     fn note(&mut self, kind: TraceKind, address: u32, len: usize) {
         if let Some(trace) = &mut self.trace {
-            trace.push(TraceEntry { op: self.state.ops, kind, address, len });
+            trace.push(TraceEntry { op: self.power.operations(), kind, address, len });
         }
     }
 
@@ -318,7 +314,12 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
         let flipped = before.iter().zip(&self.data[range.clone()]).map(|(before, after)| before ^ after);
         let done: Vec<u8> = flipped.zip(change).map(|(flipped, change)| flipped & change).collect();
         self.state.last_cut = Some(Cut {
-            operation: TraceEntry { op: self.state.ops - 1, kind, address: short(range.start), len: range.len() },
+            operation: TraceEntry {
+                op: self.power.operations() - 1,
+                kind,
+                address: short(range.start),
+                len: range.len(),
+            },
             tear,
             bits_wanted: ones(change),
             bits_done: ones(&done),
@@ -363,7 +364,7 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
         self.note(TraceKind::Program, offset, bytes.len());
         self.state.counts.programs += 1;
         self.state.counts.bytes_programmed += bytes.len() as u64;
-        if let Some(tear) = self.state.begin() {
+        if let Some(tear) = self.power.begin()? {
             let (before, change) = (self.data[range.clone()].to_vec(), self.program_change(&range, bytes));
             self.tear_program(range.clone(), bytes, tear);
             self.note_cut(TraceKind::Program, tear, range, &before, &change);
@@ -481,7 +482,7 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> SimFlash<READ, W
         self.note(TraceKind::Erase, short(block * ERASE), ERASE);
         self.state.counts.erases += 1;
         self.wear[block] = self.wear[block].saturating_add(1);
-        if let Some(tear) = self.state.begin() {
+        if let Some(tear) = self.power.begin()? {
             let range = Self::block_range(block);
             let (before, change) = (self.data[range.clone()].to_vec(), self.erase_change(&range));
             self.tear_erase(block, tear);
@@ -594,6 +595,7 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> Clone for SimFla
             faults: self.faults.clone(),
             trace: self.trace.clone(),
             state: self.state,
+            power: self.power.fork(),
         }
     }
 
@@ -605,6 +607,7 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> Clone for SimFla
         self.faults.clone_from(&source.faults);
         self.trace.clone_from(&source.trace);
         self.state = source.state;
+        self.power = source.power.fork();
     }
 }
 
@@ -613,8 +616,8 @@ impl<const READ: usize, const WRITE: usize, const ERASE: usize> fmt::Debug for S
         f.debug_struct(&format!("SimFlash<{READ}, {WRITE}, {ERASE}>"))
             .field("capacity", &self.capacity())
             .field("erased", &self.state.erased)
-            .field("operations", &self.state.ops)
-            .field("cut", &self.state.cut)
+            .field("operations", &self.power.operations())
+            .field("cut", &self.power.is_off())
             .field("violations", &self.state.violations)
             .finish_non_exhaustive()
     }

@@ -5,6 +5,9 @@
 //! do, it can be cut in the middle of every program and every erase in ten ways ([`Tear`]), its blocks can fail or wear
 //! out ([`BlockFault`]), and an attacker can rewrite its content between two boots.
 //!
+//! Beside it there is what an attacker can't write: a counter ([`SimCounter`]) and fuses ([`SimOtp`]). Plugged into one
+//! [`Power`] supply, they and the flash have one count of operations, and one cut ends all.
+//!
 //! Invariants:
 //! - the same seed and the same calls give the same bytes, the same errors and the same counts;
 //! - a program changes nothing outside its own range, an erase nothing outside its own block, torn or not;
@@ -12,7 +15,8 @@
 //! - a unit is programmed once between erases, with the one exception that [`SimFlash`] documents;
 //! - a snapshot is a `clone`, and `clone_from` reuses the memory of the older snapshot.
 //!
-//! Tested by the suites under `tests/`, one for each of: cells, tears, faults, the attacker's hand, futures, geometries.
+//! Tested by the suites under `tests/`, one for each of: cells, tears, faults, the attacker's hand, futures, geometries,
+//! power, fuses.
 //!
 //! # Example
 //!
@@ -41,20 +45,26 @@
 #[cfg(feature = "async")]
 mod asynchronous;
 mod bits;
+mod counter;
 mod counts;
 mod error;
 mod fault;
 mod flash;
 pub mod geometry;
 mod hand;
+mod otp;
+mod power;
 mod random;
 mod scar;
 mod tear;
 mod trace;
 
+pub use counter::{CounterFault, SimCounter};
 pub use counts::Counts;
 pub use error::{SimError, Violation};
 pub use fault::BlockFault;
 pub use flash::SimFlash;
+pub use otp::{BitFault, SimOtp};
+pub use power::Power;
 pub use tear::{Cut, Tear, UnknownTear};
 pub use trace::{TraceEntry, TraceKind};

@@ -23,6 +23,7 @@ mod random;
 pub mod replay;
 mod scenes;
 mod tale;
+mod trusted;
 mod world;
 
 pub use cuts::{Case, Tour};
@@ -30,6 +31,7 @@ pub use life::Life;
 pub use random::{Fixed, Random};
 pub use scenes::{SCENES, Scene, Script};
 pub use tale::{Step, Tale};
+pub use trusted::Trusted;
 pub use world::{End, HEADS, Model, Op, Oracle, ROOT, Ram, Stop, World, name, read_all, root, value};
 
 use std::any::Any;

@@ -13,6 +13,9 @@
 mod config;
 mod create;
 mod session;
+// Not wired to the commands yet.
+#[cfg(test)]
+mod trusted;
 
 use std::fs::{File, TryLockError};
 use std::io::Read;

@@ -6,8 +6,12 @@
 //! uses them is not part of this release, and nothing pretends to be protected by them.
 
 mod nor;
+mod otp;
+mod slot;
 
 pub use nor::{NorCounter, NorCounterError};
+pub use otp::{OtpBits, OtpCounter, OtpCounterError, Redundant};
+pub use slot::{SlotCounter, SlotCounterError};
 
 /// The root key could not be used (locked, absent, hardware fault). Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +55,31 @@ pub trait MonotonicCounter {
 
     /// Adds one and returns the new value. When it fails the value is the old or the new one: read it again.
     ///
+    /// Hardware may have no better to offer than this: a step that was cut may count only in a later power session, after
+    /// the old value has been read; and where a value can't be stored it is passed over, so that more than one is added.
+    ///
     /// # Errors
     /// The hardware's own, or exhaustion.
     fn increment(&mut self) -> Result<u64, Self::Error>;
 
     /// The largest value it can reach: 32 or 64 for fuses, 2^16 for flash-backed ones, 2^32 for RPMB.
     fn limit(&self) -> u64;
+}
+
+impl<C: MonotonicCounter + ?Sized> MonotonicCounter for &mut C {
+    type Error = C::Error;
+
+    fn read(&mut self) -> Result<u64, C::Error> {
+        (**self).read()
+    }
+
+    fn increment(&mut self) -> Result<u64, C::Error> {
+        (**self).increment()
+    }
+
+    fn limit(&self) -> u64 {
+        (**self).limit()
+    }
 }
 
 /// 32 bytes that are replaced atomically, in hardware that the attacker can't write (RPMB, TPM NV, an internal page).
@@ -75,4 +98,16 @@ pub trait TrustedSlot {
     /// # Errors
     /// The hardware's own.
     fn write(&mut self, content: &[u8; 32]) -> Result<(), Self::Error>;
+}
+
+impl<S: TrustedSlot + ?Sized> TrustedSlot for &mut S {
+    type Error = S::Error;
+
+    fn read(&mut self) -> Result<[u8; 32], S::Error> {
+        (**self).read()
+    }
+
+    fn write(&mut self, content: &[u8; 32]) -> Result<(), S::Error> {
+        (**self).write(content)
+    }
 }

@@ -14,3 +14,4 @@ mod found;
 mod hostile;
 mod interface;
 mod random;
+mod trust;
