@@ -14,7 +14,7 @@
 //!
 //! Invariant: runs only between runs. A segment whose count of indexed records is zero is freed without being read.
 
-use super::scan::{Scan, Step};
+use super::scan::Step;
 use super::{NorFlash, Store, one_source};
 use crate::error::Error;
 use crate::format::header::Class;
@@ -22,6 +22,7 @@ use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{FIRST, MORE};
 use crate::report::Cursor;
 use crate::seal::Suite;
+use crate::state::Scan;
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
@@ -30,8 +31,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let mut passes = 2 * self.sizes().segments;
         while !self.has_room(bytes, kept) {
             passes = passes.checked_sub(1).ok_or(Error::Full)?;
-            let tail = self.log.tail;
-            while self.log.tail == tail {
+            let tail = self.state.log.tail;
+            while self.state.log.tail == tail {
                 if self.compact_step().await? == 0 {
                     return Err(Error::Full);
                 }
@@ -42,12 +43,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Does the share of compaction that a write of `bytes` owes.
     pub(super) async fn pace(&mut self, bytes: u32) -> Result<(), Error<F::Error>> {
-        self.log.debt = self.log.debt.saturating_add_unsigned(self.share(bytes));
-        while self.log.debt > 0 {
+        self.state.log.debt = self.state.log.debt.saturating_add_unsigned(self.share(bytes));
+        while self.state.log.debt > 0 {
             // A step may pass more than was owed: that counts for the next write.
             match self.compact_step().await? {
-                0 => self.log.debt = 0,
-                passed => self.log.debt = self.log.debt.saturating_sub_unsigned(passed),
+                0 => self.state.log.debt = 0,
+                passed => self.state.log.debt = self.state.log.debt.saturating_sub_unsigned(passed),
             }
         }
         Ok(())
@@ -56,26 +57,26 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Passes one record of the oldest segment; returns the bytes passed, at least one; 0 when only the newest segment
     /// is left.
     pub(super) async fn compact_step(&mut self) -> Result<u32, Error<F::Error>> {
-        if self.log.tail == self.log.end.sequence {
+        if self.state.log.tail == self.state.log.end.sequence {
             return Ok(0);
         }
         // A record that was passed and not kept would be lost: a step that does not end is followed by a mount.
-        self.log.settled = false;
+        self.state.log.settled = false;
         let passed = self.pass_one().await?;
-        self.log.settled = true;
+        self.state.log.settled = true;
         Ok(passed.max(1))
     }
 
     async fn pass_one(&mut self) -> Result<u32, Error<F::Error>> {
-        let sequence = self.log.tail;
+        let sequence = self.state.log.tail;
         if self.used_of(sequence).is_some_and(|used| *used == 0) {
             self.free_tail().await?;
             return Ok(self.sizes().segment);
         }
-        if self.scan.is_nowhere() {
+        if self.state.scan.is_nowhere() {
             self.enter(sequence).await;
         }
-        let before = self.scan.at().offset;
+        let before = self.state.scan.at().offset;
         match self.step().await {
             Step::Record => self.keep_if_live().await?,
             // Harmless only if nothing that the index reaches lies there.
@@ -85,18 +86,18 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 return Ok(self.sizes().segment - before);
             }
         }
-        Ok(self.scan.at().offset - before)
+        Ok(self.state.scan.at().offset - before)
     }
 
     /// Writes the record in the buffer again if the index still has it.
     async fn keep_if_live(&mut self) -> Result<(), Error<F::Error>> {
-        let record = self.record;
+        let record = self.state.record;
         if record.class == Class::Mark {
             return Ok(());
         }
         self.walk(record.hash).await?;
-        let lone = record.class == Class::Tombstone && self.path.length == 0;
-        if lone || !self.path.found || self.record.at != record.at {
+        let lone = record.class == Class::Tombstone && self.state.path.length == 0;
+        if lone || !self.state.path.found || self.state.record.at != record.at {
             return Ok(());
         }
         self.append_copy(record.shape.with(FIRST, true).with(MORE, false)).await
@@ -106,7 +107,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// `check`: make sure. Anything else is a record that should have been written again but could not be read, and
     /// must not be forgotten.
     pub(super) async fn clear_heads_before(&mut self, oldest: u32, check: bool) -> Result<(), Error<F::Error>> {
-        self.path.clear();
+        self.state.path.clear();
         for bucket in 0..self.heads.len() {
             let head = self.head(bucket);
             if head.is_empty() || self.position(head).sequence >= oldest {
@@ -114,7 +115,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             if check {
                 self.hop(head).await?;
-                if self.record.class != Class::Tombstone {
+                if self.state.record.class != Class::Tombstone {
                     return Err(Error::Damaged);
                 }
             }
@@ -140,11 +141,11 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Everything live was written again: the oldest segment is free. When few were declared so, a mark declares it:
     /// the next header would come too late for a session that begins with a full segment.
     async fn free_tail(&mut self) -> Result<(), Error<F::Error>> {
-        let next = self.next_segment(self.log.tail).await.unwrap_or(self.log.end.sequence);
+        let next = self.next_segment(self.state.log.tail).await.unwrap_or(self.state.log.end.sequence);
         self.clear_heads_before(next, true).await?;
-        self.log.tail = next;
-        self.scan = Scan::NOWHERE;
-        if self.free_segments(self.log.declaring) < 2 {
+        self.state.log.tail = next;
+        self.state.scan = Scan::NOWHERE;
+        if self.free_segments(self.state.log.declaring) < 2 {
             self.write_opening().await?;
         }
         Ok(())
@@ -154,9 +155,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether a run of `bytes` fits and leaves `kept` segments free.
     pub(super) fn has_room(&self, bytes: u32, kept: u32) -> bool {
-        let room = if self.log.closed { 0 } else { self.sizes().segment.saturating_sub(self.log.end.offset) };
+        let room =
+            if self.state.log.closed { 0 } else { self.sizes().segment.saturating_sub(self.state.log.end.offset) };
         let more = bytes.saturating_sub(room).div_ceil(self.segment_yield());
-        self.free_segments(self.log.tail) >= more + kept
+        self.free_segments(self.state.log.tail) >= more + kept
     }
 
     /// Bytes of records that a segment surely takes.
@@ -172,7 +174,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// What [`need`](Self::need) may reach.
     #[inline(never)]
     pub(super) fn capacity(&self) -> u32 {
-        let reserve = 1 + self.kept_free() + self.log.counts.bad();
+        let reserve = 1 + self.kept_free() + self.state.log.counts.bad();
         self.sizes().segments.saturating_sub(reserve).saturating_mul(self.segment_yield())
     }
 
@@ -182,7 +184,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     pub(super) fn needed(&self) -> u32 {
-        self.need(self.log.counts.live, self.log.counts.records())
+        self.need(self.state.log.counts.live, self.state.log.counts.records())
     }
 
     /// Bytes of pointers of a record, as they are on the average of that many: log2 of those in a bucket, and 1.33.
@@ -196,15 +198,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     pub(super) fn pointer_allowance(&self) -> u32 {
-        self.allowance(self.log.counts.records())
+        self.allowance(self.state.log.counts.records())
     }
 
     /// `bytes` times the length of the log over the room to spare, both in segments. Nothing while more than half of
     /// that room is free: the longer a record lies, the likelier it is dead when its turn comes.
     fn share(&self, bytes: u32) -> u32 {
-        let length = self.log.end.sequence - self.log.tail;
+        let length = self.state.log.end.sequence - self.state.log.tail;
         let spare = self.capacity().saturating_sub(self.needed()) / self.sizes().segment;
-        if self.free_segments(self.log.tail) > self.kept_free() + spare / 2 {
+        if self.free_segments(self.state.log.tail) > self.kept_free() + spare / 2 {
             return 0;
         }
         (bytes.saturating_mul(length) / spare.max(1)).min(2 * self.sizes().segment)

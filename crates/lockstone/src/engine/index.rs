@@ -16,7 +16,7 @@
 //!
 //! Tested against a map as a model (`tests/model/trie.rs`) before the engine was written.
 
-use super::{NorFlash, Path, Record, Store, one_source};
+use super::{NorFlash, Store, one_source};
 use crate::error::Error;
 use crate::format::header::Class;
 use crate::format::low_word;
@@ -24,6 +24,7 @@ use crate::format::pointer::Pointer;
 use crate::format::record::{Kind, Shape};
 use crate::memory::UNKNOWN;
 use crate::seal::Suite;
+use crate::state::Record;
 
 /// Bits of a hash.
 const BITS: u32 = 64;
@@ -46,26 +47,26 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// A tombstone counts as a record: it's the newest word on its key.
     pub(super) async fn walk(&mut self, hash: u64) -> Result<(), Error<F::Error>> {
         self.walk_from(self.head(self.bucket_of(hash)), hash).await?;
-        self.path.target = Some(hash);
+        self.state.path.target = Some(hash);
         Ok(())
     }
 
     /// The same from a given head: iteration walks to positions that are nobody's hash.
     pub(super) async fn walk_from(&mut self, mut head: Pointer, hash: u64) -> Result<(), Error<F::Error>> {
-        self.path.clear();
+        self.state.path.clear();
         self.check_doubt(head)?;
         let mut level = 0;
         while !head.is_empty() {
             self.hop(head).await?;
-            let differs = differing_level(hash, self.record.hash);
+            let differs = differing_level(hash, self.state.record.hash);
             if differs < level {
                 return Err(Error::Damaged);
             }
             head = self.turn(head, level, differs)?;
             level = differs + 1;
             if differs == BITS {
-                self.path.found = true;
-                self.path.old = self.record;
+                self.state.path.found = true;
+                self.state.path.old = self.state.record;
                 break;
             }
         }
@@ -76,8 +77,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub(super) async fn hop(&mut self, pointer: Pointer) -> Result<(), Error<F::Error>> {
         let hint = pointer.length_hint(&self.sizes());
         let good = self.load(self.position(pointer), hint).await
-            && pointer.fits::<S>(self.record.link)
-            && self.record.class != Class::Mark;
+            && pointer.fits::<S>(self.state.record.link)
+            && self.state.record.class != Class::Mark;
         if good { Ok(()) } else { Err(Error::Damaged) }
     }
 }
@@ -91,9 +92,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// The record in the buffer is the newest of its bucket.
     pub(super) fn set_head(&mut self) {
-        let head = Pointer::new::<S>(&self.sizes(), self.record.at, self.record_length(), self.record.link);
-        let bucket = self.bucket_of(self.record.hash);
-        self.path.target = None;
+        let head = Pointer::new::<S>(&self.sizes(), self.state.record.at, self.record_length(), self.state.record.link);
+        let bucket = self.bucket_of(self.state.record.hash);
+        self.state.path.target = None;
         self.put_head(bucket, head);
     }
 
@@ -110,8 +111,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// A bucket whose newest known record is older than the doubt may have had a newer one. While a mount is at work
     /// there is no doubt yet.
     pub(super) fn check_doubt<E>(&self, head: Pointer) -> Result<(), Error<E>> {
-        match self.report.doubt {
-            Some(doubt) if self.log.settled && (head.is_empty() || self.position(head) <= doubt) => Err(Error::Damaged),
+        match self.state.report.doubt {
+            Some(doubt) if self.state.log.settled && (head.is_empty() || self.position(head) <= doubt) => {
+                Err(Error::Damaged)
+            }
             _ => Ok(()),
         }
     }
@@ -122,28 +125,28 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let mut next = Pointer::EMPTY;
         let mut fits = true;
         // A tombstone with nothing behind the turn stands for nothing.
-        let mut lone = self.record.class == Class::Tombstone;
-        for index in 0..self.record.shape.pointers() {
+        let mut lone = self.state.record.class == Class::Tombstone;
+        for index in 0..self.state.record.shape.pointers() {
             let pointer = self.pointer(index);
             if pointer.level() == differs {
                 next = pointer;
             } else if pointer.level() > differs {
                 lone = false;
             } else if pointer.level() >= level {
-                fits &= self.path.push(pointer);
+                fits &= self.state.path.push(pointer);
             }
         }
         if differs < BITS && lone {
-            self.path.omitted += 1;
+            self.state.path.omitted += 1;
         } else if differs < BITS {
-            fits &= self.path.push(head.at_level(differs));
+            fits &= self.state.path.push(head.at_level(differs));
         }
         if fits { Ok(next) } else { Err(Error::Collision) }
     }
 
     /// Counts a record of a segment in (1) or out (-1).
     pub(super) fn count(&mut self, sequence: u32, shape: Shape, class: Class, by: i8) {
-        self.log.counts.add(class, self.cost(shape), by.into());
+        self.state.log.counts.add(class, self.cost(shape), by.into());
         if let Some(used) = self.used_of(sequence)
             && *used != UNKNOWN
         {
@@ -153,12 +156,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Counts the record in the buffer instead of what the walk to its hash found.
     pub(super) fn count_new(&mut self) {
-        if self.path.found {
-            let Record { at, shape, class, .. } = self.path.old;
+        if self.state.path.found {
+            let Record { at, shape, class, .. } = self.state.path.old;
             self.count(at.sequence, shape, class, -1);
         }
-        self.discount_tombstones(self.path.omitted);
-        let Record { at, shape, class, .. } = self.record;
+        self.discount_tombstones(self.state.path.omitted);
+        let Record { at, shape, class, .. } = self.state.record;
         self.count(at.sequence, shape, class, 1);
     }
 
@@ -166,15 +169,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub(super) fn discount_tombstones(&mut self, number: u32) {
         let cost = self.cost(Shape::single(Kind::Tombstone, 8, 0));
         for _ in 0..number {
-            self.log.counts.add(Class::Tombstone, cost, -1);
+            self.state.log.counts.add(Class::Tombstone, cost, -1);
         }
-    }
-}
-
-impl Path<'_> {
-    /// The pointer to what comes next after `position` (in trie order): the deepest one at which `position` has a zero.
-    pub(super) fn branch_after(&self, position: u64) -> Option<Pointer> {
-        self.pointers().iter().rfind(|pointer| !bit(position, pointer.level())).copied()
     }
 }
 

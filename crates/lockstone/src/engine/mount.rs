@@ -12,45 +12,21 @@
 //! A mount writes nothing. What it can't answer for is *doubt*: a place in the log; buckets whose newest record is
 //! older may have lost one there, and are refused.
 
-use super::scan::{Scan, Step};
-use super::{Log, NOWHERE, NorFlash, Path, Record, Run, Store, one_source};
+use super::scan::Step;
+use super::{NorFlash, Store, one_source};
 use crate::error::OpenError;
 use crate::format::FORMAT_VERSION;
 use crate::format::header::{
     Class, Counts, DIGEST, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
 };
 use crate::format::pointer::Pointer;
-use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE, Shape};
+use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, Ram, UNKNOWN};
 use crate::report::{Cursor, Report};
 use crate::seal::{StoreId, Suite};
+use crate::state::{Log, NOWHERE, Scan, State};
 use crate::trust::RootKey;
-
-const START: Log = Log {
-    settled: false,
-    closed: false,
-    incomplete: false,
-    stuck: false,
-    entered: false,
-    for_all: false,
-    run: Run::No,
-    open_ended: false,
-    failed: None,
-    end: NOWHERE,
-    counted: 0,
-    link: 0,
-    copy: NOWHERE,
-    void: NOWHERE,
-    declared: 0,
-    declaring: 0,
-    tail: 0,
-    counts: Counts::ZERO,
-    before: Counts::ZERO,
-    debt: 0,
-};
-
-const NO_RECORD: Record = Record { at: NOWHERE, shape: Shape::of_head(0), link: 0, hash: 0, class: Class::Key };
 
 /// How often a record may read well and badly in turn.
 const TRIES: u32 = 4;
@@ -144,8 +120,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
         store.begin_log().await?;
         store.write_closing().await?;
-        store.log.settled = true;
-        store.report.clean = true;
+        store.state.log.settled = true;
+        store.state.report.clean = true;
         Ok(store)
     }
 
@@ -195,14 +171,14 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         root: &K,
         memory: &'m mut Memory<H, B, G>,
     ) -> Result<Self, OpenError<F::Error>> {
-        let mut store = Self::mount(flash, part, root, memory).await?;
-        store.read_only = true;
+        let store = Self::mount(flash, part, root, memory).await?;
+        store.state.read_only = true;
         Ok(store)
     }
 
     /// Refuses every change from now on with [`Error::ReadOnly`](crate::Error::ReadOnly).
     pub fn make_read_only(&mut self) {
-        self.read_only = true;
+        self.state.read_only = true;
     }
 
     /// The rules that make a program not compile.
@@ -219,9 +195,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         id: StoreId,
         ram: Ram<'m>,
     ) -> Result<Self, OpenError<F::Error>> {
-        let Ram { heads, buffer, used, path } = ram;
-        let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity())?;
-        if layout.record_max as usize > buffer.len() {
+        let Ram { heads, buffer, used, state } = ram;
+        *state = State::new();
+        state.layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity())?;
+        state.erased = part.erased;
+        state.id = id;
+        if state.layout.record_max as usize > buffer.len() {
             return Err(OpenError::Layout(LayoutError::Buffer));
         }
         if heads.is_empty() || heads.len() > 0xffff {
@@ -229,29 +208,14 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
         let suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
         used.fill(UNKNOWN);
-        Ok(Self {
-            flash,
-            suite,
-            id,
-            layout,
-            erased: part.erased,
-            read_only: false,
-            heads,
-            buffer,
-            used,
-            record: NO_RECORD,
-            scan: Scan::NOWHERE,
-            path: Path { pointers: path, length: 0, omitted: 0, target: None, found: false, old: NO_RECORD },
-            log: START,
-            report: Report::default(),
-        })
+        Ok(Self { state, buffer, heads, used, suite, flash })
     }
 
     /// Opens the first segment that works.
     async fn begin_log(&mut self) -> Result<(), OpenError<F::Error>> {
         let mut failure = OpenError::WornOut;
         for sequence in 0..self.sizes().segments / 2 {
-            self.log = Log { end: Position::new(sequence, 0), tail: sequence, ..START };
+            self.state.log = Log { end: Position::new(sequence, 0), tail: sequence, ..Log::START };
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
@@ -270,7 +234,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         let mut formatted = 0;
         for physical in 0..self.sizes().segments {
             let length = self.header_length();
-            self.record.at = Position::new(physical, 0);
+            self.state.record.at = Position::new(physical, 0);
             let read = self.fetch(0, length).await;
             blank &= read && self.written(length) == 0;
             let [magic, kind] = [self.word(0), self.word(KIND)];
@@ -288,7 +252,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             if self.is_header() {
                 newest = sequence.saturating_add(1);
                 formatted = kind >> 16;
-                self.id = id;
+                self.state.id = id;
             } else {
                 self.suite = before;
             }
@@ -309,12 +273,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     pub(super) async fn mount_log(&mut self) -> Result<(), Unmountable> {
         for _ in 0..TRIES {
             if self.mount_once().await? {
-                if self.log.incomplete {
+                if self.state.log.incomplete {
                     self.count_all().await;
                 }
-                self.scan = Scan::NOWHERE;
-                self.log.void = NOWHERE;
-                self.log.settled = true;
+                self.state.scan = Scan::NOWHERE;
+                self.state.log.void = NOWHERE;
+                self.state.log.settled = true;
                 return Ok(());
             }
         }
@@ -326,9 +290,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     async fn mount_once(&mut self) -> Result<bool, Unmountable> {
         self.heads.fill(Pointer::EMPTY);
         self.used.fill(UNKNOWN);
-        let Log { failed, stuck, void, .. } = self.log;
-        self.log = Log { failed, stuck, void, ..START };
-        self.report = Report::default();
+        let Log { failed, stuck, void, .. } = self.state.log;
+        self.state.log = Log { failed, stuck, void, ..Log::START };
+        self.state.report = Report::NONE;
         let header = self.find_end().await?;
         self.look_behind(header).await;
         Ok(self.replay(header).await)
@@ -343,7 +307,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                 Some(newest) => newest,
                 None => break,
             };
-            self.log.end.sequence = sequence;
+            self.state.log.end.sequence = sequence;
             if !self.enter(sequence).await {
                 continue;
             }
@@ -376,7 +340,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
         if moved > newest {
             // No cut makes a good header at a wrong place: somebody moved the newest segment.
-            self.report.damaged_headers += 1;
+            self.state.report.damaged_headers += 1;
             self.raise_doubt(Position::new(moved - 1, 0));
         }
         newest.checked_sub(1)
@@ -385,20 +349,20 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// Scans the newest segment for the oldest that is needed: its header, which is in the buffer, says it, or a mark
     /// behind it. The last record may be marginal and is not believed. False: nothing is behind the header.
     async fn find_oldest(&mut self) -> bool {
-        let newest = self.log.end.sequence;
-        self.log.tail = self.word(OLDEST);
-        let mut next = self.log.tail;
+        let newest = self.state.log.end.sequence;
+        self.state.log.tail = self.word(OLDEST);
+        let mut next = self.state.log.tail;
         let mut found = false;
         loop {
             match self.step().await {
                 Step::End => return found,
                 Step::Damaged => {}
                 Step::Record => {
-                    if self.scan.undone == 0 {
-                        self.log.tail = next;
+                    if self.state.scan.undone == 0 {
+                        self.state.log.tail = next;
                     }
                     if matches!(self.mark(), MARK_OPEN | MARK_CLOSE) {
-                        next = self.log.tail.max(self.word(self.inline_at()).min(newest));
+                        next = self.state.log.tail.max(self.word(self.inline_at()).min(newest));
                     }
                 }
             }
@@ -413,9 +377,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             let next = newest + skipped;
             let at = Position::new(next, self.header_length());
             if !self.header(next).await && self.load(at, 0).await {
-                self.report.damaged_headers += 1;
-                self.report.doubt = Some(Position::new(next, 0));
-                self.log.end.sequence = next;
+                self.state.report.damaged_headers += 1;
+                self.state.report.doubt = Some(Position::new(next, 0));
+                self.state.log.end.sequence = next;
                 return;
             }
         }
@@ -424,7 +388,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// Reads the log from the oldest segment to the newest, `header` being the newest with a header. False: a record
     /// was gone that had been seen before, and is void now.
     async fn replay(&mut self, header: u32) -> bool {
-        let newest = self.log.end.sequence;
+        let newest = self.state.log.end.sequence;
         let mut replay = Replay {
             before_run: None,
             counting: false,
@@ -433,13 +397,13 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             undo: [Undo { bucket: 0, head: Pointer::EMPTY, counts: Counts::ZERO }; 2],
             last: NO_LAST,
         };
-        self.report.newest = newest;
-        self.report.oldest = self.log.tail;
-        self.log.declared = self.log.tail;
-        self.log.declaring = self.log.tail;
+        self.state.report.newest = newest;
+        self.state.report.oldest = self.state.log.tail;
+        self.state.log.declared = self.state.log.tail;
+        self.state.log.declaring = self.state.log.tail;
         // Segments that a mark has freed since the newest header are still read, for the digest in that header, though
         // one of them may have been half erased when power went.
-        let mut sequence = self.log.tail;
+        let mut sequence = self.state.log.tail;
         if self.header(header).await {
             sequence = self.word(OLDEST);
             replay.before_run = (self.word(PREVIOUS_END) & IN_RUN != 0).then(|| Counts::read(self.buffer));
@@ -457,40 +421,40 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             }
             sequence = self.follow(sequence).await;
         }
-        let end = self.scan.at();
-        let run_broke_off = replay.last.more && replay.last.counts && self.report.doubt.is_none();
+        let end = self.state.scan.at();
+        let run_broke_off = replay.last.more && replay.last.counts && self.state.report.doubt.is_none();
         // What made the newest header count is gone: then what stood at the end of the segment before does count.
         let nothing_is_behind = newest == header && end.offset == self.header_length();
         if run_broke_off || nothing_is_behind {
-            self.log.void = end;
+            self.state.log.void = end;
             return false;
         }
         self.find_resume_place(&replay).await;
-        let _ = self.clear_heads_before(self.log.tail, false).await;
+        let _ = self.clear_heads_before(self.state.log.tail, false).await;
         true
     }
 
     /// Counts what the index holds, one by one.
     async fn count_all(&mut self) {
-        let bad = self.log.counts.bad();
-        self.log.counts = Counts::ZERO;
+        let bad = self.state.log.counts.bad();
+        self.state.log.counts = Counts::ZERO;
         let mut cursor = Cursor::new();
         while !cursor.done {
             if matches!(self.at_or_after(&cursor).await, Ok(true)) {
                 self.pass(&mut cursor);
-                self.path.clear();
+                self.state.path.clear();
                 self.count_new();
             } else {
                 self.next_bucket(&mut cursor);
             }
         }
-        let missing = bad.saturating_sub(self.log.counts.bad());
-        self.log.counts.add_bad(missing);
+        let missing = bad.saturating_sub(self.state.log.counts.bad());
+        self.state.log.counts.add_bad(missing);
     }
 
     /// The segment after this one; one whose header is lost is known from the header after it.
     async fn follow(&mut self, sequence: u32) -> u32 {
-        let Some(next) = self.next_segment(sequence).await else { return self.log.end.sequence };
+        let Some(next) = self.next_segment(sequence).await else { return self.state.log.end.sequence };
         let previous = self.word(PREVIOUS);
         if previous <= sequence || previous >= next {
             return next;
@@ -503,14 +467,14 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         replay.last = NO_LAST;
         self.enter(sequence).await;
         loop {
-            let at = self.scan.at();
+            let at = self.state.scan.at();
             match self.step().await {
                 Step::Record => self.replay_record(replay).await,
                 Step::Damaged => {
-                    if sequence < self.log.tail {
-                        self.log.incomplete = true;
+                    if sequence < self.state.log.tail {
+                        self.state.log.incomplete = true;
                     } else {
-                        self.report.damaged_records += 1;
+                        self.state.report.damaged_records += 1;
                         self.raise_doubt(at);
                     }
                     replay.last = NO_LAST;
@@ -522,12 +486,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
 
     /// Takes the record in the buffer into the index, unless its run never ended.
     async fn replay_record(&mut self, replay: &mut Replay) {
-        let record = self.record;
+        let record = self.state.record;
         let (first, more) = (record.shape.has(FIRST), record.shape.has(MORE));
-        let in_newest = record.at.sequence == self.log.end.sequence;
+        let in_newest = record.at.sequence == self.state.log.end.sequence;
         let is_mark = record.class == Class::Mark;
-        self.report.records += 1;
-        for _ in 0..self.scan.undone {
+        self.state.report.records += 1;
+        for _ in 0..self.state.scan.undone {
             self.take_back(replay);
         }
         let closing = self.mark() == MARK_CLOSE;
@@ -539,28 +503,28 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         if first || !replay.in_step {
             replay.in_step = true;
             replay.run_counts = !more || self.run_ends().await;
-            self.report.unfinished_runs += u32::from(!replay.run_counts);
+            self.state.report.unfinished_runs += u32::from(!replay.run_counts);
             if let Some(before) = replay.before_run
                 && more
                 && replay.run_counts
                 && !in_newest
             {
-                self.log.counts = before;
+                self.state.log.counts = before;
                 replay.counting = true;
             }
         }
         let bucket = self.bucket_of(record.hash);
         let head = self.head(bucket);
-        replay.undo = [Undo { bucket, head, counts: self.log.counts }, replay.undo[0]];
+        replay.undo = [Undo { bucket, head, counts: self.state.log.counts }, replay.undo[0]];
         let in_index = replay.run_counts && !is_mark;
         if in_index {
             if replay.counting {
                 // Counts the record as the write of it did.
                 let _ = self.walk(record.hash).await;
-                self.record = record;
+                self.state.record = record;
                 self.count_new();
             }
-            self.record = record;
+            self.state.record = record;
             self.set_head();
         }
         replay.counting &= more || in_newest;
@@ -573,9 +537,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// Whether the run whose first record was just passed was written to its end: reads on over holes and segments, and
     /// comes back.
     async fn run_ends(&mut self) -> bool {
-        let scan = self.scan;
+        let scan = self.state.scan;
         let ends = self.find_run_end().await;
-        self.scan = scan;
+        self.state.scan = scan;
         ends
     }
 
@@ -584,18 +548,18 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         loop {
             match self.step().await {
                 Step::Record => {
-                    ended &= self.scan.undone == 0;
-                    if ended || self.record.shape.has(FIRST) {
+                    ended &= self.state.scan.undone == 0;
+                    if ended || self.state.record.shape.has(FIRST) {
                         return ended;
                     }
-                    ended = !self.record.shape.has(MORE);
+                    ended = !self.state.record.shape.has(MORE);
                 }
                 Step::Damaged if ended => return true,
                 Step::Damaged => {}
                 Step::End if ended || self.is_open_ended() => return ended,
                 Step::End => {
-                    let next = self.next_segment(self.scan.at().sequence).await;
-                    self.enter(next.unwrap_or(self.log.end.sequence)).await;
+                    let next = self.next_segment(self.state.scan.at().sequence).await;
+                    self.enter(next.unwrap_or(self.state.log.end.sequence)).await;
                 }
             }
         }
@@ -608,10 +572,10 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             return;
         }
         if replay.before_run.is_none() || !replay.run_counts {
-            self.log.counts = Counts::read(self.buffer);
+            self.state.log.counts = Counts::read(self.buffer);
         }
         let digest = self.long(DIGEST);
-        if digest != NO_DIGEST && !self.log.incomplete {
+        if digest != NO_DIGEST && !self.state.log.incomplete {
             self.settle_doubt(digest, self.word(OLDEST), Position::new(header, 0));
         }
         replay.counting = true;
@@ -619,20 +583,20 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
 
     /// Where the first write of this session goes.
     async fn find_resume_place(&mut self, replay: &Replay) {
-        let at = self.scan.at();
+        let at = self.state.scan.at();
         let written = self.written_end(at).await;
-        let [here, before, _] = self.scan.trail;
+        let [here, before, _] = self.state.scan.trail;
         let last = replay.last;
         let any = last.at != NOWHERE;
         let end = if any { before } else { here };
-        self.report.torn_bytes = written - at.offset;
-        self.report.clean = last.closing && written == at.offset;
-        self.log.counted = end.offset;
-        self.log.link = end.link;
-        self.log.end.offset = self.untouched_after(at.offset, written);
-        self.log.copy = if last.counts { last.at } else { NOWHERE };
-        self.log.for_all = last.decides || written > at.offset;
-        self.log.before = if any { replay.undo[0].counts } else { self.log.counts };
+        self.state.report.torn_bytes = written - at.offset;
+        self.state.report.clean = last.closing && written == at.offset;
+        self.state.log.counted = end.offset;
+        self.state.log.link = end.link;
+        self.state.log.end.offset = self.untouched_after(at.offset, written);
+        self.state.log.copy = if last.counts { last.at } else { NOWHERE };
+        self.state.log.for_all = last.decides || written > at.offset;
+        self.state.log.before = if any { replay.undo[0].counts } else { self.state.log.counts };
     }
 }
 
@@ -640,24 +604,24 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Which mark the record in the buffer is; 0: none.
     fn mark(&self) -> u8 {
         match self.name() {
-            [mark] if self.record.class == Class::Mark => *mark,
+            [mark] if self.state.record.class == Class::Mark => *mark,
             _ => 0,
         }
     }
 
     fn raise_doubt(&mut self, at: Position) {
-        if self.report.doubt.is_none_or(|doubt| doubt < at) {
-            self.report.doubt = Some(at);
+        if self.state.report.doubt.is_none_or(|doubt| doubt < at) {
+            self.state.report.doubt = Some(at);
         }
     }
 
     /// A header is lost. Its segment's records are pinned by the next header; only what it alone said is in doubt.
     fn lost_header(&mut self, sequence: u32) {
-        if sequence < self.log.tail {
-            self.log.incomplete = true;
+        if sequence < self.state.log.tail {
+            self.state.log.incomplete = true;
             return;
         }
-        self.report.damaged_headers += 1;
+        self.state.report.damaged_headers += 1;
         self.raise_doubt(Position::new(sequence, 0));
     }
 
@@ -666,8 +630,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     fn settle_doubt(&mut self, digest: u64, oldest: u32, at: Position) {
         if digest != self.heads_digest(oldest) {
             self.raise_doubt(at);
-        } else if self.report.doubt <= Some(at) {
-            self.report.doubt = None;
+        } else if self.state.report.doubt <= Some(at) {
+            self.state.report.doubt = None;
         }
     }
 
@@ -684,13 +648,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     fn take_back(&mut self, replay: &mut Replay) {
         let [undo, older] = replay.undo;
         self.put_head(undo.bucket, undo.head);
-        self.log.counts = undo.counts;
+        self.state.log.counts = undo.counts;
         replay.undo[0] = older;
     }
 
     /// What the last mount found.
     pub const fn report(&self) -> &Report {
-        &self.report
+        &self.state.report
     }
 }
 

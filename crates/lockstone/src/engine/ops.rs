@@ -6,7 +6,7 @@
 
 use super::load::length_u32;
 use super::write::Draft;
-use super::{CHUNK_SPACE, NOWHERE, NorFlash, Run, Store, one_source, space_of};
+use super::{CHUNK_SPACE, NorFlash, Store, one_source, space_of};
 use crate::error::Error;
 use crate::format::header::Class;
 use crate::format::record::{CLIENT, Kind, LONG, MARK_CLOSE, MORE, Shape};
@@ -14,6 +14,7 @@ use crate::format::{put, put_word};
 use crate::key::{Key, SYSTEM};
 use crate::layout::POINTERS_MAX;
 use crate::seal::Suite;
+use crate::state::{NOWHERE, Run};
 
 /// Bytes before a chunk's data: owner's hash and number.
 const CHUNK_NAME: usize = 12;
@@ -116,7 +117,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let key = checked(key.into())?;
         self.writable().await?;
         let Some(old) = self.find(key, self.hash_of(key), false).await? else { return Ok(false) };
-        let hash = self.record.hash;
+        let hash = self.state.record.hash;
         let chunks = self.chunks(old);
         let bytes = (chunks + 1) * self.expected_length(Kind::Tombstone, 8, 0);
         // A delete may use a segment that puts leave alone: it must succeed on a full store.
@@ -133,7 +134,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// # Errors
     /// [`Error`]; everything stored is still there.
     pub async fn close(mut self) -> Result<F, Error<F::Error>> {
-        if !self.log.settled || !self.has_hole() || !self.report.clean {
+        if !self.state.log.settled || !self.has_hole() || !self.state.report.clean {
             self.writable().await?;
             self.make_room(self.sizes().unit.max(64), 1).await?;
             self.write_closing().await?;
@@ -142,7 +143,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     pub(super) async fn write_closing(&mut self) -> Result<(), Error<F::Error>> {
-        let oldest = self.log.tail;
+        let oldest = self.state.log.tail;
         let mut checkpoint = [0; 12];
         put_word(&mut checkpoint, 0, oldest);
         put(&mut checkpoint, 4, &self.heads_digest(oldest).to_le_bytes());
@@ -153,14 +154,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     async fn find(&mut self, key: Key<'_>, hash: u64, to_replace: bool) -> Result<Option<Cut>, Error<F::Error>> {
         self.confirm(hash).await?;
         self.walk(hash).await?;
-        if !self.path.found || self.record.class == Class::Tombstone {
+        if !self.state.path.found || self.state.record.class == Class::Tombstone {
             return Ok(None);
         }
-        let same = self.record.class == Class::Key && self.name() == key.name && self.field(CLIENT) == key.client;
+        let same = self.state.record.class == Class::Key && self.name() == key.name && self.field(CLIENT) == key.client;
         if !same {
             return if to_replace { Err(Error::Collision) } else { Ok(None) };
         }
-        let cut = Cut { whole: self.value_length(), inline: length_u32(self.record.shape.inline()) };
+        let cut = Cut { whole: self.value_length(), inline: length_u32(self.state.record.shape.inline()) };
         if cut.whole < cut.inline {
             return Err(Error::Damaged);
         }
@@ -170,7 +171,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// A record that may be marginal is written again before it is served.
     async fn confirm(&mut self, hash: u64) -> Result<(), Error<F::Error>> {
         let newest = self.position(self.head(self.bucket_of(hash)));
-        if self.log.for_all || newest == self.log.copy {
+        if self.state.log.for_all || newest == self.state.log.copy {
             self.confirm_last().await?;
         }
         Ok(())
@@ -178,8 +179,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Whatever is asked for: the last record is written again if it may be marginal.
     pub(super) async fn confirm_last(&mut self) -> Result<(), Error<F::Error>> {
-        let marginal = self.has_hole() && (self.log.for_all || self.log.copy != NOWHERE);
-        if !marginal || self.read_only || self.report.doubt.is_some() || self.log.stuck {
+        let marginal = self.has_hole() && (self.state.log.for_all || self.state.log.copy != NOWHERE);
+        if !marginal || self.state.read_only || self.state.report.doubt.is_some() || self.state.log.stuck {
             return Ok(());
         }
         let written = match self.settle().await {
@@ -189,13 +190,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             failed => failed,
         };
         // Nothing can be written any more: serve what can be read, as a read-only mount does.
-        self.log.stuck = written.is_err();
+        self.state.log.stuck = written.is_err();
         self.ready().await
     }
 
     /// Copies part of a value; the entry is in the buffer.
     async fn copy_value(&mut self, cut: Cut, offset: u32, target: &mut [u8]) -> Result<(), Error<F::Error>> {
-        let owner = self.record.hash;
+        let owner = self.state.record.hash;
         copy_overlap(0, self.inline(), offset, target);
         let end = offset.saturating_add(length_u32(target.len()));
         let mut index = offset.saturating_sub(cut.inline) / self.chunk_length();
@@ -206,9 +207,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             self.walk(hash).await?;
             let from = self.chunk_start(cut, index);
             let length = self.chunk_length().min(cut.whole - from);
-            let good = self.path.found
-                && self.record.class == Class::Chunk
-                && self.record.shape.inline() == length as usize
+            let good = self.state.path.found
+                && self.state.record.class == Class::Chunk
+                && self.state.record.shape.inline() == length as usize
                 && self.name() == name;
             if !good {
                 target.fill(0);
@@ -247,14 +248,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Makes room for a run of `bytes`, does the compaction that it owes, and begins it.
     pub(super) async fn begin_run(&mut self, bytes: u32, kept: u32) -> Result<(), Error<F::Error>> {
-        if self.log.run != Run::No {
+        if self.state.log.run != Run::No {
             return if self.has_room(bytes, kept) { Ok(()) } else { Err(Error::Full) };
         }
         self.pace(bytes).await?;
         self.make_room(bytes, kept).await?;
-        self.log.run = Run::Ready;
-        self.log.open_ended = false;
-        self.log.before = self.log.counts;
+        self.state.log.run = Run::Ready;
+        self.state.log.open_ended = false;
+        self.state.log.before = self.state.log.counts;
         Ok(())
     }
 
@@ -264,7 +265,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let (old_cost, old_records) = old.map_or((0, 0), |old| self.cost_of(key, old));
         let mut passes = 2 * self.sizes().segments;
         loop {
-            let counts = self.log.counts;
+            let counts = self.state.log.counts;
             let live = counts.live.saturating_sub(old_cost).saturating_add(cost);
             if self.need(live, counts.records().saturating_sub(old_records) + records) <= self.capacity() {
                 break;
@@ -274,7 +275,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             passes = passes.saturating_sub(1);
             // Only tombstones can still make room, and compaction sheds them.
-            let hopeless = self.log.run != Run::No || counts.tombstones() == 0 || passes == 0;
+            let hopeless = self.state.log.run != Run::No || counts.tombstones() == 0 || passes == 0;
             if hopeless || self.compact_step().await? == 0 {
                 return Err(Error::Full);
             }
@@ -292,13 +293,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     pub(super) fn end_run(&mut self) {
         if !self.in_transaction() {
-            self.log.run = Run::No;
-            self.log.settled = true;
+            self.state.log.run = Run::No;
+            self.state.log.settled = true;
         }
     }
 
     pub(super) fn in_transaction(&self) -> bool {
-        self.log.run != Run::No && self.log.open_ended
+        self.state.log.run != Run::No && self.state.log.open_ended
     }
 
     /// Bytes of value in each chunk, the last one aside.

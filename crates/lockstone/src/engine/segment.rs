@@ -6,7 +6,7 @@
 //! Invariant: the segment that is erased here lies before the one that the last *durable* header (one with a record
 //! behind it) names as the oldest needed.
 
-use super::{NorFlash, Run, Store, one_source, space_of};
+use super::{NorFlash, Store, one_source, space_of};
 use crate::error::Error;
 use crate::format::header::{ERASES, FIXED, IN_RUN, MAGIC, NO_DIGEST, kind};
 use crate::format::pointer::Pointer;
@@ -14,6 +14,7 @@ use crate::format::{low_word, put_word, word};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
+use crate::state::Run;
 
 /// So many segments in a row may fail before the driver's error is passed on.
 const FAILURES_MAX: u32 = 4;
@@ -28,12 +29,12 @@ pub(super) fn retired_name(physical: u16) -> [u8; 5] {
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Closes the newest segment and opens the next. The buffer is used.
     pub(super) async fn open_segment(&mut self) -> Result<(), Error<F::Error>> {
-        let mut sequence = self.log.end.sequence;
-        let mut failure = if self.log.counts.bad() > 0 { Error::WornOut } else { Error::Full };
+        let mut sequence = self.state.log.end.sequence;
+        let mut failure = if self.state.log.counts.bad() > 0 { Error::WornOut } else { Error::Full };
         let mut failures = 0;
         while failures < FAILURES_MAX {
             sequence = Some(sequence + 1).filter(|next| *next < IN_RUN).ok_or(Error::WornOut)?;
-            if sequence >= self.log.declared + self.sizes().segments {
+            if sequence >= self.state.log.declared + self.sizes().segments {
                 break;
             }
             if self.is_retired(sequence).await {
@@ -45,18 +46,18 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 Err(error) => failure = Error::Flash(error),
             }
             failures += 1;
-            self.log.failed = u16::try_from(self.physical(sequence)).ok();
+            self.state.log.failed = u16::try_from(self.physical(sequence)).ok();
         }
         Err(failure)
     }
 
     pub(super) async fn is_retired(&mut self, sequence: u32) -> bool {
         let Ok(physical) = u16::try_from(self.physical(sequence)) else { return false };
-        if self.log.counts.bad() == 0 {
+        if self.state.log.counts.bad() == 0 {
             return false;
         }
         let hash = self.suite.hash(space_of(SYSTEM), &retired_name(physical));
-        self.walk(hash).await.is_ok() && self.path.found
+        self.walk(hash).await.is_ok() && self.state.path.found
     }
 
     /// Erases a segment and writes its header; false when the header did not stick.
@@ -68,11 +69,11 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if !self.program(length).await? {
             return Ok(false);
         }
-        self.log.end = Position::new(sequence, length);
-        self.log.counted = length;
-        self.log.closed = false;
-        self.log.link = self.record.link;
-        self.log.declaring = self.log.tail;
+        self.state.log.end = Position::new(sequence, length);
+        self.state.log.counted = length;
+        self.state.log.closed = false;
+        self.state.log.link = self.state.record.link;
+        self.state.log.declaring = self.state.log.tail;
         if let Some(used) = self.used_of(sequence) {
             *used = 0;
         }
@@ -103,7 +104,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// don't stick.
     pub(super) async fn program(&mut self, length: u32) -> Result<bool, F::Error> {
         let layout = self.sizes();
-        let at = self.record.at;
+        let at = self.state.record.at;
         let address = layout.address(at);
         let mut done = 0;
         while done < length {
@@ -138,21 +139,21 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     #[inline(never)]
     fn compose_header(&mut self, sequence: u32, erases: u32) {
         let layout = self.sizes();
-        let in_run = self.log.run == Run::Begun;
+        let in_run = self.state.log.run == Run::Begun;
         // A replay will find other heads here, and the counts are those before.
         let unsettled = in_run || self.has_hole();
-        let counts = if unsettled { self.log.before } else { self.log.counts };
-        let digest = if unsettled { NO_DIGEST } else { self.heads_digest(self.log.tail) };
+        let counts = if unsettled { self.state.log.before } else { self.state.log.counts };
+        let digest = if unsettled { NO_DIGEST } else { self.heads_digest(self.state.log.tail) };
         let heads = super::load::length_u32(self.heads.len());
         let [live, entries, keys, tombstones, bad] = counts.words();
         let words = [
             MAGIC,
-            kind::<S>(&layout, self.erased) | heads << 16,
-            word(&self.id, 0),
-            word(&self.id, 4),
+            kind::<S>(&layout, self.state.erased) | heads << 16,
+            word(&self.state.id, 0),
+            word(&self.state.id, 4),
             sequence,
-            self.log.end.sequence,
-            self.log.tail,
+            self.state.log.end.sequence,
+            self.state.log.tail,
             erases,
             layout.segment,
             live,
@@ -160,19 +161,19 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             keys,
             tombstones,
             bad,
-            self.log.counted | if in_run { IN_RUN } else { 0 },
+            self.state.log.counted | if in_run { IN_RUN } else { 0 },
             low_word(digest),
             low_word(digest >> 32),
-            self.log.link,
+            self.state.log.link,
         ];
         let length = self.header_length() as usize;
         if let Some(place) = self.buffer.get_mut(..length) {
-            place.fill(self.erased);
+            place.fill(self.state.erased);
         }
         for (index, word) in words.into_iter().enumerate() {
             put_word(self.buffer, 4 * index, word);
         }
-        self.record.at = Position::new(sequence, 0);
+        self.state.record.at = Position::new(sequence, 0);
         self.close_up(Domain::Header, FIXED, FIXED + S::TAG);
     }
 

@@ -8,13 +8,14 @@
 //! A mount alone writes nothing; settling waits for a write, or for a read of the record in question.
 
 use super::write::Draft;
-use super::{NOWHERE, NorFlash, Run, Store, one_source, space_of};
+use super::{NorFlash, Store, one_source, space_of};
 use crate::error::Error;
 use crate::format::header::Class;
 use crate::format::record::{CLIENT, Kind, MARK_OPEN};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::Suite;
+use crate::state::{NOWHERE, Run};
 
 /// How often a record may turn out unreadable after it was read, before we give up.
 const TRIES: u32 = 4;
@@ -23,7 +24,7 @@ const TRIES: u32 = 4;
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Looks at flash again if the last call did not end.
     pub(super) async fn ready(&mut self) -> Result<(), Error<F::Error>> {
-        if self.is_inside_transaction() || self.log.settled {
+        if self.is_inside_transaction() || self.state.log.settled {
             return Ok(());
         }
         self.mount_log().await.map_err(|_| Error::Damaged)
@@ -35,10 +36,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             return Ok(());
         }
         self.ready().await?;
-        if self.read_only {
+        if self.state.read_only {
             return Err(Error::ReadOnly);
         }
-        if self.report.doubt.is_some() {
+        if self.state.report.doubt.is_some() {
             return Err(Error::Damaged);
         }
         self.settle().await?;
@@ -49,14 +50,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub(super) async fn settle(&mut self) -> Result<(), Error<F::Error>> {
         let mut tries = 0;
         while self.has_hole() {
-            let copy = self.log.copy;
+            let copy = self.state.log.copy;
             let written = if copy == NOWHERE { self.write_opening().await } else { self.write_again(copy).await };
             match written {
-                Ok(()) => self.log.settled = true,
+                Ok(()) => self.state.log.settled = true,
                 Err(Error::Damaged) if copy != NOWHERE && tries < TRIES => {
-                    self.log.void = copy;
+                    self.state.log.void = copy;
                     self.mount_log().await.map_err(|_| Error::Damaged)?;
-                    if self.report.doubt.is_some() {
+                    if self.state.report.doubt.is_some() {
                         return Err(Error::Damaged);
                     }
                 }
@@ -71,32 +72,32 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if !self.load(at, 0).await {
             return Err(Error::Damaged);
         }
-        self.append_copy(self.record.shape).await
+        self.append_copy(self.state.record.shape).await
     }
 
     /// Writes an opening mark: it also declares which segment is the oldest needed.
     pub(super) async fn write_opening(&mut self) -> Result<(), Error<F::Error>> {
-        let oldest = self.log.tail;
+        let oldest = self.state.log.tail;
         self.append_mark(MARK_OPEN, &oldest.to_le_bytes()).await?;
-        self.log.declaring = oldest;
-        self.log.declared = oldest;
+        self.state.log.declaring = oldest;
+        self.state.log.declared = oldest;
         Ok(())
     }
 
     /// Makes the retirement of a failed segment durable.
     async fn retire_failed(&mut self) -> Result<(), Error<F::Error>> {
-        let Some(physical) = self.log.failed.take() else { return Ok(()) };
+        let Some(physical) = self.state.log.failed.take() else { return Ok(()) };
         let name = super::segment::retired_name(physical);
         let hash = self.suite.hash(space_of(SYSTEM), &name);
         self.walk(hash).await?;
-        if self.path.found {
+        if self.state.path.found {
             return Ok(());
         }
         let length = self.expected_length(Kind::Entry, 5, 0);
         self.make_room(length, 1).await?;
         let draft = Draft::new(Kind::Entry, Class::System, hash, &name, &[]);
         self.append(&Draft { shape: draft.shape.with(CLIENT, true), client: SYSTEM, ..draft }).await?;
-        self.log.settled = true;
+        self.state.log.settled = true;
         Ok(())
     }
 }
@@ -105,10 +106,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether a live transaction makes this call. A run that anything else left open (an error, a dropped future, a
     /// transaction that was forgotten) does not count; flash is looked at again.
     fn is_inside_transaction(&mut self) -> bool {
-        let entered = core::mem::take(&mut self.log.entered);
+        let entered = core::mem::take(&mut self.state.log.entered);
         let inside = entered && self.in_transaction();
-        if !inside && core::mem::replace(&mut self.log.run, Run::No) != Run::No {
-            self.log.settled = false;
+        if !inside && core::mem::replace(&mut self.state.log.run, Run::No) != Run::No {
+            self.state.log.settled = false;
         }
         inside
     }

@@ -7,7 +7,7 @@
 //! heads, counts and the end of the log follow only when the record was read back
 //! ```
 
-use super::{NOWHERE, NorFlash, Record, Run, Store, one_source};
+use super::{NorFlash, Store, one_source};
 use crate::error::Error;
 use crate::format::header::Class;
 use crate::format::pointer::pointer_length;
@@ -15,6 +15,7 @@ use crate::format::record::{CLIENT, FIRST, Flag, HEAD, Kind, LONG, RESUME, Shape
 use crate::format::{put, put_word};
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
+use crate::state::{NOWHERE, Record, Run};
 
 /// Segments that may fail under one record before the driver's error is passed on.
 const TRIES: u32 = 4;
@@ -63,7 +64,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Writes the record in the buffer again, with other flags.
     pub(super) async fn append_copy(&mut self, shape: Shape) -> Result<(), Error<F::Error>> {
-        let Record { at, class, hash, .. } = self.record;
+        let Record { at, class, hash, .. } = self.state.record;
         self.append(&Draft { shape, class, hash, copy: at, ..Draft::EMPTY }).await
     }
 
@@ -75,13 +76,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             self.find_path(draft).await?;
             let shape = self.shape_here(draft.shape);
             if !self.fits(shape) {
-                self.log.settled = false;
+                self.state.log.settled = false;
                 self.open_segment().await?;
                 continue;
             }
             self.compose(draft, shape).await?;
             self.seal();
-            self.log.settled = false;
+            self.state.log.settled = false;
             match self.program(self.record_length()).await {
                 Ok(true) => {
                     self.appended();
@@ -90,8 +91,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 Ok(false) => {}
                 Err(error) => failure = Error::Flash(error),
             }
-            self.log.failed = u16::try_from(self.physical(self.log.end.sequence)).ok();
-            self.log.closed = true;
+            self.state.log.failed = u16::try_from(self.physical(self.state.log.end.sequence)).ok();
+            self.state.log.closed = true;
             tries += 1;
         }
         Err(failure)
@@ -100,8 +101,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Sets the path to the place of the draft, unless the last walk led there.
     async fn find_path(&mut self, draft: &Draft<'_>) -> Result<(), Error<F::Error>> {
         if draft.class == Class::Mark {
-            self.path.clear();
-        } else if self.path.target != Some(draft.hash) {
+            self.state.path.clear();
+        } else if self.state.path.target != Some(draft.hash) {
             self.walk(draft.hash).await?;
         }
         Ok(())
@@ -119,11 +120,11 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 return Err(Error::Damaged);
             }
             (client, whole) = (self.field(CLIENT), self.field(LONG));
-            let old = self.record.shape;
+            let old = self.state.record.shape;
             shift(self.buffer, old.text_at::<S>()..old.length::<S>(), text);
         }
-        self.record = Record { at: self.log.end, shape, link: 0, hash, class };
-        self.put_field(RESUME, self.log.counted);
+        self.state.record = Record { at: self.state.log.end, shape, link: 0, hash, class };
+        self.put_field(RESUME, self.state.log.counted);
         self.put_field(CLIENT, client);
         self.put_field(LONG, whole);
         Ok(())
@@ -134,18 +135,22 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// How the record looks where it goes now.
     fn shape_here(&self, shape: Shape) -> Shape {
         shape
-            .with(FIRST, if self.log.run == Run::No { shape.has(FIRST) } else { self.log.run == Run::Ready })
-            .with_pointers(self.path.length)
+            .with(
+                FIRST,
+                if self.state.log.run == Run::No { shape.has(FIRST) } else { self.state.log.run == Run::Ready },
+            )
+            .with_pointers(self.state.path.length)
             .with(RESUME, self.has_hole())
     }
 
     /// Whether the newest segment has room for the record.
     fn fits(&self, shape: Shape) -> bool {
-        !self.log.closed && self.log.end.offset.saturating_add(self.padded_length(shape)) <= self.sizes().segment
+        !self.state.log.closed
+            && self.state.log.end.offset.saturating_add(self.padded_length(shape)) <= self.sizes().segment
     }
 
     fn put_field(&mut self, flag: Flag, value: u32) {
-        let shape = self.record.shape;
+        let shape = self.state.record.shape;
         if shape.has(flag) {
             put_word(self.buffer, shape.field_at::<S>(flag), value);
         }
@@ -153,33 +158,33 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Writes head, link, pointers and padding, and seals the text.
     fn seal(&mut self) {
-        let shape = self.record.shape;
+        let shape = self.state.record.shape;
         put_word(self.buffer, 0, shape.head());
         if S::LINK > 0 {
-            put_word(self.buffer, HEAD, self.log.link);
+            put_word(self.buffer, HEAD, self.state.log.link);
         }
         let mut place = HEAD + S::LINK;
-        for pointer in self.path.pointers() {
+        for pointer in self.state.path.pointers() {
             pointer.write(self.buffer, place);
             place += pointer_length::<S>();
         }
         let (length, padded) = (shape.length::<S>(), self.record_length() as usize);
         if let Some(padding) = self.buffer.get_mut(length..padded) {
-            padding.fill(self.erased);
+            padding.fill(self.state.erased);
         }
         self.close_up(Domain::Record, place, length);
     }
 
     /// The record in the buffer was programmed and read back: it counts, and the log ends behind it now.
     fn appended(&mut self) {
-        self.log.end = self.after();
-        self.log.counted = self.log.end.offset;
-        self.log.link = self.record.link;
-        self.log.declared = self.log.declaring;
-        if self.log.run == Run::Ready {
-            self.log.run = Run::Begun;
+        self.state.log.end = self.after();
+        self.state.log.counted = self.state.log.end.offset;
+        self.state.log.link = self.state.record.link;
+        self.state.log.declared = self.state.log.declaring;
+        if self.state.log.run == Run::Ready {
+            self.state.log.run = Run::Begun;
         }
-        if self.record.class != Class::Mark {
+        if self.state.record.class != Class::Mark {
             self.count_new();
             self.set_head();
         }
