@@ -1,31 +1,40 @@
-//! State: all that a mounted store knows, beside the heads and the buffer. It lies in the RAM that the caller hands in, so
-//! that a store itself is a few references and moves for nothing.
+//! State: all that a mounted store knows, beside the heads and the buffer. It lies in the RAM that the caller hands in,
+//! so that a store itself is a few references and is cheap to move.
 //!
 //! One type for both builds of the engine; what its parts mean, and who changes them, is the engine's matter.
 
-use crate::format::header::{Class, Counts};
+use crate::format::header::{Class, Counts, Image};
 use crate::format::pointer::Pointer;
 use crate::format::record::Shape;
+use crate::key::ClientId;
 use crate::layout::{Layout, POINTERS_MAX, Position};
 use crate::report::Report;
 use crate::seal::StoreId;
 
 /// What a store knows of its log: opaque, [`Memory`](crate::Memory) and [`Ram`](crate::Ram) have one.
 ///
-/// What is used most comes first: the first 128 bytes are reached by the short instructions of small processors. Fresh
-/// state is zeros only, so that a `static` takes no room in the program.
+/// What is used most comes first, bytes before words: short instructions of small processors reach the first 32 bytes,
+/// and the first 32 words. Fresh state is zeros only, so that a `static` takes no room in the program.
 #[derive(Debug)]
 #[repr(C)]
 pub struct State {
-    pub(crate) record: Record,
-    pub(crate) log: Log,
-    pub(crate) scan: Scan,
-    pub(crate) path: Path,
-    pub(crate) layout: Layout,
-    pub(crate) report: Report,
-    pub(crate) id: StoreId,
     pub(crate) erased: u8,
     pub(crate) read_only: bool,
+    pub(crate) log: Log,
+    /// How many; also in `layout`, which is out of reach of short instructions.
+    pub(crate) segments: u32,
+    pub(crate) record: Record,
+    pub(crate) counts: Counts,
+    /// The counts before the run, or before the record behind [`Log::counted`].
+    pub(crate) before: Counts,
+    pub(crate) scan: Scan,
+    pub(crate) path: Path,
+    pub(crate) report: Report,
+    pub(crate) replay: Replay,
+    pub(crate) header: Image,
+    pub(crate) draft: Draft,
+    pub(crate) layout: Layout,
+    pub(crate) id: StoreId,
 }
 
 impl State {
@@ -33,16 +42,43 @@ impl State {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            record: Record::NONE,
+            erased: 0,
+            read_only: false,
             log: Log::START,
+            segments: 0,
+            record: Record::NONE,
+            counts: Counts::ZERO,
+            before: Counts::ZERO,
             scan: Scan::NOWHERE,
+            replay: Replay::START,
+            header: Image::EMPTY,
+            draft: Draft::EMPTY,
             path: Path::EMPTY,
             layout: Layout::NONE,
             report: Report::NONE,
             id: [0; 8],
-            erased: 0,
-            read_only: false,
         }
+    }
+
+    /// Forgets what another store may have left; [`restart`](Self::restart) does the rest.
+    pub(crate) fn reset(&mut self) {
+        self.log.void = NOWHERE;
+        self.log.failed = None;
+        self.log.stuck = false;
+        self.scan.leave();
+        self.read_only = false;
+    }
+
+    /// Before a mount looks at flash: forgets what the mount may not set.
+    pub(crate) fn restart(&mut self) {
+        self.log.settled = false;
+        self.log.closed = false;
+        self.log.incomplete = false;
+        self.log.run = Run::No;
+        self.log.debt = 0;
+        self.counts = Counts::ZERO;
+        self.report = Report::NONE;
+        self.path.target = None;
     }
 }
 
@@ -54,14 +90,15 @@ impl Default for State {
 
 /// The record in the buffer.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Record {
     pub(crate) at: Position,
     pub(crate) shape: Shape,
+    pub(crate) class: Class,
     /// How its tag begins.
     pub(crate) link: u32,
     /// Its place in the index.
     pub(crate) hash: u64,
-    pub(crate) class: Class,
 }
 
 impl Record {
@@ -72,28 +109,6 @@ impl Record {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Log {
-    /// Where the next record goes.
-    pub(crate) end: Position,
-    /// Where what counts in the newest segment ends: at `end`, or before a hole, which the next record closes.
-    pub(crate) counted: u32,
-    /// How the tag before `counted` begins.
-    pub(crate) link: u32,
-    /// After a mount: the record behind `counted` must be written again, as it may be marginal ([`NOWHERE`]: none is,
-    /// an opening mark is written).
-    pub(crate) copy: Position,
-    /// A record that does not count even if it reads well now, or [`NOWHERE`].
-    pub(crate) void: Position,
-    /// Oldest segment that is needed, as the newest durable header or mark says.
-    pub(crate) declared: u32,
-    /// The same in the newest header; durable once a record stands behind it.
-    pub(crate) declaring: u32,
-    /// The segment being compacted.
-    pub(crate) tail: u32,
-    pub(crate) counts: Counts,
-    /// The counts before the run, or before the record behind `counted`.
-    pub(crate) before: Counts,
-    /// Compaction owed by past writes, in bytes of log; below zero: done in advance.
-    pub(crate) debt: i32,
     /// The RAM state is what flash says. False inside a change.
     pub(crate) settled: bool,
     /// Nothing more fits or may go into the newest segment.
@@ -112,6 +127,29 @@ pub(crate) struct Log {
     pub(crate) open_ended: bool,
     /// A segment that failed and is to be retired.
     pub(crate) failed: Option<u16>,
+    /// Where the next record goes.
+    pub(crate) end: Position,
+    /// Where what counts in the newest segment ends: at `end`, or before a hole, which the next record closes.
+    pub(crate) counted: u32,
+    /// How the tag before `counted` begins.
+    pub(crate) link: u32,
+    /// After a mount: the record behind `counted` must be written again, as it may be marginal ([`NOWHERE`]: none is,
+    /// an opening mark is written).
+    pub(crate) copy: Position,
+    /// A record that does not count even if it reads well now, or [`NOWHERE`].
+    pub(crate) void: Position,
+    /// Oldest segment that is needed, as the newest durable header or mark says.
+    pub(crate) declared: u32,
+    /// The same in the newest header; durable once a record stands behind it.
+    pub(crate) declaring: u32,
+    /// The segment being compacted.
+    pub(crate) tail: u32,
+    /// Compaction owed by past writes, in bytes of log; below zero: done in advance.
+    pub(crate) debt: i32,
+    /// Bytes that a change was refused for, though the store would hold it: there is no room without compaction.
+    pub(crate) wanted: u32,
+    /// Bytes that the last step of compaction passed.
+    pub(crate) passed: u32,
 }
 
 impl Log {
@@ -134,9 +172,9 @@ impl Log {
         declared: 0,
         declaring: 0,
         tail: 0,
-        counts: Counts::ZERO,
-        before: Counts::ZERO,
         debt: 0,
+        wanted: 0,
+        passed: 0,
     };
 }
 
@@ -160,9 +198,11 @@ pub(crate) struct Path {
     pub(crate) omitted: u32,
     /// Where the path leads, as long as it's true.
     pub(crate) target: Option<u64>,
-    /// There is a record there, this one.
+    /// There is a record there, at `old`.
     pub(crate) found: bool,
-    pub(crate) old: Record,
+    pub(crate) old: Position,
+    pub(crate) old_shape: Shape,
+    pub(crate) old_class: Class,
     pub(crate) pointers: [Pointer; POINTERS_MAX],
 }
 
@@ -172,7 +212,9 @@ impl Path {
         omitted: 0,
         target: None,
         found: false,
-        old: Record::NONE,
+        old: NOWHERE,
+        old_shape: Shape::of_head(0),
+        old_class: Class::Key,
         pointers: [Pointer::EMPTY; POINTERS_MAX],
     };
 
@@ -183,11 +225,12 @@ impl Path {
         self.found = false;
     }
 
-    /// Adds a pointer; false when the path is too long for a record.
-    pub(crate) fn push(&mut self, pointer: Pointer) -> bool {
-        let place = self.pointers.get_mut(self.length);
+    /// Adds a pointer. A path can become longer than there is room.
+    pub(crate) fn push(&mut self, pointer: Pointer) {
+        if let Some(place) = self.pointers.get_mut(self.length) {
+            *place = pointer;
+        }
         self.length += 1;
-        place.map(|place| *place = pointer).is_some()
     }
 
     pub(crate) fn pointers(&self) -> &[Pointer] {
@@ -227,6 +270,10 @@ impl Scan {
     /// In no segment.
     pub(crate) const NOWHERE: Self = Self { sequence: 0, end: 0, end_link: 0, trail: [Boundary::NONE; 3], undone: 0 };
 
+    pub(crate) fn leave(&mut self) {
+        self.end = 0;
+    }
+
     pub(crate) fn is_nowhere(&self) -> bool {
         self.end == 0
     }
@@ -250,4 +297,86 @@ impl Scan {
         let [here, last, _] = self.trail;
         self.trail = [Boundary { offset, link }, here, last];
     }
+}
+
+/// What changes while the log is replayed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replay {
+    /// The oldest segment that the log needed, as the newest header says.
+    pub(crate) oldest: u32,
+    /// The digest in that header.
+    pub(crate) digest: u64,
+    /// It stands in a run; the counts in it, kept in [`State::before`], are those before the run.
+    pub(crate) in_run: bool,
+    /// What comes changes the counts; before the newest header they are not known.
+    pub(crate) counting: bool,
+    /// The present run was written to its end.
+    pub(crate) run_counts: bool,
+    /// The beginning of the present run was seen; not so at the very start.
+    pub(crate) in_step: bool,
+    /// Of the last record of the segment, which is [`Log::copy`] if it must not be lost, being in the index or the
+    /// commit of a run that is: other records count only if it does.
+    pub(crate) decides: bool,
+    /// It's a closing mark.
+    pub(crate) closing: bool,
+    /// Its run goes on.
+    pub(crate) more: bool,
+    /// Which of `undo` is for the last record; the other is for the one before.
+    pub(crate) newer: bool,
+    undo: [Undo; 2],
+    /// The record being replayed, while others pass through the buffer.
+    pub(crate) record: Record,
+}
+
+/// How to take back a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Undo {
+    pub(crate) bucket: usize,
+    pub(crate) head: Pointer,
+    pub(crate) counts: Counts,
+}
+
+impl Replay {
+    pub(crate) const START: Self = Self {
+        oldest: 0,
+        digest: 0,
+        in_run: false,
+        counting: false,
+        run_counts: false,
+        in_step: false,
+        decides: false,
+        closing: false,
+        more: false,
+        newer: false,
+        undo: [Undo { bucket: 0, head: Pointer::EMPTY, counts: Counts::ZERO }; 2],
+        record: Record::NONE,
+    };
+
+    /// How to take back the last record.
+    pub(crate) fn undo(&self) -> &Undo {
+        let [one, other] = &self.undo;
+        if self.newer { one } else { other }
+    }
+
+    pub(crate) fn undo_mut(&mut self) -> &mut Undo {
+        let [one, other] = &mut self.undo;
+        if self.newer { one } else { other }
+    }
+}
+
+/// A record to be written; its name and the part of the value come beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draft {
+    pub(crate) shape: Shape,
+    pub(crate) client: ClientId,
+    /// Length of the whole value.
+    pub(crate) whole: u32,
+    /// Its place in the index; a mark has none.
+    pub(crate) hash: u64,
+    /// The text comes from this record instead, or [`NOWHERE`].
+    pub(crate) copy: Position,
+}
+
+impl Draft {
+    const EMPTY: Self = Self { shape: Shape::of_head(0), client: 0, whole: 0, hash: 0, copy: NOWHERE };
 }

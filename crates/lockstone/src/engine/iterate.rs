@@ -6,7 +6,7 @@
 
 use super::index::{bit, trie_bits};
 use super::{NorFlash, Store, one_source};
-use crate::error::Error;
+use crate::error::{Error, Stop};
 use crate::format::pointer::Pointer;
 use crate::format::record::{CLIENT, Kind};
 use crate::key::ClientId;
@@ -44,7 +44,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 Ok(found) => found,
                 Err(error) => {
                     self.next_bucket(cursor);
-                    return Err(error);
+                    return Err(error.into());
                 }
             };
             if !found {
@@ -66,9 +66,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Loads the first record of the bucket at or behind the cursor, dead keys included; false: there is none.
-    pub(super) async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Error<F::Error>> {
-        let head = self.head(cursor.bucket as usize);
-        self.walk_from(head, trie_bits(cursor.next)).await?;
+    pub(super) async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Stop<F::Error>> {
+        self.walk_in(cursor.bucket as usize, trie_bits(cursor.next)).await?;
+        // That leads to no key, though a key of another bucket may have this hash.
+        self.state.path.target = None;
         if self.state.path.found {
             return Ok(true);
         }
@@ -80,7 +81,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         }
         if found && trie_bits(self.state.record.hash) < cursor.next {
             // A forged pointer could lead back, and the iteration would never end.
-            return Err(Error::Damaged);
+            return Err(Stop::Damaged);
         }
         Ok(found)
     }

@@ -8,11 +8,11 @@
 //! behind a good record may not be readable at all (ECC).
 
 use super::{CHUNK_SPACE, NorFlash, Store, one_source, space_of};
-use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, is_possible, kind};
+use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, kind};
 use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{CLIENT, Flag, HEAD, Kind, LONG, RESUME, Shape};
-use crate::format::word;
-use crate::key::SYSTEM;
+use crate::format::{put, word};
+use crate::key::{ClientId, SYSTEM};
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
 
@@ -21,8 +21,20 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Reads, verifies and unseals the record at `at`; `hint` is a guess of its length, or 0. False: no good record
     /// there, or one that does not count.
     pub(super) async fn load(&mut self, at: Position, hint: u32) -> bool {
+        if at == self.state.log.void {
+            return false;
+        }
         let unit = self.sizes().unit;
-        at != self.state.log.void && (hint > unit && self.load_from(at, hint).await || self.load_from(at, unit).await)
+        let mut first = hint.max(unit);
+        loop {
+            if self.load_from(at, first).await {
+                return true;
+            }
+            if first == unit {
+                return false;
+            }
+            first = unit;
+        }
     }
 
     /// Reads `first` bytes, and what the head says that there is more.
@@ -52,13 +64,20 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Reads the header of a segment into the buffer; false: no good header of this store with this number.
     pub(super) async fn header(&mut self, sequence: u32) -> bool {
-        self.header_in(sequence).await && self.word(SEQUENCE) == sequence
+        self.header_in(sequence).await && self.state.header.get(SEQUENCE) == sequence
     }
 
     /// Reads the header that lies where that of segment `sequence` belongs.
     pub(super) async fn header_in(&mut self, sequence: u32) -> bool {
         self.state.record.at = Position::new(sequence, 0);
-        self.fetch(0, self.header_length()).await && self.is_header()
+        self.fetch_header().await && self.is_header()
+    }
+
+    /// Reads a header, whatever it is, to the buffer and as words.
+    pub(super) async fn fetch_header(&mut self) -> bool {
+        let read = self.fetch(0, self.header_length()).await;
+        self.state.header.read(self.buffer);
+        read
     }
 
     /// How much of the flash from `at` on, `length` bytes at most a cell, is not blank. An unreadable place is not.
@@ -72,11 +91,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether the buffer holds a good header of this store.
     pub(super) fn is_header(&mut self) -> bool {
         let layout = self.sizes();
-        self.state.record.at.sequence = self.word(SEQUENCE);
-        self.word(0) == MAGIC
-            && self.word(KIND) & 0xffff == kind::<S>(&layout, self.state.erased)
-            && self.word(SEGMENT) == layout.segment
-            && is_possible(self.buffer)
+        let header = &self.state.header;
+        self.state.record.at.sequence = header.get(SEQUENCE);
+        header.get(0) == MAGIC
+            && header.get(KIND) & 0xffff == kind::<S>(&layout, self.state.erased)
+            && header.get(SEGMENT) == layout.segment
+            && header.is_possible()
             && self.open(Domain::Header, FIXED, FIXED + S::TAG)
     }
 
@@ -132,20 +152,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub(super) fn close_up(&mut self, domain: Domain, associated: usize, length: usize) {
         let Some((associated, place, text)) = split::<S>(self.buffer, associated, length) else { return };
         let tag = self.suite.seal(domain, self.state.record.at, associated, text);
-        place.copy_from_slice(tag.get(..S::TAG).unwrap_or_default());
+        put(place, 0, &tag);
         self.state.record.link = word(place, 0);
     }
 
     /// What the record in the buffer is to the index.
     fn classify(&mut self) {
         let client = self.field(CLIENT);
-        let (space, class) = match self.state.record.shape.kind() {
-            Kind::Entry if client == SYSTEM => (space_of(client), Class::System),
-            Kind::Entry => (space_of(client), Class::Key),
-            Kind::Chunk => (CHUNK_SPACE, Class::Chunk),
-            Kind::Tombstone => (0, Class::Tombstone),
-            Kind::Mark => (0, Class::Mark),
-        };
+        let class = class_of(self.state.record.shape, client);
+        let space = if class == Class::Chunk { CHUNK_SPACE } else { space_of(client) };
         self.state.record.class = class;
         self.state.record.hash = match class {
             Class::Tombstone => self.long(self.state.record.shape.name_at::<S>()),
@@ -205,6 +220,17 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// when it is written again.
     pub(super) fn cost(&self, shape: Shape) -> u32 {
         self.padded_length(shape.with_pointers(self.assumed_pointers()).with(RESUME, false))
+    }
+}
+
+/// What a record is to the index.
+pub(super) fn class_of(shape: Shape, client: ClientId) -> Class {
+    match shape.kind() {
+        Kind::Entry if client == SYSTEM => Class::System,
+        Kind::Entry => Class::Key,
+        Kind::Chunk => Class::Chunk,
+        Kind::Tombstone => Class::Tombstone,
+        Kind::Mark => Class::Mark,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::format::record::{CLIENT, FIRST, MORE, RESUME};
 use crate::inspect::{Liveness, PendingResume, RecordKind, RecordView, SegmentState, SegmentView, Sight};
 use crate::layout::Position;
 use crate::seal::{StoreId, Suite};
-use crate::state::{NOWHERE, Scan};
+use crate::state::NOWHERE;
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
@@ -36,7 +36,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if let (Some(sequence), SegmentState::Log | SegmentState::HeaderLost) = (sequence, state) {
             view.end = self.show_records(sequence, show).await;
             // Compaction begins its segment again: what it has copied is dead there.
-            self.state.scan = Scan::NOWHERE;
+            self.state.scan.leave();
         }
         Ok(view)
     }
@@ -45,7 +45,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let needed = sequence >= self.state.log.tail;
         if self.header(sequence).await {
             let state = if needed { SegmentState::Log } else { SegmentState::Freed };
-            return (state, Some(self.word(ERASES)));
+            return (state, Some(self.state.header.get(ERASES)));
         }
         let state = if self.is_retired(sequence).await {
             SegmentState::Retired
@@ -64,7 +64,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if !self.header_in(physical).await {
             return SegmentState::Unknown;
         }
-        let sequence = self.word(SEQUENCE);
+        let sequence = self.state.header.get(SEQUENCE);
         if self.physical(sequence) != physical {
             SegmentState::Misplaced
         } else if sequence > self.state.log.end.sequence {
@@ -123,7 +123,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     async fn liveness(&mut self, hash: u64, at: Position) -> Liveness {
         let walked = self.walk(hash).await;
-        let (found, leads_to) = (self.state.path.found, self.state.path.old.at);
+        let (found, leads_to) = (self.state.path.found, self.state.path.old);
         self.state.path.clear();
         match walked {
             Ok(()) if found && leads_to == at => Liveness::Live,

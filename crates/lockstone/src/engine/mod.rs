@@ -74,7 +74,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     fn sizes(&self) -> Layout {
         match Self::FIXED {
             Some(Layout { unit, erase, segment, cell, body_max, record_max, .. }) => {
-                Layout { unit, erase, segment, cell, body_max, record_max, ..self.state.layout }
+                let segments = self.state.segments;
+                Layout { unit, erase, segment, segments, cell, body_max, record_max, ..self.state.layout }
             }
             None => self.state.layout,
         }
@@ -86,6 +87,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     fn physical(&self, sequence: u32) -> u32 {
         self.sizes().physical(sequence)
+    }
+
+    /// There are at most 65,535 segments.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 65,535")]
+    fn physical_u16(&self, sequence: u32) -> u16 {
+        self.physical(sequence) as u16
     }
 
     fn position(&self, pointer: Pointer) -> Position {
@@ -100,7 +107,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Segments that hold no log from `oldest` on, by sequence numbers; a retired one still has a number.
     fn free_segments(&self, oldest: u32) -> u32 {
-        (oldest + self.sizes().segments - 1).saturating_sub(self.state.log.end.sequence + self.state.log.counts.bad())
+        (oldest + self.sizes().segments - 1).saturating_sub(self.state.log.end.sequence + self.state.counts.bad())
     }
 
     /// The next record is the first of this power session, and closes a hole.

@@ -17,15 +17,15 @@ use super::{NorFlash, Store, one_source};
 use crate::error::OpenError;
 use crate::format::FORMAT_VERSION;
 use crate::format::header::{
-    Class, Counts, DIGEST, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
+    Class, DIGEST, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
 };
 use crate::format::pointer::Pointer;
 use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, Ram, UNKNOWN};
-use crate::report::{Cursor, Report};
+use crate::report::Report;
 use crate::seal::{StoreId, Suite};
-use crate::state::{Log, NOWHERE, Scan, State};
+use crate::state::{Log, NOWHERE, Record, Replay, State, Undo};
 use crate::trust::RootKey;
 
 /// How often a record may read well and badly in turn.
@@ -36,40 +36,6 @@ const TRIES: u32 = 4;
 pub(super) enum Unmountable {
     HalfFormatted,
     Damaged,
-}
-
-const NO_LAST: Last = Last { at: NOWHERE, counts: false, decides: false, closing: false, more: false };
-
-/// What changes while the log is replayed.
-struct Replay {
-    /// Counts of the newest header, if they are those before a run that it stands in.
-    before_run: Option<Counts>,
-    counting: bool,
-    run_counts: bool,
-    /// The beginning of the present run was seen; not so at the very start.
-    in_step: bool,
-    /// How to take back the last two records of the segment, the last one first.
-    undo: [Undo; 2],
-    last: Last,
-}
-
-#[derive(Clone, Copy)]
-struct Undo {
-    bucket: usize,
-    head: Pointer,
-    counts: Counts,
-}
-
-/// The last record of the segment, if there is one.
-#[derive(Clone, Copy)]
-struct Last {
-    at: Position,
-    /// Must not be lost: in the index, or the commit of a run that is.
-    counts: bool,
-    /// Other records count only if it does.
-    decides: bool,
-    closing: bool,
-    more: bool,
 }
 
 #[one_source]
@@ -112,8 +78,10 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     {
         let mut id = StoreId::default();
         random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
-        let mut store = Self::assemble(flash, part, root, id, ram)?;
+        let mut store = Self::assemble(flash, ram);
+        store.prepare(part, root, id)?;
         store.heads.fill(Pointer::EMPTY);
+        store.used.fill(UNKNOWN);
         for sequence in 0..store.sizes().segments {
             // A block that fails now fails again when it's opened, and is retired then.
             let _ = store.erase_segment(sequence).await;
@@ -150,7 +118,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         root: &K,
         ram: Ram<'m>,
     ) -> Result<Self, OpenError<F::Error>> {
-        let mut store = Self::assemble(flash, part, root, StoreId::default(), ram)?;
+        let mut store = Self::assemble(flash, ram);
+        store.prepare(part, root, StoreId::default())?;
         store.survey(root).await?;
         match store.mount_log().await {
             Ok(()) => Ok(store),
@@ -188,33 +157,44 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     }
 
     /// A store with nothing mounted yet.
-    fn assemble<K: RootKey>(
-        flash: F,
-        part: Part,
-        root: &K,
-        id: StoreId,
-        ram: Ram<'m>,
-    ) -> Result<Self, OpenError<F::Error>> {
+    fn assemble(flash: F, ram: Ram<'m>) -> Self {
         let Ram { heads, buffer, used, state } = ram;
-        *state = State::new();
-        state.layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity())?;
-        state.erased = part.erased;
-        state.id = id;
-        if state.layout.record_max as usize > buffer.len() {
-            return Err(OpenError::Layout(LayoutError::Buffer));
+        Self { state, buffer, heads, used, suite: S::locked(), flash }
+    }
+
+    /// Sets all sizes, and which store it is.
+    fn prepare<K: RootKey>(&mut self, part: Part, root: &K, id: StoreId) -> Result<(), OpenError<F::Error>> {
+        self.lay_out(part)?;
+        self.unlock(root, id)
+    }
+
+    /// Checks all sizes.
+    fn lay_out(&mut self, part: Part) -> Result<(), LayoutError> {
+        let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, self.flash.capacity())?;
+        self.state.reset();
+        self.state.erased = part.erased;
+        self.state.segments = layout.segments;
+        self.state.layout = layout;
+        if layout.record_max as usize > self.buffer.len() {
+            return Err(LayoutError::Buffer);
         }
-        if heads.is_empty() || heads.len() > 0xffff {
-            return Err(OpenError::Layout(LayoutError::Heads));
+        if self.heads.is_empty() || self.heads.len() > 0xffff {
+            return Err(LayoutError::Heads);
         }
-        let suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
-        used.fill(UNKNOWN);
-        Ok(Self { state, buffer, heads, used, suite, flash })
+        Ok(())
+    }
+
+    /// Becomes the store with this identity.
+    fn unlock<K: RootKey>(&mut self, root: &K, id: StoreId) -> Result<(), OpenError<F::Error>> {
+        self.state.id = id;
+        self.suite.unlock(root, &id).map_err(|_| OpenError::RootKey)
     }
 
     /// Opens the first segment that works.
     async fn begin_log(&mut self) -> Result<(), OpenError<F::Error>> {
         let mut failure = OpenError::WornOut;
         for sequence in 0..self.sizes().segments / 2 {
+            self.state.restart();
             self.state.log = Log { end: Position::new(sequence, 0), tail: sequence, ..Log::START };
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
@@ -229,32 +209,30 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     async fn survey<K: RootKey>(&mut self, root: &K) -> Result<(), OpenError<F::Error>> {
         let mut blank = true;
         let mut found = None;
+        let mut best = self.state.id;
         // One more than the newest good sequence number; 0: none.
         let mut newest = 0;
         let mut formatted = 0;
         for physical in 0..self.sizes().segments {
             let length = self.header_length();
             self.state.record.at = Position::new(physical, 0);
-            let read = self.fetch(0, length).await;
+            let read = self.fetch_header().await;
             blank &= read && self.written(length) == 0;
-            let [magic, kind] = [self.word(0), self.word(KIND)];
+            let [magic, kind] = [self.state.header.get(0), self.state.header.get(KIND)];
             if !read || (magic ^ MAGIC) & MAGIC_MASK != 0 {
                 continue;
             }
             found = found.or(Some((magic.to_le_bytes()[3], kind.to_le_bytes()[0])));
-            let sequence = self.word(SEQUENCE);
+            let sequence = self.state.header.get(SEQUENCE);
             if sequence < newest || self.physical(sequence) != physical {
                 continue;
             }
-            let id = self.long(ID).to_le_bytes();
-            let suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
-            let before = core::mem::replace(&mut self.suite, suite);
+            let id = self.state.header.long(ID).to_le_bytes();
+            self.unlock(root, id)?;
             if self.is_header() {
                 newest = sequence.saturating_add(1);
                 formatted = kind >> 16;
-                self.state.id = id;
-            } else {
-                self.suite = before;
+                best = id;
             }
         }
         if newest == 0 {
@@ -263,7 +241,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         if formatted as usize != self.heads.len() {
             return Err(OpenError::Heads { formatted: u16::try_from(formatted).unwrap_or_default() });
         }
-        Ok(())
+        self.unlock(root, best)
     }
 
     /// Rebuilds everything from flash.
@@ -274,9 +252,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         for _ in 0..TRIES {
             if self.mount_once().await? {
                 if self.state.log.incomplete {
-                    self.count_all().await;
+                    let _ = self.count_all().await;
                 }
-                self.state.scan = Scan::NOWHERE;
+                self.state.scan.leave();
                 self.state.log.void = NOWHERE;
                 self.state.log.settled = true;
                 return Ok(());
@@ -290,9 +268,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     async fn mount_once(&mut self) -> Result<bool, Unmountable> {
         self.heads.fill(Pointer::EMPTY);
         self.used.fill(UNKNOWN);
-        let Log { failed, stuck, void, .. } = self.state.log;
-        self.state.log = Log { failed, stuck, void, ..Log::START };
-        self.state.report = Report::NONE;
+        self.state.restart();
         let header = self.find_end().await?;
         self.look_behind(header).await;
         Ok(self.replay(header).await)
@@ -311,7 +287,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             if !self.enter(sequence).await {
                 continue;
             }
-            let first = self.word(PREVIOUS) >= sequence;
+            let first = self.state.header.get(PREVIOUS) >= sequence;
             if self.find_oldest().await {
                 return Ok(sequence);
             }
@@ -328,7 +304,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         let (mut newest, mut moved) = (0, 0);
         for physical in 0..self.sizes().segments {
             let good = self.header_in(physical).await;
-            let sequence = self.word(SEQUENCE);
+            let sequence = self.state.header.get(SEQUENCE);
             if !good || sequence >= limit {
                 continue;
             }
@@ -346,11 +322,16 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         newest.checked_sub(1)
     }
 
-    /// Scans the newest segment for the oldest that is needed: its header, which is in the buffer, says it, or a mark
-    /// behind it. The last record may be marginal and is not believed. False: nothing is behind the header.
+    /// Keeps what the newest header says, which is in the buffer, and scans its segment for the oldest that is needed:
+    /// the header says it, or a mark behind it. The last record may be marginal and is not believed. False: nothing is
+    /// behind the header.
     async fn find_oldest(&mut self) -> bool {
         let newest = self.state.log.end.sequence;
-        self.state.log.tail = self.word(OLDEST);
+        self.state.log.tail = self.state.header.get(OLDEST);
+        self.state.before = self.state.header.counts();
+        self.state.replay.oldest = self.state.log.tail;
+        self.state.replay.digest = self.state.header.long(DIGEST);
+        self.state.replay.in_run = self.state.header.get(PREVIOUS_END) & IN_RUN != 0;
         let mut next = self.state.log.tail;
         let mut found = false;
         loop {
@@ -372,7 +353,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
 
     /// A good record where the next segment would begin, without a header: the header was destroyed.
     async fn look_behind(&mut self, newest: u32) {
-        let bad = if self.header(newest).await { Counts::read(self.buffer).bad() } else { 0 };
+        let bad = self.state.before.bad();
         for skipped in 1..=bad.saturating_add(1).min(self.sizes().segments - 1) {
             let next = newest + skipped;
             let at = Position::new(next, self.header_length());
@@ -389,73 +370,47 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// was gone that had been seen before, and is void now.
     async fn replay(&mut self, header: u32) -> bool {
         let newest = self.state.log.end.sequence;
-        let mut replay = Replay {
-            before_run: None,
-            counting: false,
-            run_counts: true,
-            in_step: false,
-            undo: [Undo { bucket: 0, head: Pointer::EMPTY, counts: Counts::ZERO }; 2],
-            last: NO_LAST,
-        };
+        self.state.replay.counting = false;
+        self.state.replay.run_counts = true;
+        self.state.replay.in_step = false;
         self.state.report.newest = newest;
         self.state.report.oldest = self.state.log.tail;
         self.state.log.declared = self.state.log.tail;
         self.state.log.declaring = self.state.log.tail;
         // Segments that a mark has freed since the newest header are still read, for the digest in that header, though
         // one of them may have been half erased when power went.
-        let mut sequence = self.state.log.tail;
-        if self.header(header).await {
-            sequence = self.word(OLDEST);
-            replay.before_run = (self.word(PREVIOUS_END) & IN_RUN != 0).then(|| Counts::read(self.buffer));
-        }
+        let mut sequence = self.state.replay.oldest;
         if !self.header(sequence).await {
             self.lost_header(sequence);
         }
         loop {
             if sequence == header {
-                self.check_newest(header, &mut replay).await;
+                self.check_newest(header);
             }
-            self.replay_segment(sequence, &mut replay).await;
+            self.replay_segment(sequence).await;
             if sequence >= newest {
                 break;
             }
             sequence = self.follow(sequence).await;
         }
         let end = self.state.scan.at();
-        let run_broke_off = replay.last.more && replay.last.counts && self.state.report.doubt.is_none();
+        let counts = self.state.log.copy != NOWHERE;
+        let run_broke_off = self.state.replay.more && counts && self.state.report.doubt.is_none();
         // What made the newest header count is gone: then what stood at the end of the segment before does count.
         let nothing_is_behind = newest == header && end.offset == self.header_length();
         if run_broke_off || nothing_is_behind {
             self.state.log.void = end;
             return false;
         }
-        self.find_resume_place(&replay).await;
+        self.find_resume_place().await;
         let _ = self.clear_heads_before(self.state.log.tail, false).await;
         true
-    }
-
-    /// Counts what the index holds, one by one.
-    async fn count_all(&mut self) {
-        let bad = self.state.log.counts.bad();
-        self.state.log.counts = Counts::ZERO;
-        let mut cursor = Cursor::new();
-        while !cursor.done {
-            if matches!(self.at_or_after(&cursor).await, Ok(true)) {
-                self.pass(&mut cursor);
-                self.state.path.clear();
-                self.count_new();
-            } else {
-                self.next_bucket(&mut cursor);
-            }
-        }
-        let missing = bad.saturating_sub(self.state.log.counts.bad());
-        self.state.log.counts.add_bad(missing);
     }
 
     /// The segment after this one; one whose header is lost is known from the header after it.
     async fn follow(&mut self, sequence: u32) -> u32 {
         let Some(next) = self.next_segment(sequence).await else { return self.state.log.end.sequence };
-        let previous = self.word(PREVIOUS);
+        let previous = self.state.header.get(PREVIOUS);
         if previous <= sequence || previous >= next {
             return next;
         }
@@ -463,13 +418,13 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         previous
     }
 
-    async fn replay_segment(&mut self, sequence: u32, replay: &mut Replay) {
-        replay.last = NO_LAST;
+    async fn replay_segment(&mut self, sequence: u32) {
+        self.forget_last();
         self.enter(sequence).await;
         loop {
             let at = self.state.scan.at();
             match self.step().await {
-                Step::Record => self.replay_record(replay).await,
+                Step::Record => self.replay_record().await,
                 Step::Damaged => {
                     if sequence < self.state.log.tail {
                         self.state.log.incomplete = true;
@@ -477,7 +432,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                         self.state.report.damaged_records += 1;
                         self.raise_doubt(at);
                     }
-                    replay.last = NO_LAST;
+                    self.forget_last();
                 }
                 Step::End => return,
             }
@@ -485,53 +440,60 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     }
 
     /// Takes the record in the buffer into the index, unless its run never ended.
-    async fn replay_record(&mut self, replay: &mut Replay) {
-        let record = self.state.record;
-        let (first, more) = (record.shape.has(FIRST), record.shape.has(MORE));
-        let in_newest = record.at.sequence == self.state.log.end.sequence;
-        let is_mark = record.class == Class::Mark;
+    async fn replay_record(&mut self) {
+        let Record { at, shape, class, hash, .. } = self.state.record;
+        let (first, more) = (shape.has(FIRST), shape.has(MORE));
+        let in_newest = at.sequence == self.state.log.end.sequence;
         self.state.report.records += 1;
         for _ in 0..self.state.scan.undone {
-            self.take_back(replay);
+            self.take_back();
         }
         let closing = self.mark() == MARK_CLOSE;
         if closing && in_newest {
             // Its digest pins the heads, as all that they meant then is still there.
-            let at = self.inline_at();
-            self.settle_doubt(self.long(at + 4), self.word(at), record.at);
+            let inline = self.inline_at();
+            self.settle_doubt(self.long(inline + 4), self.word(inline), at);
         }
-        if first || !replay.in_step {
-            replay.in_step = true;
-            replay.run_counts = !more || self.run_ends().await;
-            self.state.report.unfinished_runs += u32::from(!replay.run_counts);
-            if let Some(before) = replay.before_run
-                && more
-                && replay.run_counts
-                && !in_newest
-            {
-                self.state.log.counts = before;
-                replay.counting = true;
-            }
+        self.state.replay.record = self.state.record;
+        if first || !self.state.replay.in_step {
+            self.begin_replayed_run(more, in_newest).await;
         }
-        let bucket = self.bucket_of(record.hash);
-        let head = self.head(bucket);
-        replay.undo = [Undo { bucket, head, counts: self.state.log.counts }, replay.undo[0]];
-        let in_index = replay.run_counts && !is_mark;
+        self.remember(hash);
+        let run_counts = self.state.replay.run_counts;
+        let in_index = run_counts && class != Class::Mark;
         if in_index {
-            if replay.counting {
+            let counting = self.state.replay.counting;
+            if counting {
+                let _ = self.walk(hash).await;
+            }
+            self.state.record = self.state.replay.record;
+            if counting {
                 // Counts the record as the write of it did.
-                let _ = self.walk(record.hash).await;
-                self.state.record = record;
                 self.count_new();
             }
-            self.state.record = record;
             self.set_head();
         }
+        let commit = run_counts && !in_index && !first;
+        let replay = &mut self.state.replay;
         replay.counting &= more || in_newest;
-        let commit = is_mark && replay.run_counts && !first;
         // The end of a run that could not be read when we looked ahead for it, and can now, may read well next time.
-        let decides = commit || (!replay.run_counts && !more);
-        replay.last = Last { at: record.at, counts: in_index || commit, decides, closing, more };
+        replay.decides = commit || !(run_counts || more);
+        replay.closing = closing;
+        replay.more = more;
+        self.state.log.copy = if in_index || commit { at } else { NOWHERE };
+    }
+
+    /// The first record of a run was passed: does the run count?
+    async fn begin_replayed_run(&mut self, more: bool, in_newest: bool) {
+        let counts = !more || self.run_ends().await;
+        let State { counts: counted, before, replay, report, .. } = &mut *self.state;
+        replay.in_step = true;
+        replay.run_counts = counts;
+        report.unfinished_runs += u32::from(!counts);
+        if replay.in_run && more && counts && !in_newest {
+            *counted = *before;
+            replay.counting = true;
+        }
     }
 
     /// Whether the run whose first record was just passed was written to its end: reads on over holes and segments, and
@@ -565,38 +527,21 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
     }
 
-    /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
-    async fn check_newest(&mut self, header: u32, replay: &mut Replay) {
-        if !self.header(header).await {
-            self.lost_header(header);
-            return;
-        }
-        if replay.before_run.is_none() || !replay.run_counts {
-            self.state.log.counts = Counts::read(self.buffer);
-        }
-        let digest = self.long(DIGEST);
-        if digest != NO_DIGEST && !self.state.log.incomplete {
-            self.settle_doubt(digest, self.word(OLDEST), Position::new(header, 0));
-        }
-        replay.counting = true;
-    }
-
     /// Where the first write of this session goes.
-    async fn find_resume_place(&mut self, replay: &Replay) {
+    async fn find_resume_place(&mut self) {
         let at = self.state.scan.at();
         let written = self.written_end(at).await;
-        let [here, before, _] = self.state.scan.trail;
-        let last = replay.last;
-        let any = last.at != NOWHERE;
-        let end = if any { before } else { here };
-        self.state.report.torn_bytes = written - at.offset;
-        self.state.report.clean = last.closing && written == at.offset;
-        self.state.log.counted = end.offset;
-        self.state.log.link = end.link;
+        let [here, last, _] = self.state.scan.trail;
+        let any = last.offset != 0;
+        let end = if any { last } else { here };
+        let State { log, counts, before, replay, report, .. } = &mut *self.state;
+        report.torn_bytes = written - at.offset;
+        report.clean = replay.closing && written == at.offset;
+        log.for_all = replay.decides || written > at.offset;
+        *before = if any { replay.undo().counts } else { *counts };
+        log.counted = end.offset;
+        log.link = end.link;
         self.state.log.end.offset = self.untouched_after(at.offset, written);
-        self.state.log.copy = if last.counts { last.at } else { NOWHERE };
-        self.state.log.for_all = last.decides || written > at.offset;
-        self.state.log.before = if any { replay.undo[0].counts } else { self.state.log.counts };
     }
 }
 
@@ -607,6 +552,25 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             [mark] if self.state.record.class == Class::Mark => *mark,
             _ => 0,
         }
+    }
+
+    /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
+    fn check_newest(&mut self, header: u32) {
+        let Replay { in_run, run_counts, digest, oldest, .. } = self.state.replay;
+        if !in_run || !run_counts {
+            self.state.counts = self.state.before;
+        }
+        if digest != NO_DIGEST && !self.state.log.incomplete {
+            self.settle_doubt(digest, oldest, Position::new(header, 0));
+        }
+        self.state.replay.counting = true;
+    }
+
+    /// There is no record to write again.
+    fn forget_last(&mut self) {
+        let State { log, replay, .. } = &mut *self.state;
+        log.copy = NOWHERE;
+        (replay.decides, replay.closing, replay.more) = (false, false, false);
     }
 
     fn raise_doubt(&mut self, at: Position) {
@@ -645,11 +609,24 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         (written + hidden + 1).next_multiple_of(layout.cell)
     }
 
-    fn take_back(&mut self, replay: &mut Replay) {
-        let [undo, older] = replay.undo;
-        self.put_head(undo.bucket, undo.head);
-        self.state.log.counts = undo.counts;
-        replay.undo[0] = older;
+    /// How to take back the record that comes into the bucket of `hash`.
+    fn remember(&mut self, hash: u64) {
+        let bucket = self.bucket_of(hash);
+        let head = self.head(bucket);
+        let State { counts, replay, .. } = &mut *self.state;
+        replay.newer = !replay.newer;
+        let undo = replay.undo_mut();
+        undo.bucket = bucket;
+        undo.head = head;
+        undo.counts = *counts;
+    }
+
+    fn take_back(&mut self) {
+        let State { counts, replay, .. } = &mut *self.state;
+        let Undo { bucket, head, .. } = *replay.undo();
+        *counts = replay.undo().counts;
+        replay.newer = !replay.newer;
+        self.put_head(bucket, head);
     }
 
     /// What the last mount found.

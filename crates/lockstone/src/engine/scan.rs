@@ -36,9 +36,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Begins a scan at the first record of a segment; false when the segment's header can't be read.
     pub(super) async fn enter(&mut self, sequence: u32) -> bool {
         self.state.scan = Scan { sequence, end: self.sizes().segment, ..Scan::NOWHERE };
-        if self.next_segment(sequence).await.is_some() && self.word(PREVIOUS) == sequence {
-            self.state.scan.end = self.state.scan.end.min(self.word(PREVIOUS_END) & !IN_RUN);
-            self.state.scan.end_link = self.word(PREVIOUS_LINK);
+        if self.next_segment(sequence).await.is_some() && self.state.header.get(PREVIOUS) == sequence {
+            self.state.scan.end = self.state.scan.end.min(self.state.header.get(PREVIOUS_END) & !IN_RUN);
+            self.state.scan.end_link = self.state.header.get(PREVIOUS_LINK);
         }
         let good = self.header(sequence).await;
         self.state.scan.begin(self.header_length(), if good { self.state.record.link } else { 0 });

@@ -7,14 +7,17 @@
 //! behind it) names as the oldest needed.
 
 use super::{NorFlash, Store, one_source, space_of};
-use crate::error::Error;
-use crate::format::header::{ERASES, FIXED, IN_RUN, MAGIC, NO_DIGEST, kind};
+use crate::error::Stop;
+use crate::format::header::{
+    DIGEST, ERASES, FIXED, ID, IN_RUN, KIND, MAGIC, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK, SEGMENT,
+    SEQUENCE, kind,
+};
 use crate::format::pointer::Pointer;
-use crate::format::{low_word, put_word, word};
+use crate::format::{low_word, put_word, same, word};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
-use crate::state::Run;
+use crate::state::{Run, State};
 
 /// So many segments in a row may fail before the driver's error is passed on.
 const FAILURES_MAX: u32 = 4;
@@ -28,12 +31,12 @@ pub(super) fn retired_name(physical: u16) -> [u8; 5] {
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Closes the newest segment and opens the next. The buffer is used.
-    pub(super) async fn open_segment(&mut self) -> Result<(), Error<F::Error>> {
+    pub(super) async fn open_segment(&mut self) -> Result<(), Stop<F::Error>> {
         let mut sequence = self.state.log.end.sequence;
-        let mut failure = if self.state.log.counts.bad() > 0 { Error::WornOut } else { Error::Full };
+        let mut failure = if self.state.counts.bad() > 0 { Stop::WornOut } else { Stop::Full };
         let mut failures = 0;
         while failures < FAILURES_MAX {
-            sequence = Some(sequence + 1).filter(|next| *next < IN_RUN).ok_or(Error::WornOut)?;
+            sequence = Some(sequence + 1).filter(|next| *next < IN_RUN).ok_or(Stop::WornOut)?;
             if sequence >= self.state.log.declared + self.sizes().segments {
                 break;
             }
@@ -42,21 +45,21 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
-                Ok(false) => failure = Error::WornOut,
-                Err(error) => failure = Error::Flash(error),
+                Ok(false) => failure = Stop::WornOut,
+                Err(error) => failure = Stop::Flash(error),
             }
             failures += 1;
-            self.state.log.failed = u16::try_from(self.physical(sequence)).ok();
+            self.state.log.failed = Some(self.physical_u16(sequence));
         }
         Err(failure)
     }
 
     pub(super) async fn is_retired(&mut self, sequence: u32) -> bool {
-        let Ok(physical) = u16::try_from(self.physical(sequence)) else { return false };
-        if self.state.log.counts.bad() == 0 {
+        let physical = self.physical_u16(sequence);
+        if self.state.counts.bad() == 0 {
             return false;
         }
-        let hash = self.suite.hash(space_of(SYSTEM), &retired_name(physical));
+        let hash = self.retirement(physical);
         self.walk(hash).await.is_ok() && self.state.path.found
     }
 
@@ -83,7 +86,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Erases of the segment that lies where `sequence` will; 0 when its header can't be read.
     async fn erases_of(&mut self, sequence: u32) -> u32 {
         match sequence.checked_sub(self.sizes().segments) {
-            Some(before) if self.header(before).await => self.word(ERASES),
+            Some(before) if self.header(before).await => self.state.header.get(ERASES),
             _ => 0,
         }
     }
@@ -124,7 +127,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         for part in wanted.chunks(readback.len()) {
             let Some(read) = readback.get_mut(..part.len()) else { return Ok(false) };
             self.flash.read(address + done, read).await?;
-            if *read != *part {
+            if !same(read, part) {
                 return Ok(false);
             }
             done += super::load::length_u32(part.len());
@@ -134,6 +137,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 }
 
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Hash of the entry that retires a segment.
+    #[inline(never)]
+    pub(super) fn retirement(&self, physical: u16) -> u64 {
+        self.suite.hash(space_of(SYSTEM), &retired_name(physical))
+    }
+
     /// Puts the header of the next segment together in the buffer, sealed. Not inlined: the stack of `append` is deeper
     /// elsewhere.
     #[inline(never)]
@@ -142,38 +151,31 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let in_run = self.state.log.run == Run::Begun;
         // A replay will find other heads here, and the counts are those before.
         let unsettled = in_run || self.has_hole();
-        let counts = if unsettled { self.state.log.before } else { self.state.log.counts };
         let digest = if unsettled { NO_DIGEST } else { self.heads_digest(self.state.log.tail) };
         let heads = super::load::length_u32(self.heads.len());
-        let [live, entries, keys, tombstones, bad] = counts.words();
-        let words = [
-            MAGIC,
-            kind::<S>(&layout, self.state.erased) | heads << 16,
-            word(&self.state.id, 0),
-            word(&self.state.id, 4),
-            sequence,
-            self.state.log.end.sequence,
-            self.state.log.tail,
-            erases,
-            layout.segment,
-            live,
-            entries,
-            keys,
-            tombstones,
-            bad,
-            self.state.log.counted | if in_run { IN_RUN } else { 0 },
-            low_word(digest),
-            low_word(digest >> 32),
-            self.state.log.link,
-        ];
-        let length = self.header_length() as usize;
-        if let Some(place) = self.buffer.get_mut(..length) {
+        let State { log, counts, before, header, id, erased, record, .. } = &mut *self.state;
+        let counts = if unsettled { before } else { counts };
+        header.set(0, MAGIC);
+        header.set(KIND, kind::<S>(&layout, *erased) | heads << 16);
+        header.set(ID, word(id, 0));
+        header.set(ID + 4, word(id, 4));
+        header.set(SEQUENCE, sequence);
+        header.set(PREVIOUS, log.end.sequence);
+        header.set(OLDEST, log.tail);
+        header.set(ERASES, erases);
+        header.set(SEGMENT, layout.segment);
+        header.set_counts(counts);
+        header.set(PREVIOUS_END, log.counted | if in_run { IN_RUN } else { 0 });
+        header.set(DIGEST, low_word(digest));
+        header.set(DIGEST + 4, low_word(digest >> 32));
+        header.set(PREVIOUS_LINK, log.link);
+        record.at = Position::new(sequence, 0);
+        if let Some(place) = self.buffer.get_mut(..self.header_length() as usize) {
             place.fill(self.state.erased);
         }
-        for (index, word) in words.into_iter().enumerate() {
-            put_word(self.buffer, 4 * index, word);
+        for (index, word) in self.state.header.words.iter().enumerate() {
+            put_word(self.buffer, 4 * index, *word);
         }
-        self.state.record.at = Position::new(sequence, 0);
         self.close_up(Domain::Header, FIXED, FIXED + S::TAG);
     }
 

@@ -14,7 +14,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// As [`get`](Self::get), when a call before it did not end and the flash must be looked at again.
     pub async fn stats(&mut self) -> Result<Stats, Error<F::Error>> {
         self.ready().await?;
-        let counts = self.state.log.counts;
+        let counts = self.state.counts;
         let (newest, oldest) = (self.state.log.end.sequence, self.state.log.tail);
         let mut stats = Stats {
             keys: counts.keys(),
@@ -30,8 +30,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         for back in 0..self.state.layout.segments {
             let Some(sequence) = newest.checked_sub(back) else { break };
             if self.header(sequence).await {
-                stats.erases_min = stats.erases_min.min(self.word(ERASES));
-                stats.erases_max = stats.erases_max.max(self.word(ERASES));
+                stats.erases_min = stats.erases_min.min(self.state.header.get(ERASES));
+                stats.erases_max = stats.erases_max.max(self.state.header.get(ERASES));
             }
         }
         stats.erases_min = stats.erases_min.min(stats.erases_max);

@@ -28,7 +28,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// [`Error::Full`] when there is less room than that.
     pub async fn transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S>, Error<F::Error>> {
         self.writable().await?;
-        self.begin_run(bytes, self.kept_free()).await?;
+        self.pay().await?;
+        self.make_room(bytes, self.kept_free()).await?;
+        self.begin_run(bytes);
         self.state.log.open_ended = true;
         Ok(Transaction { store: self, broken: false })
     }
