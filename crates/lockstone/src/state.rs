@@ -125,6 +125,8 @@ pub(crate) struct Log {
     pub(crate) run: Run,
     /// The run is a transaction: a commit mark will end it.
     pub(crate) open_ended: bool,
+    /// The compaction that the present change owes was done.
+    pub(crate) paid: bool,
     /// A segment that failed and is to be retired.
     pub(crate) failed: Option<u16>,
     /// Where the next record goes.
@@ -146,7 +148,7 @@ pub(crate) struct Log {
     pub(crate) tail: u32,
     /// Compaction owed by past writes, in bytes of log; below zero: done in advance.
     pub(crate) debt: i32,
-    /// Bytes that a change was refused for, though the store would hold it: there is no room without compaction.
+    /// Bytes that a change was refused for, though the store would hold it: something must be compacted first.
     pub(crate) wanted: u32,
     /// Bytes that the last step of compaction passed.
     pub(crate) passed: u32,
@@ -163,6 +165,7 @@ impl Log {
         for_all: false,
         run: Run::No,
         open_ended: false,
+        paid: false,
         failed: None,
         end: NOWHERE,
         counted: 0,

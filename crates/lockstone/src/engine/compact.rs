@@ -41,7 +41,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Ok(())
     }
 
-    /// Does the compaction that writes before owe.
+    /// Does the compaction that is owed.
     pub(super) async fn pay(&mut self) -> Result<(), Stop<F::Error>> {
         while self.state.log.debt > 0 {
             // A step may pass more than was owed: that counts for the next write.

@@ -124,9 +124,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// The store is writable: callers see to it, because a mount needs the stack itself. Compaction does too, so it is
     /// here and not where the need for it shows; what was read before is read again then.
     async fn change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
-        if self.state.log.run == Run::No {
-            self.pay().await?;
-        }
+        self.state.log.paid = self.state.log.run != Run::No;
         let mut passes = 2 * self.sizes().segments;
         loop {
             let result = self.try_change(key, value).await;
@@ -136,6 +134,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             passes -= 1;
             if self.state.log.wanted > 0 {
+                self.state.log.paid = true;
+                self.pay().await?;
                 self.make_room(self.state.log.wanted, self.kept_by(value)).await?;
             } else if self.state.counts.tombstones() == 0 || !self.compact_step().await? {
                 // Only tombstones could still make room, as compaction sheds them.
@@ -144,8 +144,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         }
     }
 
-    /// The same, if there is room: `Full` before the run has begun says that there is none, or not enough for so many
-    /// bytes as are then [`wanted`](crate::state::Log::wanted).
+    /// The same, if nothing must be compacted before: `Full` before the run has begun says that there is no room, or, with
+    /// the bytes [`wanted`](crate::state::Log::wanted), that there is none now or that compaction is owed, unless it was
+    /// paid.
     #[inline(never)]
     async fn try_change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
         let hash = self.hash_of(key);
@@ -161,11 +162,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             return Ok(false);
         }
         let bytes = self.run_length(new, old);
-        if !self.has_room(bytes, self.kept_by(value)) {
+        let paid = self.state.log.paid;
+        if !paid {
+            self.owe(bytes);
+        }
+        if (!paid && self.state.log.debt > 0) || !self.has_room(bytes, self.kept_by(value)) {
             self.state.log.wanted = bytes;
             return Err(Stop::Full);
         }
-        self.begin_run(bytes);
+        self.begin_run();
         let value = value.unwrap_or_default();
         let (inline, rest) = value.split_at_checked(cut.inline as usize).unwrap_or_default();
         self.put_chunks(hash, rest, old.records.saturating_sub(1)).await?;
@@ -324,10 +329,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if self.need(live, records) <= capacity { Ok(()) } else { Err(Stop::Full) }
     }
 
-    /// Begins a run of `bytes`, unless one is open; it owes its share of compaction then.
-    pub(super) fn begin_run(&mut self, bytes: u32) {
+    /// Begins a run, unless one is open.
+    pub(super) fn begin_run(&mut self) {
         if self.state.log.run == Run::No {
-            self.owe(bytes);
             self.state.log.run = Run::Ready;
             self.state.log.open_ended = false;
             self.state.before = self.state.counts;

@@ -28,9 +28,10 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// [`Error::Full`] when there is less room than that.
     pub async fn transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S>, Error<F::Error>> {
         self.writable().await?;
+        self.owe(bytes);
         self.pay().await?;
         self.make_room(bytes, self.kept_free()).await?;
-        self.begin_run(bytes);
+        self.begin_run();
         self.state.log.open_ended = true;
         Ok(Transaction { store: self, broken: false })
     }
