@@ -34,6 +34,35 @@ pub enum Error<E> {
     Aborted,
 }
 
+/// Why a call inside the engine ends: what [`Error`] says, but for the one case with a number, which only `get` has. So
+/// it's one byte, and comes back in one register, where the driver's error says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop<E> {
+    Flash(E),
+    Full,
+    WornOut,
+    Damaged,
+    InvalidName,
+    TooLarge,
+    ReadOnly,
+    Collision,
+}
+
+impl<E> From<Stop<E>> for Error<E> {
+    fn from(stop: Stop<E>) -> Self {
+        match stop {
+            Stop::Flash(error) => Self::Flash(error),
+            Stop::Full => Self::Full,
+            Stop::WornOut => Self::WornOut,
+            Stop::Damaged => Self::Damaged,
+            Stop::InvalidName => Self::InvalidName,
+            Stop::TooLarge => Self::TooLarge,
+            Stop::ReadOnly => Self::ReadOnly,
+            Stop::Collision => Self::Collision,
+        }
+    }
+}
+
 /// Why a store could not be formatted or mounted. Nothing was changed on flash by a failed mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -72,11 +101,11 @@ pub enum OpenError<E> {
     Damaged,
 }
 
-impl<E> From<Error<E>> for OpenError<E> {
-    fn from(error: Error<E>) -> Self {
-        match error {
-            Error::Flash(error) => Self::Flash(error),
-            Error::WornOut | Error::Full => Self::WornOut,
+impl<E> From<Stop<E>> for OpenError<E> {
+    fn from(stop: Stop<E>) -> Self {
+        match stop {
+            Stop::Flash(error) => Self::Flash(error),
+            Stop::WornOut | Stop::Full => Self::WornOut,
             _ => Self::Damaged,
         }
     }

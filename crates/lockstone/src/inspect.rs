@@ -10,7 +10,7 @@
 //! ask. Parsers here take any bytes and never panic. Tested by `lockstone inspect` on thousands of mutated images.
 
 use crate::format::header::{
-    Counts, ERASES, FIXED, ID, IN_RUN, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
+    ERASES, FIXED, ID, IN_RUN, Image, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
 };
 use crate::format::record::{CLIENT, FIRST, HEAD, Kind, LONG, MARK_CLOSE, MARK_COMMIT, MARK_OPEN, MORE, RESUME, Shape};
 use crate::format::word;
@@ -234,7 +234,9 @@ impl ClearHeader {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; HEADER_FIELDS] = bytes.first_chunk()?;
         let [_, _, _, version, suite, sizes, low, high] = *bytes.first_chunk()?;
-        let counts = Counts::read(bytes);
+        let mut image = Image::EMPTY;
+        image.read(bytes);
+        let counts = image.counts();
         let [keys, ..] = counts.of;
         let header = Self {
             version,

@@ -127,6 +127,19 @@ const CELL_MIN: u32 = 128;
 
 // The small functions are always inlined: where the sizes are constants, little remains of them.
 impl Layout {
+    /// Before a mount.
+    pub(crate) const NONE: Self = Self {
+        unit: 0,
+        erase: 0,
+        segment: 0,
+        segments: 0,
+        cell: 0,
+        body_max: 0,
+        record_max: 0,
+        place_bits: 0,
+        hint_step: 0,
+    };
+
     /// Lays out a part with the given read unit, program unit, erase block and capacity.
     ///
     /// # Errors

@@ -117,6 +117,7 @@ mod layout;
 mod memory;
 mod report;
 pub mod seal;
+mod state;
 pub mod trust;
 #[cfg(feature = "typed")]
 pub mod typed;
@@ -134,6 +135,7 @@ pub use seal::Plain;
 pub use seal::{Aes, AesSiv};
 #[cfg(feature = "ascon")]
 pub use seal::{Ascon, SoftRootKey};
+pub use state::State;
 
 /// The blocking store, over `embedded_storage::nor_flash::NorFlash`.
 #[path = "."]

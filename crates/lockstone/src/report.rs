@@ -29,6 +29,19 @@ pub struct Report {
 }
 
 impl Report {
+    /// Before a mount.
+    pub(crate) const NONE: Self = Self {
+        clean: false,
+        newest: 0,
+        oldest: 0,
+        records: 0,
+        damaged_records: 0,
+        damaged_headers: 0,
+        torn_bytes: 0,
+        unfinished_runs: 0,
+        doubt: None,
+    };
+
     /// Nothing unexpected was found. A torn tail is expected after a power cut.
     #[must_use]
     pub const fn is_sound(&self) -> bool {

@@ -21,7 +21,7 @@ const KEY: usize = 0x5000_0000;
 const REGISTER: usize = 0x4000_0000;
 
 /// RAM of the store: 100 keys on 64 blocks.
-type Ram = Memory<192, 512, 64>;
+type Ram = Memory<146, 512, 64>;
 
 static mut MEMORY: Ram = Ram::new();
 

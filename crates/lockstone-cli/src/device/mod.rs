@@ -22,7 +22,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockstone::{Head, Memory, POINTERS_MAX, SoftRootKey};
+use lockstone::{Head, Memory, SoftRootKey, State};
 use lockstone_sim::SimFlash;
 use zeroize::Zeroizing;
 
@@ -53,18 +53,18 @@ pub(crate) struct AnyRam {
     heads: Vec<Head>,
     buffer: Zeroizing<Vec<u8>>,
     used: Vec<u8>,
-    path: [Head; POINTERS_MAX],
+    state: State,
 }
 
 impl AnyRam {
     pub(crate) fn new() -> Self {
         let buffer = Zeroizing::new(vec![0; BUFFER]);
-        Self { heads: Vec::new(), buffer, used: vec![0; SEGMENTS], path: [Head::EMPTY; POINTERS_MAX] }
+        Self { heads: Vec::new(), buffer, used: vec![0; SEGMENTS], state: State::new() }
     }
 
     pub(crate) fn with_heads(&mut self, heads: usize) -> lockstone::Ram<'_> {
         self.heads.resize(heads, Head::EMPTY);
-        lockstone::Ram::new(&mut self.heads, &mut self.buffer, &mut self.used, &mut self.path)
+        lockstone::Ram::new(&mut self.heads, &mut self.buffer, &mut self.used, &mut self.state)
     }
 }
 

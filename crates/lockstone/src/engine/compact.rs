@@ -14,89 +14,92 @@
 //!
 //! Invariant: runs only between runs. A segment whose count of indexed records is zero is freed without being read.
 
-use super::scan::{Scan, Step};
+use super::scan::Step;
 use super::{NorFlash, Store, one_source};
-use crate::error::Error;
-use crate::format::header::Class;
+use crate::error::Stop;
+use crate::format::header::{Class, Counts};
 use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{FIRST, MORE};
 use crate::report::Cursor;
 use crate::seal::Suite;
+use crate::state::Record;
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Makes sure that a run of `bytes` fits without compaction and leaves `kept` segments free.
-    pub(super) async fn make_room(&mut self, bytes: u32, kept: u32) -> Result<(), Error<F::Error>> {
+    pub(super) async fn make_room(&mut self, bytes: u32, kept: u32) -> Result<(), Stop<F::Error>> {
         let mut passes = 2 * self.sizes().segments;
         while !self.has_room(bytes, kept) {
-            passes = passes.checked_sub(1).ok_or(Error::Full)?;
-            let tail = self.log.tail;
-            while self.log.tail == tail {
-                if self.compact_step().await? == 0 {
-                    return Err(Error::Full);
+            passes = passes.checked_sub(1).ok_or(Stop::Full)?;
+            let tail = self.state.log.tail;
+            while self.state.log.tail == tail {
+                if !self.compact_step().await? {
+                    return Err(Stop::Full);
                 }
             }
         }
         Ok(())
     }
 
-    /// Does the share of compaction that a write of `bytes` owes.
-    pub(super) async fn pace(&mut self, bytes: u32) -> Result<(), Error<F::Error>> {
-        self.log.debt = self.log.debt.saturating_add_unsigned(self.share(bytes));
-        while self.log.debt > 0 {
+    /// Does the compaction that is owed.
+    pub(super) async fn pay(&mut self) -> Result<(), Stop<F::Error>> {
+        while self.state.log.debt > 0 {
             // A step may pass more than was owed: that counts for the next write.
-            match self.compact_step().await? {
-                0 => self.log.debt = 0,
-                passed => self.log.debt = self.log.debt.saturating_sub_unsigned(passed),
-            }
+            let owed = if self.compact_step().await? { self.state.log.debt } else { 0 };
+            self.state.log.debt = owed.wrapping_sub_unsigned(self.state.log.passed);
         }
         Ok(())
     }
 
-    /// Passes one record of the oldest segment; returns the bytes passed, at least one; 0 when only the newest segment
-    /// is left.
-    pub(super) async fn compact_step(&mut self) -> Result<u32, Error<F::Error>> {
-        if self.log.tail == self.log.end.sequence {
-            return Ok(0);
+    /// Passes one record of the oldest segment; false when only the newest segment is left.
+    pub(super) async fn compact_step(&mut self) -> Result<bool, Stop<F::Error>> {
+        self.state.log.passed = 0;
+        let tail = self.state.log.tail;
+        if tail == self.state.log.end.sequence {
+            return Ok(false);
         }
         // A record that was passed and not kept would be lost: a step that does not end is followed by a mount.
-        self.log.settled = false;
-        let passed = self.pass_one().await?;
-        self.log.settled = true;
-        Ok(passed.max(1))
+        self.state.log.settled = false;
+        self.pass_one().await?;
+        // When few segments were declared free, a mark declares the one that is: the next header would come too late
+        // for a session that begins with a full segment.
+        if self.state.log.tail != tail && self.free_segments(self.state.log.declaring) < 2 {
+            self.write_opening().await?;
+        }
+        self.state.log.settled = true;
+        Ok(true)
     }
 
-    async fn pass_one(&mut self) -> Result<u32, Error<F::Error>> {
-        let sequence = self.log.tail;
+    async fn pass_one(&mut self) -> Result<(), Stop<F::Error>> {
+        let sequence = self.state.log.tail;
         if self.used_of(sequence).is_some_and(|used| *used == 0) {
-            self.free_tail().await?;
-            return Ok(self.sizes().segment);
+            self.state.log.passed = self.sizes().segment;
+            return self.free_tail().await;
         }
-        if self.scan.is_nowhere() {
+        if self.state.scan.is_nowhere() {
             self.enter(sequence).await;
         }
-        let before = self.scan.at().offset;
-        match self.step().await {
-            Step::Record => self.keep_if_live().await?,
+        let before = self.state.scan.at().offset;
+        let step = self.step().await;
+        let end = if step == Step::End { self.sizes().segment } else { self.state.scan.at().offset };
+        self.state.log.passed = end - before;
+        match step {
+            Step::Record => self.keep_if_live().await,
             // Harmless only if nothing that the index reaches lies there.
-            Step::Damaged => self.check_reachable().await?,
-            Step::End => {
-                self.free_tail().await?;
-                return Ok(self.sizes().segment - before);
-            }
+            Step::Damaged => self.count_all().await,
+            Step::End => self.free_tail().await,
         }
-        Ok(self.scan.at().offset - before)
     }
 
     /// Writes the record in the buffer again if the index still has it.
-    async fn keep_if_live(&mut self) -> Result<(), Error<F::Error>> {
-        let record = self.record;
+    async fn keep_if_live(&mut self) -> Result<(), Stop<F::Error>> {
+        let record = self.state.record;
         if record.class == Class::Mark {
             return Ok(());
         }
         self.walk(record.hash).await?;
-        let lone = record.class == Class::Tombstone && self.path.length == 0;
-        if lone || !self.path.found || self.record.at != record.at {
+        let lone = record.class == Class::Tombstone && self.state.path.length == 0;
+        if lone || !self.state.path.found || self.state.record.at != record.at {
             return Ok(());
         }
         self.append_copy(record.shape.with(FIRST, true).with(MORE, false)).await
@@ -105,8 +108,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// What the heads still name in segments before `oldest` are tombstones that stand for nothing: they leave the index.
     /// `check`: make sure. Anything else is a record that should have been written again but could not be read, and
     /// must not be forgotten.
-    pub(super) async fn clear_heads_before(&mut self, oldest: u32, check: bool) -> Result<(), Error<F::Error>> {
-        self.path.clear();
+    pub(super) async fn clear_heads_before(&mut self, oldest: u32, check: bool) -> Result<(), Stop<F::Error>> {
+        self.state.path.clear();
         for bucket in 0..self.heads.len() {
             let head = self.head(bucket);
             if head.is_empty() || self.position(head).sequence >= oldest {
@@ -114,8 +117,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             if check {
                 self.hop(head).await?;
-                if self.record.class != Class::Tombstone {
-                    return Err(Error::Damaged);
+                if self.state.record.class != Class::Tombstone {
+                    return Err(Stop::Damaged);
                 }
             }
             self.put_head(bucket, Pointer::EMPTY);
@@ -124,39 +127,53 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Ok(())
     }
 
-    /// Whether everything that the index reaches can be read.
-    async fn check_reachable(&mut self) -> Result<(), Error<F::Error>> {
+    /// Counts what the index holds, one by one; an error when something that it reaches can't be read.
+    pub(super) async fn count_all(&mut self) -> Result<(), Stop<F::Error>> {
+        let bad = self.state.counts.bad();
+        self.state.counts = Counts::ZERO;
         let mut cursor = Cursor::new();
+        let mut result = Ok(());
         while !cursor.done {
-            if self.at_or_after(&cursor).await? {
-                self.pass(&mut cursor);
-            } else {
-                self.next_bucket(&mut cursor);
+            match self.at_or_after(&cursor).await {
+                Ok(true) => {
+                    self.pass(&mut cursor);
+                    let Record { shape, class, .. } = self.state.record;
+                    self.state.counts.add(class, self.cost(shape), 1);
+                }
+                Ok(false) => self.next_bucket(&mut cursor),
+                Err(error) => {
+                    self.next_bucket(&mut cursor);
+                    result = Err(error);
+                }
             }
         }
-        Ok(())
+        let missing = bad.saturating_sub(self.state.counts.bad());
+        self.state.counts.add_bad(missing);
+        result
     }
 
-    /// Everything live was written again: the oldest segment is free. When few were declared so, a mark declares it:
-    /// the next header would come too late for a session that begins with a full segment.
-    async fn free_tail(&mut self) -> Result<(), Error<F::Error>> {
-        let next = self.next_segment(self.log.tail).await.unwrap_or(self.log.end.sequence);
+    /// Everything live was written again: the oldest segment is free.
+    async fn free_tail(&mut self) -> Result<(), Stop<F::Error>> {
+        let next = self.next_segment(self.state.log.tail).await.unwrap_or(self.state.log.end.sequence);
         self.clear_heads_before(next, true).await?;
-        self.log.tail = next;
-        self.scan = Scan::NOWHERE;
-        if self.free_segments(self.log.declaring) < 2 {
-            self.write_opening().await?;
-        }
+        self.state.log.tail = next;
+        self.state.scan.leave();
         Ok(())
     }
 }
 
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// A write of `bytes` owes its share of compaction.
+    pub(super) fn owe(&mut self, bytes: u32) {
+        self.state.log.debt = self.state.log.debt.wrapping_add_unsigned(self.share(bytes));
+    }
+
     /// Whether a run of `bytes` fits and leaves `kept` segments free.
     pub(super) fn has_room(&self, bytes: u32, kept: u32) -> bool {
-        let room = if self.log.closed { 0 } else { self.sizes().segment.saturating_sub(self.log.end.offset) };
+        let room =
+            if self.state.log.closed { 0 } else { self.sizes().segment.saturating_sub(self.state.log.end.offset) };
         let more = bytes.saturating_sub(room).div_ceil(self.segment_yield());
-        self.free_segments(self.log.tail) >= more + kept
+        self.free_segments(self.state.log.tail) >= more + kept
     }
 
     /// Bytes of records that a segment surely takes.
@@ -165,14 +182,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// A long record as it usually is: the most that the end of a segment can waste.
-    fn record_usual(&self) -> u32 {
+    pub(super) fn record_usual(&self) -> u32 {
         self.sizes().body_max + 64
     }
 
     /// What [`need`](Self::need) may reach.
     #[inline(never)]
     pub(super) fn capacity(&self) -> u32 {
-        let reserve = 1 + self.kept_free() + self.log.counts.bad();
+        let reserve = 1 + self.kept_free() + self.state.counts.bad();
         self.sizes().segments.saturating_sub(reserve).saturating_mul(self.segment_yield())
     }
 
@@ -182,7 +199,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     pub(super) fn needed(&self) -> u32 {
-        self.need(self.log.counts.live, self.log.counts.records())
+        self.need(self.state.counts.live, self.state.counts.records())
     }
 
     /// Bytes of pointers of a record, as they are on the average of that many: log2 of those in a bucket, and 1.33.
@@ -196,15 +213,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     pub(super) fn pointer_allowance(&self) -> u32 {
-        self.allowance(self.log.counts.records())
+        self.allowance(self.state.counts.records())
     }
 
     /// `bytes` times the length of the log over the room to spare, both in segments. Nothing while more than half of
     /// that room is free: the longer a record lies, the likelier it is dead when its turn comes.
     fn share(&self, bytes: u32) -> u32 {
-        let length = self.log.end.sequence - self.log.tail;
+        let length = self.state.log.end.sequence - self.state.log.tail;
         let spare = self.capacity().saturating_sub(self.needed()) / self.sizes().segment;
-        if self.free_segments(self.log.tail) > self.kept_free() + spare / 2 {
+        if self.free_segments(self.state.log.tail) > self.kept_free() + spare / 2 {
             return 0;
         }
         (bytes.saturating_mul(length) / spare.max(1)).min(2 * self.sizes().segment)

@@ -16,14 +16,16 @@
 //!
 //! Tested against a map as a model (`tests/model/trie.rs`) before the engine was written.
 
-use super::{NorFlash, Path, Record, Store, one_source};
-use crate::error::Error;
+use super::{NorFlash, Store, one_source};
+use crate::error::Stop;
 use crate::format::header::Class;
 use crate::format::low_word;
 use crate::format::pointer::Pointer;
-use crate::format::record::{Kind, Shape};
+use crate::format::record::Shape;
+use crate::layout::POINTERS_MAX;
 use crate::memory::UNKNOWN;
 use crate::seal::Suite;
+use crate::state::{Path, Record, State};
 
 /// Bits of a hash.
 const BITS: u32 = 64;
@@ -44,41 +46,47 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// found is in the buffer.
     ///
     /// A tombstone counts as a record: it's the newest word on its key.
-    pub(super) async fn walk(&mut self, hash: u64) -> Result<(), Error<F::Error>> {
-        self.walk_from(self.head(self.bucket_of(hash)), hash).await?;
-        self.path.target = Some(hash);
-        Ok(())
+    pub(super) async fn walk(&mut self, hash: u64) -> Result<(), Stop<F::Error>> {
+        self.walk_in(self.bucket_of(hash), hash).await
     }
 
-    /// The same from a given head: iteration walks to positions that are nobody's hash.
-    pub(super) async fn walk_from(&mut self, mut head: Pointer, hash: u64) -> Result<(), Error<F::Error>> {
-        self.path.clear();
+    /// The same in a given bucket: iteration walks to positions that are nobody's hash.
+    pub(super) async fn walk_in(&mut self, bucket: usize, hash: u64) -> Result<(), Stop<F::Error>> {
+        let mut head = self.head(bucket);
+        self.state.path.clear();
         self.check_doubt(head)?;
         let mut level = 0;
         while !head.is_empty() {
             self.hop(head).await?;
-            let differs = differing_level(hash, self.record.hash);
+            let differs = differing_level(hash, self.state.record.hash);
             if differs < level {
-                return Err(Error::Damaged);
+                return Err(Stop::Damaged);
             }
-            head = self.turn(head, level, differs)?;
+            head = self.turn(head, level, differs);
             level = differs + 1;
             if differs == BITS {
-                self.path.found = true;
-                self.path.old = self.record;
+                let State { path, record, .. } = &mut *self.state;
+                path.found = true;
+                path.old = record.at;
+                path.old_shape = record.shape;
+                path.old_class = record.class;
                 break;
             }
         }
+        if self.state.path.length > POINTERS_MAX {
+            return Err(Stop::Collision);
+        }
+        self.state.path.target = Some(hash);
         Ok(())
     }
 
     /// Loads the record that a pointer means, and nothing else.
-    pub(super) async fn hop(&mut self, pointer: Pointer) -> Result<(), Error<F::Error>> {
+    pub(super) async fn hop(&mut self, pointer: Pointer) -> Result<(), Stop<F::Error>> {
         let hint = pointer.length_hint(&self.sizes());
         let good = self.load(self.position(pointer), hint).await
-            && pointer.fits::<S>(self.record.link)
-            && self.record.class != Class::Mark;
-        if good { Ok(()) } else { Err(Error::Damaged) }
+            && pointer.fits::<S>(self.state.record.link)
+            && self.state.record.class != Class::Mark;
+        if good { Ok(()) } else { Err(Stop::Damaged) }
     }
 }
 
@@ -91,9 +99,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// The record in the buffer is the newest of its bucket.
     pub(super) fn set_head(&mut self) {
-        let head = Pointer::new::<S>(&self.sizes(), self.record.at, self.record_length(), self.record.link);
-        let bucket = self.bucket_of(self.record.hash);
-        self.path.target = None;
+        let head = Pointer::new::<S>(&self.sizes(), self.state.record.at, self.record_length(), self.state.record.link);
+        let bucket = self.bucket_of(self.state.record.hash);
+        self.state.path.target = None;
         self.put_head(bucket, head);
     }
 
@@ -109,41 +117,43 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// A bucket whose newest known record is older than the doubt may have had a newer one. While a mount is at work
     /// there is no doubt yet.
-    pub(super) fn check_doubt<E>(&self, head: Pointer) -> Result<(), Error<E>> {
-        match self.report.doubt {
-            Some(doubt) if self.log.settled && (head.is_empty() || self.position(head) <= doubt) => Err(Error::Damaged),
+    pub(super) fn check_doubt<E>(&self, head: Pointer) -> Result<(), Stop<E>> {
+        match self.state.report.doubt {
+            Some(doubt) if self.state.log.settled && (head.is_empty() || self.position(head) <= doubt) => {
+                Err(Stop::Damaged)
+            }
             _ => Ok(()),
         }
     }
 
     /// The walk came by `head` to the record in the buffer, at `level`, and leaves it at the level where the hashes
     /// differ. Adds the pointers between to the path, and the one back; returns the one to follow.
-    fn turn<E>(&mut self, head: Pointer, level: u32, differs: u32) -> Result<Pointer, Error<E>> {
+    #[inline(never)]
+    fn turn(&mut self, head: Pointer, level: u32, differs: u32) -> Pointer {
         let mut next = Pointer::EMPTY;
-        let mut fits = true;
         // A tombstone with nothing behind the turn stands for nothing.
-        let mut lone = self.record.class == Class::Tombstone;
-        for index in 0..self.record.shape.pointers() {
+        let mut lone = self.state.record.class == Class::Tombstone;
+        for index in 0..self.state.record.shape.pointers() {
             let pointer = self.pointer(index);
             if pointer.level() == differs {
                 next = pointer;
             } else if pointer.level() > differs {
                 lone = false;
             } else if pointer.level() >= level {
-                fits &= self.path.push(pointer);
+                self.state.path.push(pointer);
             }
         }
         if differs < BITS && lone {
-            self.path.omitted += 1;
+            self.state.path.omitted += 1;
         } else if differs < BITS {
-            fits &= self.path.push(head.at_level(differs));
+            self.state.path.push(head.at_level(differs));
         }
-        if fits { Ok(next) } else { Err(Error::Collision) }
+        next
     }
 
     /// Counts a record of a segment in (1) or out (-1).
     pub(super) fn count(&mut self, sequence: u32, shape: Shape, class: Class, by: i8) {
-        self.log.counts.add(class, self.cost(shape), by.into());
+        self.state.counts.add(class, self.cost(shape), by.into());
         if let Some(used) = self.used_of(sequence)
             && *used != UNKNOWN
         {
@@ -153,28 +163,26 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Counts the record in the buffer instead of what the walk to its hash found.
     pub(super) fn count_new(&mut self) {
-        if self.path.found {
-            let Record { at, shape, class, .. } = self.path.old;
-            self.count(at.sequence, shape, class, -1);
+        if self.state.path.found {
+            let Path { old, old_shape, old_class, .. } = self.state.path;
+            self.count(old.sequence, old_shape, old_class, -1);
         }
-        self.discount_tombstones(self.path.omitted);
-        let Record { at, shape, class, .. } = self.record;
+        self.discount_tombstones(self.state.path.omitted);
+        let Record { at, shape, class, .. } = self.state.record;
         self.count(at.sequence, shape, class, 1);
+    }
+
+    /// What a tombstone counts as.
+    pub(super) fn tombstone_cost(&self) -> u32 {
+        self.cost(Shape::TOMBSTONE)
     }
 
     /// Some tombstones left the index.
     pub(super) fn discount_tombstones(&mut self, number: u32) {
-        let cost = self.cost(Shape::single(Kind::Tombstone, 8, 0));
+        let cost = self.tombstone_cost();
         for _ in 0..number {
-            self.log.counts.add(Class::Tombstone, cost, -1);
+            self.state.counts.add(Class::Tombstone, cost, -1);
         }
-    }
-}
-
-impl Path<'_> {
-    /// The pointer to what comes next after `position` (in trie order): the deepest one at which `position` has a zero.
-    pub(super) fn branch_after(&self, position: u64) -> Option<Pointer> {
-        self.pointers().iter().rfind(|pointer| !bit(position, pointer.level())).copied()
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::index::{bit, trie_bits};
 use super::{NorFlash, Store, one_source};
-use crate::error::Error;
+use crate::error::{Error, Stop};
 use crate::format::pointer::Pointer;
 use crate::format::record::{CLIENT, Kind};
 use crate::key::ClientId;
@@ -44,7 +44,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 Ok(found) => found,
                 Err(error) => {
                     self.next_bucket(cursor);
-                    return Err(error);
+                    return Err(error.into());
                 }
             };
             if !found {
@@ -52,7 +52,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 continue;
             }
             self.pass(cursor);
-            let wanted = self.record.shape.kind() == Kind::Entry && self.field(CLIENT) == client;
+            let wanted = self.state.record.shape.kind() == Kind::Entry && self.field(CLIENT) == client;
             let found = self.name();
             if wanted
                 && found.starts_with(prefix)
@@ -66,37 +66,44 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Loads the first record of the bucket at or behind the cursor, dead keys included; false: there is none.
-    pub(super) async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Error<F::Error>> {
-        let head = self.head(cursor.bucket as usize);
-        self.walk_from(head, trie_bits(cursor.next)).await?;
-        if self.path.found {
+    pub(super) async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Stop<F::Error>> {
+        self.walk_in(cursor.bucket as usize, trie_bits(cursor.next)).await?;
+        // That leads to no key, though a key of another bucket may have this hash.
+        self.state.path.target = None;
+        if self.state.path.found {
             return Ok(true);
         }
-        let mut branch = self.path.branch_after(cursor.next);
+        let mut branch = self.branch_after(cursor.next);
         let found = branch.is_some();
         while let Some(pointer) = branch {
             self.hop(pointer).await?;
             branch = self.lesser_branch(pointer.level());
         }
-        if found && trie_bits(self.record.hash) < cursor.next {
+        if found && trie_bits(self.state.record.hash) < cursor.next {
             // A forged pointer could lead back, and the iteration would never end.
-            return Err(Error::Damaged);
+            return Err(Stop::Damaged);
         }
         Ok(found)
     }
 }
 
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// The pointer of the path to what comes next after `position` (in trie order): the deepest one at which `position`
+    /// has a zero.
+    fn branch_after(&self, position: u64) -> Option<Pointer> {
+        self.state.path.pointers().iter().rfind(|pointer| !bit(position, pointer.level())).copied()
+    }
+
     /// The first branch deeper than `level` whose hashes are less than that of the record in the buffer.
     fn lesser_branch(&self, level: u32) -> Option<Pointer> {
-        let position = trie_bits(self.record.hash);
-        let mut pointers = (0..self.record.shape.pointers()).map(|index| self.pointer(index));
+        let position = trie_bits(self.state.record.hash);
+        let mut pointers = (0..self.state.record.shape.pointers()).map(|index| self.pointer(index));
         pointers.find(|pointer| pointer.level() > level && bit(position, pointer.level()))
     }
 
     /// Moves the cursor behind the record in the buffer.
     pub(super) fn pass(&self, cursor: &mut Cursor) {
-        match trie_bits(self.record.hash).checked_add(1) {
+        match trie_bits(self.state.record.hash).checked_add(1) {
             Some(next) => cursor.next = next,
             None => self.next_bucket(cursor),
         }

@@ -8,11 +8,11 @@
 //! behind a good record may not be readable at all (ECC).
 
 use super::{CHUNK_SPACE, NorFlash, Store, one_source, space_of};
-use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, is_possible, kind};
+use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, kind};
 use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{CLIENT, Flag, HEAD, Kind, LONG, RESUME, Shape};
-use crate::format::word;
-use crate::key::SYSTEM;
+use crate::format::{put, word};
+use crate::key::{ClientId, SYSTEM};
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
 
@@ -21,8 +21,20 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Reads, verifies and unseals the record at `at`; `hint` is a guess of its length, or 0. False: no good record
     /// there, or one that does not count.
     pub(super) async fn load(&mut self, at: Position, hint: u32) -> bool {
+        if at == self.state.log.void {
+            return false;
+        }
         let unit = self.sizes().unit;
-        at != self.log.void && (hint > unit && self.load_from(at, hint).await || self.load_from(at, unit).await)
+        let mut first = hint.max(unit);
+        loop {
+            if self.load_from(at, first).await {
+                return true;
+            }
+            if first == unit {
+                return false;
+            }
+            first = unit;
+        }
     }
 
     /// Reads `first` bytes, and what the head says that there is more.
@@ -32,18 +44,18 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Reads the head of whatever lies at `at`, unverified, with the bytes up to `first`.
     async fn peek(&mut self, at: Position, first: u32) -> bool {
-        self.record.at = at;
+        self.state.record.at = at;
         let room = self.sizes().segment.saturating_sub(at.offset);
         if !self.fetch(0, first.min(room)).await {
             return false;
         }
-        self.record.shape = Shape::of_head(self.word(0));
-        self.record.shape.is_sound() && self.record_length() <= room
+        self.state.record.shape = Shape::of_head(self.word(0));
+        self.state.record.shape.is_sound() && self.record_length() <= room
     }
 
     /// Reads bytes `from..to` of what lies at the record's place to the same place in the buffer.
     pub(super) async fn fetch(&mut self, from: u32, to: u32) -> bool {
-        let address = self.sizes().address(self.record.at) + from;
+        let address = self.sizes().address(self.state.record.at) + from;
         match self.buffer.get_mut(from as usize..to as usize) {
             Some([]) | None => from >= to,
             Some(place) => self.flash.read(address, place).await.is_ok(),
@@ -52,18 +64,25 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Reads the header of a segment into the buffer; false: no good header of this store with this number.
     pub(super) async fn header(&mut self, sequence: u32) -> bool {
-        self.header_in(sequence).await && self.word(SEQUENCE) == sequence
+        self.header_in(sequence).await && self.state.header.get(SEQUENCE) == sequence
     }
 
     /// Reads the header that lies where that of segment `sequence` belongs.
     pub(super) async fn header_in(&mut self, sequence: u32) -> bool {
-        self.record.at = Position::new(sequence, 0);
-        self.fetch(0, self.header_length()).await && self.is_header()
+        self.state.record.at = Position::new(sequence, 0);
+        self.fetch_header().await && self.is_header()
+    }
+
+    /// Reads a header, whatever it is, to the buffer and as words.
+    pub(super) async fn fetch_header(&mut self) -> bool {
+        let read = self.fetch(0, self.header_length()).await;
+        self.state.header.read(self.buffer);
+        read
     }
 
     /// How much of the flash from `at` on, `length` bytes at most a cell, is not blank. An unreadable place is not.
     pub(super) async fn written_in(&mut self, at: Position, length: u32) -> u32 {
-        self.record.at = at;
+        self.state.record.at = at;
         if self.fetch(0, length).await { self.written(length) } else { length }
     }
 }
@@ -72,18 +91,19 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether the buffer holds a good header of this store.
     pub(super) fn is_header(&mut self) -> bool {
         let layout = self.sizes();
-        self.record.at.sequence = self.word(SEQUENCE);
-        self.word(0) == MAGIC
-            && self.word(KIND) & 0xffff == kind::<S>(&layout, self.erased)
-            && self.word(SEGMENT) == layout.segment
-            && is_possible(self.buffer)
+        let header = &self.state.header;
+        self.state.record.at.sequence = header.get(SEQUENCE);
+        header.get(0) == MAGIC
+            && header.get(KIND) & 0xffff == kind::<S>(&layout, self.state.erased)
+            && header.get(SEGMENT) == layout.segment
+            && header.is_possible()
             && self.open(Domain::Header, FIXED, FIXED + S::TAG)
     }
 
     /// How many of the first bytes in the buffer are not blank, up to the last that isn't.
     pub(super) fn written(&self, length: u32) -> u32 {
         let bytes = self.buffer.get(..length as usize).unwrap_or_default();
-        bytes.iter().rposition(|byte| *byte != self.erased).map_or(0, |last| length_u32(last + 1))
+        bytes.iter().rposition(|byte| *byte != self.state.erased).map_or(0, |last| length_u32(last + 1))
     }
 
     /// A number in the buffer.
@@ -98,12 +118,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Bytes of the record on flash.
     pub(super) fn record_length(&self) -> u32 {
-        self.padded_length(self.record.shape)
+        self.padded_length(self.state.record.shape)
     }
 
     /// Where the record ends.
     pub(super) fn after(&self) -> Position {
-        Position::new(self.record.at.sequence, self.record.at.offset + self.record_length())
+        Position::new(self.state.record.at.sequence, self.state.record.at.offset + self.record_length())
     }
 
     /// Bytes of such a record on flash.
@@ -113,7 +133,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Verifies and unseals the record in the buffer.
     fn unseal(&mut self) -> bool {
-        let shape = self.record.shape;
+        let shape = self.state.record.shape;
         let good = self.open(Domain::Record, shape.associated::<S>(), shape.length::<S>());
         if good {
             self.classify();
@@ -124,31 +144,26 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Verifies and unseals what lies in the buffer: `associated` bytes, tag, text, `length` bytes in all.
     fn open(&mut self, domain: Domain, associated: usize, length: usize) -> bool {
         let Some((associated, tag, text)) = split::<S>(self.buffer, associated, length) else { return false };
-        self.record.link = word(tag, 0);
-        self.suite.unseal(domain, self.record.at, associated, text, tag)
+        self.state.record.link = word(tag, 0);
+        self.suite.unseal(domain, self.state.record.at, associated, text, tag)
     }
 
     /// Seals it. Keeps how the tag begins.
     pub(super) fn close_up(&mut self, domain: Domain, associated: usize, length: usize) {
         let Some((associated, place, text)) = split::<S>(self.buffer, associated, length) else { return };
-        let tag = self.suite.seal(domain, self.record.at, associated, text);
-        place.copy_from_slice(tag.get(..S::TAG).unwrap_or_default());
-        self.record.link = word(place, 0);
+        let tag = self.suite.seal(domain, self.state.record.at, associated, text);
+        put(place, 0, &tag);
+        self.state.record.link = word(place, 0);
     }
 
     /// What the record in the buffer is to the index.
     fn classify(&mut self) {
         let client = self.field(CLIENT);
-        let (space, class) = match self.record.shape.kind() {
-            Kind::Entry if client == SYSTEM => (space_of(client), Class::System),
-            Kind::Entry => (space_of(client), Class::Key),
-            Kind::Chunk => (CHUNK_SPACE, Class::Chunk),
-            Kind::Tombstone => (0, Class::Tombstone),
-            Kind::Mark => (0, Class::Mark),
-        };
-        self.record.class = class;
-        self.record.hash = match class {
-            Class::Tombstone => self.long(self.record.shape.name_at::<S>()),
+        let class = class_of(self.state.record.shape, client);
+        let space = if class == Class::Chunk { CHUNK_SPACE } else { space_of(client) };
+        self.state.record.class = class;
+        self.state.record.hash = match class {
+            Class::Tombstone => self.long(self.state.record.shape.name_at::<S>()),
             Class::Mark => 0,
             _ => self.suite.hash(space, self.name()),
         };
@@ -162,22 +177,22 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// A field of the record, 0 when it has none.
     pub(super) fn field(&self, flag: Flag) -> u32 {
-        let shape = self.record.shape;
+        let shape = self.state.record.shape;
         if shape.has(flag) { self.word(shape.field_at::<S>(flag)) } else { 0 }
     }
 
     pub(super) fn name(&self) -> &[u8] {
-        let shape = self.record.shape;
+        let shape = self.state.record.shape;
         self.part(shape.name_at::<S>(), shape.name())
     }
 
     pub(super) fn inline(&self) -> &[u8] {
-        let shape = self.record.shape;
+        let shape = self.state.record.shape;
         self.part(self.inline_at(), shape.inline())
     }
 
     pub(super) fn inline_at(&self) -> usize {
-        self.record.shape.name_at::<S>() + self.record.shape.name()
+        self.state.record.shape.name_at::<S>() + self.state.record.shape.name()
     }
 
     fn part(&self, from: usize, length: usize) -> &[u8] {
@@ -191,7 +206,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Whole length of the value of an entry.
     pub(super) fn value_length(&self) -> u32 {
-        let shape = self.record.shape;
+        let shape = self.state.record.shape;
         if shape.has(LONG) { self.field(LONG) } else { length_u32(shape.inline()) }
     }
 
@@ -205,6 +220,17 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// when it is written again.
     pub(super) fn cost(&self, shape: Shape) -> u32 {
         self.padded_length(shape.with_pointers(self.assumed_pointers()).with(RESUME, false))
+    }
+}
+
+/// What a record is to the index.
+pub(super) fn class_of(shape: Shape, client: ClientId) -> Class {
+    match shape.kind() {
+        Kind::Entry if client == SYSTEM => Class::System,
+        Kind::Entry => Class::Key,
+        Kind::Chunk => Class::Chunk,
+        Kind::Tombstone => Class::Tombstone,
+        Kind::Mark => Class::Mark,
     }
 }
 

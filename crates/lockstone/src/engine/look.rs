@@ -1,14 +1,15 @@
 //! Look: shows segments and records to tools. Reads only, and changes no state that counts.
 
 use super::load::length_u32;
-use super::scan::{Scan, Step};
-use super::{NOWHERE, NorFlash, Store, one_source};
+use super::scan::Step;
+use super::{NorFlash, Store, one_source};
 use crate::error::Error;
 use crate::format::header::{Class, ERASES, SEQUENCE};
 use crate::format::record::{CLIENT, FIRST, MORE, RESUME};
 use crate::inspect::{Liveness, PendingResume, RecordKind, RecordView, SegmentState, SegmentView, Sight};
 use crate::layout::Position;
 use crate::seal::{StoreId, Suite};
+use crate::state::NOWHERE;
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
@@ -23,7 +24,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         show: &mut dyn FnMut(Sight<'_>),
     ) -> Result<SegmentView, Error<F::Error>> {
         self.ready().await?;
-        let (newest, segments) = (self.log.end.sequence, self.sizes().segments);
+        let (newest, segments) = (self.state.log.end.sequence, self.sizes().segments);
         let back = (self.physical(newest) + segments - physical.min(segments - 1)) % segments;
         let sequence = newest.checked_sub(back);
         let (state, erases) = match sequence {
@@ -35,16 +36,16 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if let (Some(sequence), SegmentState::Log | SegmentState::HeaderLost) = (sequence, state) {
             view.end = self.show_records(sequence, show).await;
             // Compaction begins its segment again: what it has copied is dead there.
-            self.scan = Scan::NOWHERE;
+            self.state.scan.leave();
         }
         Ok(view)
     }
 
     async fn state_of(&mut self, sequence: u32) -> (SegmentState, Option<u32>) {
-        let needed = sequence >= self.log.tail;
+        let needed = sequence >= self.state.log.tail;
         if self.header(sequence).await {
             let state = if needed { SegmentState::Log } else { SegmentState::Freed };
-            return (state, Some(self.word(ERASES)));
+            return (state, Some(self.state.header.get(ERASES)));
         }
         let state = if self.is_retired(sequence).await {
             SegmentState::Retired
@@ -63,10 +64,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if !self.header_in(physical).await {
             return SegmentState::Unknown;
         }
-        let sequence = self.word(SEQUENCE);
+        let sequence = self.state.header.get(SEQUENCE);
         if self.physical(sequence) != physical {
             SegmentState::Misplaced
-        } else if sequence > self.log.end.sequence {
+        } else if sequence > self.state.log.end.sequence {
             SegmentState::Begun
         } else {
             SegmentState::Freed
@@ -77,17 +78,17 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     async fn show_records(&mut self, sequence: u32, show: &mut dyn FnMut(Sight<'_>)) -> u32 {
         self.enter(sequence).await;
         loop {
-            let at = self.scan.at();
+            let at = self.state.scan.at();
             match self.step().await {
                 Step::Record => self.show_record(show).await,
                 Step::Damaged => show(Sight::Damaged(at)),
-                Step::End => return self.scan.at().offset,
+                Step::End => return self.state.scan.at().offset,
             }
         }
     }
 
     async fn show_record(&mut self, show: &mut dyn FnMut(Sight<'_>)) {
-        let record = self.record;
+        let record = self.state.record;
         let (length, client, value_bytes) = (self.record_length(), self.field(CLIENT), self.value_length());
         let hole = record.shape.has(RESUME).then(|| self.field(RESUME));
         let (mut bytes, named) = ([0; 255], self.name().len());
@@ -116,14 +117,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             first: record.shape.has(FIRST),
             more: record.shape.has(MORE),
             hole,
-            undone: length_u32(self.scan.undone),
+            undone: length_u32(self.state.scan.undone),
         }));
     }
 
     async fn liveness(&mut self, hash: u64, at: Position) -> Liveness {
         let walked = self.walk(hash).await;
-        let (found, leads_to) = (self.path.found, self.path.old.at);
-        self.path.clear();
+        let (found, leads_to) = (self.state.path.found, self.state.path.old);
+        self.state.path.clear();
         match walked {
             Ok(()) if found && leads_to == at => Liveness::Live,
             Ok(()) => Liveness::Dead,
@@ -135,18 +136,18 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 impl<F, S> Store<'_, F, S> {
     /// Where the first write of this session will go; `None` when it was done.
     pub fn pending_resume(&self) -> Option<PendingResume> {
-        let end = self.log.end;
-        (self.log.counted != end.offset).then(|| PendingResume {
-            hole_start: Position::new(end.sequence, self.log.counted),
+        let end = self.state.log.end;
+        (self.state.log.counted != end.offset).then(|| PendingResume {
+            hole_start: Position::new(end.sequence, self.state.log.counted),
             place: end,
-            copies_last: self.log.copy != NOWHERE,
-            before_reads: self.log.for_all,
+            copies_last: self.state.log.copy != NOWHERE,
+            before_reads: self.state.log.for_all,
         })
     }
 
     /// Identity of the store, drawn when it was formatted.
     pub const fn identity(&self) -> &StoreId {
-        &self.id
+        &self.state.id
     }
 
     /// Bucket heads that it was formatted with.
@@ -156,6 +157,6 @@ impl<F, S> Store<'_, F, S> {
 
     /// Where the log ends.
     pub const fn end(&self) -> Position {
-        self.log.end
+        self.state.log.end
     }
 }

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Invariants:
-//! 1. RAM state is a function of flash: after any error or dropped future inside a change, [`Log::settled`] is false
-//!    and the next call mounts again.
+//! 1. RAM state is a function of flash: after any error or dropped future inside a change, `Log::settled` is false and the next call
+//!    mounts again.
 //! 2. A record enters the heads only after it was programmed and read back.
 //! 3. Compaction runs only between runs, never inside one.
 //! 4. A segment is erased only when a durable header or mark says that it is not needed.
@@ -41,137 +41,21 @@ mod write;
 pub use transaction::Transaction;
 
 use super::{NorFlash, one_source};
-use crate::format::header::{Class, Counts, header_length};
+use crate::format::header::header_length;
 use crate::format::pointer::Pointer;
-use crate::format::record::Shape;
 use crate::key::ClientId;
 use crate::layout::{Layout, Position};
-use crate::report::Report;
-use crate::seal::{StoreId, Suite};
+use crate::seal::Suite;
+use crate::state::State;
 
 /// A mounted store on the flash `F`, sealed with the suite `S`, in RAM that lives for `'m`.
-///
-/// What is used most comes first: the first 128 bytes are reached by the short instructions of small processors.
-#[repr(C)]
 pub struct Store<'m, F, S> {
-    record: Record,
+    state: &'m mut State,
     buffer: &'m mut [u8],
-    log: Log,
-    scan: scan::Scan,
-    path: Path<'m>,
     heads: &'m mut [Pointer],
-    layout: Layout,
-    report: Report,
     used: &'m mut [u8],
-    erased: u8,
-    read_only: bool,
-    id: StoreId,
     suite: S,
     flash: F,
-}
-
-/// The record in the buffer.
-#[derive(Clone, Copy, Debug)]
-struct Record {
-    at: Position,
-    shape: Shape,
-    /// How its tag begins.
-    link: u32,
-    /// Its place in the index.
-    hash: u64,
-    class: Class,
-}
-
-/// Everything about the log that a mount rebuilds, the heads aside.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-struct Log {
-    /// Where the next record goes.
-    end: Position,
-    /// Where what counts in the newest segment ends: at `end`, or before a hole, which the next record closes.
-    counted: u32,
-    /// How the tag before `counted` begins.
-    link: u32,
-    /// After a mount: the record behind `counted` must be written again, as it may be marginal ([`NOWHERE`]: none is,
-    /// an opening mark is written).
-    copy: Position,
-    /// A record that does not count even if it reads well now, or [`NOWHERE`].
-    void: Position,
-    /// Oldest segment that is needed, as the newest durable header or mark says.
-    declared: u32,
-    /// The same in the newest header; durable once a record stands behind it.
-    declaring: u32,
-    /// The segment being compacted.
-    tail: u32,
-    counts: Counts,
-    /// The counts before the run, or before the record behind `counted`.
-    before: Counts,
-    /// Compaction owed by past writes, in bytes of log; below zero: done in advance.
-    debt: i32,
-    /// The RAM state is what flash says. False inside a change.
-    settled: bool,
-    /// Nothing more fits or may go into the newest segment.
-    closed: bool,
-    /// A segment that a mark had freed could not be read whole: the counts need counting.
-    incomplete: bool,
-    /// Settling failed in this session; reads do without.
-    stuck: bool,
-    /// The call that comes is made by the transaction that is open.
-    entered: bool,
-    /// After a mount: any answer may hang on the last record. It commits a transaction, or something unreadable lies
-    /// behind it that could read well another time. Then it's settled before anything is served.
-    for_all: bool,
-    run: Run,
-    /// The run is a transaction: a commit mark will end it.
-    open_ended: bool,
-    /// A segment that failed and is to be retired.
-    failed: Option<u16>,
-}
-
-/// No record lies here: at offset 0 stands a header.
-const NOWHERE: Position = Position::new(0, 0);
-
-/// Whether the log is in a run, an atomic group of records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Run {
-    No,
-    /// The next record is its first.
-    Ready,
-    Begun,
-}
-
-/// The pointers that a record with the hash last walked to must carry.
-#[derive(Debug)]
-struct Path<'m> {
-    pointers: &'m mut [Pointer],
-    length: usize,
-    /// Tombstones met that stand for nothing: they leave the index with the next record of this path.
-    omitted: u32,
-    /// Where the path leads, as long as it's true.
-    target: Option<u64>,
-    /// There is a record there, this one.
-    found: bool,
-    old: Record,
-}
-
-impl Path<'_> {
-    fn clear(&mut self) {
-        self.length = 0;
-        self.omitted = 0;
-        self.target = None;
-        self.found = false;
-    }
-
-    /// Adds a pointer; false when the path is too long for a record.
-    fn push(&mut self, pointer: Pointer) -> bool {
-        let place = self.pointers.get_mut(self.length);
-        self.length += 1;
-        place.map(|place| *place = pointer).is_some()
-    }
-
-    fn pointers(&self) -> &[Pointer] {
-        self.pointers.get(..self.length).unwrap_or_default()
-    }
 }
 
 /// Space of hashes for chunks; clients have the numbers below.
@@ -190,9 +74,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     fn sizes(&self) -> Layout {
         match Self::FIXED {
             Some(Layout { unit, erase, segment, cell, body_max, record_max, .. }) => {
-                Layout { unit, erase, segment, cell, body_max, record_max, ..self.layout }
+                let segments = self.state.segments;
+                Layout { unit, erase, segment, segments, cell, body_max, record_max, ..self.state.layout }
             }
-            None => self.layout,
+            None => self.state.layout,
         }
     }
 
@@ -204,8 +89,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.sizes().physical(sequence)
     }
 
+    /// There are at most 65,535 segments.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 65,535")]
+    fn physical_u16(&self, sequence: u32) -> u16 {
+        self.physical(sequence) as u16
+    }
+
     fn position(&self, pointer: Pointer) -> Position {
-        pointer.position(&self.sizes(), self.log.end.sequence)
+        pointer.position(&self.sizes(), self.state.log.end.sequence)
     }
 
     /// Segments that no run may take: compaction copies into one, and the next mount may need one. Parts of few
@@ -216,12 +107,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Segments that hold no log from `oldest` on, by sequence numbers; a retired one still has a number.
     fn free_segments(&self, oldest: u32) -> u32 {
-        (oldest + self.sizes().segments - 1).saturating_sub(self.log.end.sequence + self.log.counts.bad())
+        (oldest + self.sizes().segments - 1).saturating_sub(self.state.log.end.sequence + self.state.counts.bad())
     }
 
     /// The next record is the first of this power session, and closes a hole.
     fn has_hole(&self) -> bool {
-        self.log.counted != self.log.end.offset
+        self.state.log.counted != self.state.log.end.offset
     }
 
     fn used_of(&mut self, sequence: u32) -> Option<&mut u8> {
@@ -232,6 +123,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
 impl<F, S> core::fmt::Debug for Store<'_, F, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Store").field("layout", &self.layout).field("report", &self.report).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("layout", &self.state.layout)
+            .field("report", &self.state.report)
+            .finish_non_exhaustive()
     }
 }

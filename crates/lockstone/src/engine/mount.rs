@@ -12,45 +12,21 @@
 //! A mount writes nothing. What it can't answer for is *doubt*: a place in the log; buckets whose newest record is
 //! older may have lost one there, and are refused.
 
-use super::scan::{Scan, Step};
-use super::{Log, NOWHERE, NorFlash, Path, Record, Run, Store, one_source};
+use super::scan::Step;
+use super::{NorFlash, Store, one_source};
 use crate::error::OpenError;
 use crate::format::FORMAT_VERSION;
 use crate::format::header::{
-    Class, Counts, DIGEST, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
+    Class, DIGEST, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
 };
 use crate::format::pointer::Pointer;
-use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE, Shape};
+use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, Ram, UNKNOWN};
-use crate::report::{Cursor, Report};
+use crate::report::Report;
 use crate::seal::{StoreId, Suite};
+use crate::state::{Log, NOWHERE, Record, Replay, State, Undo};
 use crate::trust::RootKey;
-
-const START: Log = Log {
-    settled: false,
-    closed: false,
-    incomplete: false,
-    stuck: false,
-    entered: false,
-    for_all: false,
-    run: Run::No,
-    open_ended: false,
-    failed: None,
-    end: NOWHERE,
-    counted: 0,
-    link: 0,
-    copy: NOWHERE,
-    void: NOWHERE,
-    declared: 0,
-    declaring: 0,
-    tail: 0,
-    counts: Counts::ZERO,
-    before: Counts::ZERO,
-    debt: 0,
-};
-
-const NO_RECORD: Record = Record { at: NOWHERE, shape: Shape::of_head(0), link: 0, hash: 0, class: Class::Key };
 
 /// How often a record may read well and badly in turn.
 const TRIES: u32 = 4;
@@ -60,40 +36,6 @@ const TRIES: u32 = 4;
 pub(super) enum Unmountable {
     HalfFormatted,
     Damaged,
-}
-
-const NO_LAST: Last = Last { at: NOWHERE, counts: false, decides: false, closing: false, more: false };
-
-/// What changes while the log is replayed.
-struct Replay {
-    /// Counts of the newest header, if they are those before a run that it stands in.
-    before_run: Option<Counts>,
-    counting: bool,
-    run_counts: bool,
-    /// The beginning of the present run was seen; not so at the very start.
-    in_step: bool,
-    /// How to take back the last two records of the segment, the last one first.
-    undo: [Undo; 2],
-    last: Last,
-}
-
-#[derive(Clone, Copy)]
-struct Undo {
-    bucket: usize,
-    head: Pointer,
-    counts: Counts,
-}
-
-/// The last record of the segment, if there is one.
-#[derive(Clone, Copy)]
-struct Last {
-    at: Position,
-    /// Must not be lost: in the index, or the commit of a run that is.
-    counts: bool,
-    /// Other records count only if it does.
-    decides: bool,
-    closing: bool,
-    more: bool,
 }
 
 #[one_source]
@@ -136,16 +78,18 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     {
         let mut id = StoreId::default();
         random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
-        let mut store = Self::assemble(flash, part, root, id, ram)?;
+        let mut store = Self::assemble(flash, ram);
+        store.prepare(part, root, id)?;
         store.heads.fill(Pointer::EMPTY);
+        store.used.fill(UNKNOWN);
         for sequence in 0..store.sizes().segments {
             // A block that fails now fails again when it's opened, and is retired then.
             let _ = store.erase_segment(sequence).await;
         }
         store.begin_log().await?;
         store.write_closing().await?;
-        store.log.settled = true;
-        store.report.clean = true;
+        store.state.log.settled = true;
+        store.state.report.clean = true;
         Ok(store)
     }
 
@@ -174,7 +118,8 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         root: &K,
         ram: Ram<'m>,
     ) -> Result<Self, OpenError<F::Error>> {
-        let mut store = Self::assemble(flash, part, root, StoreId::default(), ram)?;
+        let mut store = Self::assemble(flash, ram);
+        store.prepare(part, root, StoreId::default())?;
         store.survey(root).await?;
         match store.mount_log().await {
             Ok(()) => Ok(store),
@@ -195,14 +140,14 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         root: &K,
         memory: &'m mut Memory<H, B, G>,
     ) -> Result<Self, OpenError<F::Error>> {
-        let mut store = Self::mount(flash, part, root, memory).await?;
-        store.read_only = true;
+        let store = Self::mount(flash, part, root, memory).await?;
+        store.state.read_only = true;
         Ok(store)
     }
 
     /// Refuses every change from now on with [`Error::ReadOnly`](crate::Error::ReadOnly).
     pub fn make_read_only(&mut self) {
-        self.read_only = true;
+        self.state.read_only = true;
     }
 
     /// The rules that make a program not compile.
@@ -212,46 +157,45 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     }
 
     /// A store with nothing mounted yet.
-    fn assemble<K: RootKey>(
-        flash: F,
-        part: Part,
-        root: &K,
-        id: StoreId,
-        ram: Ram<'m>,
-    ) -> Result<Self, OpenError<F::Error>> {
-        let Ram { heads, buffer, used, path } = ram;
-        let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, flash.capacity())?;
-        if layout.record_max as usize > buffer.len() {
-            return Err(OpenError::Layout(LayoutError::Buffer));
+    fn assemble(flash: F, ram: Ram<'m>) -> Self {
+        let Ram { heads, buffer, used, state } = ram;
+        Self { state, buffer, heads, used, suite: S::locked(), flash }
+    }
+
+    /// Sets all sizes, and which store it is.
+    fn prepare<K: RootKey>(&mut self, part: Part, root: &K, id: StoreId) -> Result<(), OpenError<F::Error>> {
+        self.lay_out(part)?;
+        self.unlock(root, id)
+    }
+
+    /// Checks all sizes.
+    fn lay_out(&mut self, part: Part) -> Result<(), LayoutError> {
+        let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, self.flash.capacity())?;
+        self.state.reset();
+        self.state.erased = part.erased;
+        self.state.segments = layout.segments;
+        self.state.layout = layout;
+        if layout.record_max as usize > self.buffer.len() {
+            return Err(LayoutError::Buffer);
         }
-        if heads.is_empty() || heads.len() > 0xffff {
-            return Err(OpenError::Layout(LayoutError::Heads));
+        if self.heads.is_empty() || self.heads.len() > 0xffff {
+            return Err(LayoutError::Heads);
         }
-        let suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
-        used.fill(UNKNOWN);
-        Ok(Self {
-            flash,
-            suite,
-            id,
-            layout,
-            erased: part.erased,
-            read_only: false,
-            heads,
-            buffer,
-            used,
-            record: NO_RECORD,
-            scan: Scan::NOWHERE,
-            path: Path { pointers: path, length: 0, omitted: 0, target: None, found: false, old: NO_RECORD },
-            log: START,
-            report: Report::default(),
-        })
+        Ok(())
+    }
+
+    /// Becomes the store with this identity.
+    fn unlock<K: RootKey>(&mut self, root: &K, id: StoreId) -> Result<(), OpenError<F::Error>> {
+        self.state.id = id;
+        self.suite.unlock(root, &id).map_err(|_| OpenError::RootKey)
     }
 
     /// Opens the first segment that works.
     async fn begin_log(&mut self) -> Result<(), OpenError<F::Error>> {
         let mut failure = OpenError::WornOut;
         for sequence in 0..self.sizes().segments / 2 {
-            self.log = Log { end: Position::new(sequence, 0), tail: sequence, ..START };
+            self.state.restart();
+            self.state.log = Log { end: Position::new(sequence, 0), tail: sequence, ..Log::START };
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
@@ -265,32 +209,30 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     async fn survey<K: RootKey>(&mut self, root: &K) -> Result<(), OpenError<F::Error>> {
         let mut blank = true;
         let mut found = None;
+        let mut best = self.state.id;
         // One more than the newest good sequence number; 0: none.
         let mut newest = 0;
         let mut formatted = 0;
         for physical in 0..self.sizes().segments {
             let length = self.header_length();
-            self.record.at = Position::new(physical, 0);
-            let read = self.fetch(0, length).await;
+            self.state.record.at = Position::new(physical, 0);
+            let read = self.fetch_header().await;
             blank &= read && self.written(length) == 0;
-            let [magic, kind] = [self.word(0), self.word(KIND)];
+            let [magic, kind] = [self.state.header.get(0), self.state.header.get(KIND)];
             if !read || (magic ^ MAGIC) & MAGIC_MASK != 0 {
                 continue;
             }
             found = found.or(Some((magic.to_le_bytes()[3], kind.to_le_bytes()[0])));
-            let sequence = self.word(SEQUENCE);
+            let sequence = self.state.header.get(SEQUENCE);
             if sequence < newest || self.physical(sequence) != physical {
                 continue;
             }
-            let id = self.long(ID).to_le_bytes();
-            let suite = S::open(root, &id).map_err(|_| OpenError::RootKey)?;
-            let before = core::mem::replace(&mut self.suite, suite);
+            let id = self.state.header.long(ID).to_le_bytes();
+            self.unlock(root, id)?;
             if self.is_header() {
                 newest = sequence.saturating_add(1);
                 formatted = kind >> 16;
-                self.id = id;
-            } else {
-                self.suite = before;
+                best = id;
             }
         }
         if newest == 0 {
@@ -299,7 +241,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         if formatted as usize != self.heads.len() {
             return Err(OpenError::Heads { formatted: u16::try_from(formatted).unwrap_or_default() });
         }
-        Ok(())
+        self.unlock(root, best)
     }
 
     /// Rebuilds everything from flash.
@@ -309,12 +251,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     pub(super) async fn mount_log(&mut self) -> Result<(), Unmountable> {
         for _ in 0..TRIES {
             if self.mount_once().await? {
-                if self.log.incomplete {
-                    self.count_all().await;
+                if self.state.log.incomplete {
+                    let _ = self.count_all().await;
                 }
-                self.scan = Scan::NOWHERE;
-                self.log.void = NOWHERE;
-                self.log.settled = true;
+                self.state.scan.leave();
+                self.state.log.void = NOWHERE;
+                self.state.log.settled = true;
                 return Ok(());
             }
         }
@@ -326,9 +268,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     async fn mount_once(&mut self) -> Result<bool, Unmountable> {
         self.heads.fill(Pointer::EMPTY);
         self.used.fill(UNKNOWN);
-        let Log { failed, stuck, void, .. } = self.log;
-        self.log = Log { failed, stuck, void, ..START };
-        self.report = Report::default();
+        self.state.restart();
         let header = self.find_end().await?;
         self.look_behind(header).await;
         Ok(self.replay(header).await)
@@ -343,11 +283,11 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                 Some(newest) => newest,
                 None => break,
             };
-            self.log.end.sequence = sequence;
+            self.state.log.end.sequence = sequence;
             if !self.enter(sequence).await {
                 continue;
             }
-            let first = self.word(PREVIOUS) >= sequence;
+            let first = self.state.header.get(PREVIOUS) >= sequence;
             if self.find_oldest().await {
                 return Ok(sequence);
             }
@@ -364,7 +304,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         let (mut newest, mut moved) = (0, 0);
         for physical in 0..self.sizes().segments {
             let good = self.header_in(physical).await;
-            let sequence = self.word(SEQUENCE);
+            let sequence = self.state.header.get(SEQUENCE);
             if !good || sequence >= limit {
                 continue;
             }
@@ -376,29 +316,34 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
         if moved > newest {
             // No cut makes a good header at a wrong place: somebody moved the newest segment.
-            self.report.damaged_headers += 1;
+            self.state.report.damaged_headers += 1;
             self.raise_doubt(Position::new(moved - 1, 0));
         }
         newest.checked_sub(1)
     }
 
-    /// Scans the newest segment for the oldest that is needed: its header, which is in the buffer, says it, or a mark
-    /// behind it. The last record may be marginal and is not believed. False: nothing is behind the header.
+    /// Keeps what the newest header says, which is in the buffer, and scans its segment for the oldest that is needed:
+    /// the header says it, or a mark behind it. The last record may be marginal and is not believed. False: nothing is
+    /// behind the header.
     async fn find_oldest(&mut self) -> bool {
-        let newest = self.log.end.sequence;
-        self.log.tail = self.word(OLDEST);
-        let mut next = self.log.tail;
+        let newest = self.state.log.end.sequence;
+        self.state.log.tail = self.state.header.get(OLDEST);
+        self.state.before = self.state.header.counts();
+        self.state.replay.oldest = self.state.log.tail;
+        self.state.replay.digest = self.state.header.long(DIGEST);
+        self.state.replay.in_run = self.state.header.get(PREVIOUS_END) & IN_RUN != 0;
+        let mut next = self.state.log.tail;
         let mut found = false;
         loop {
             match self.step().await {
                 Step::End => return found,
                 Step::Damaged => {}
                 Step::Record => {
-                    if self.scan.undone == 0 {
-                        self.log.tail = next;
+                    if self.state.scan.undone == 0 {
+                        self.state.log.tail = next;
                     }
                     if matches!(self.mark(), MARK_OPEN | MARK_CLOSE) {
-                        next = self.log.tail.max(self.word(self.inline_at()).min(newest));
+                        next = self.state.log.tail.max(self.word(self.inline_at()).min(newest));
                     }
                 }
             }
@@ -408,14 +353,14 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
 
     /// A good record where the next segment would begin, without a header: the header was destroyed.
     async fn look_behind(&mut self, newest: u32) {
-        let bad = if self.header(newest).await { Counts::read(self.buffer).bad() } else { 0 };
+        let bad = self.state.before.bad();
         for skipped in 1..=bad.saturating_add(1).min(self.sizes().segments - 1) {
             let next = newest + skipped;
             let at = Position::new(next, self.header_length());
             if !self.header(next).await && self.load(at, 0).await {
-                self.report.damaged_headers += 1;
-                self.report.doubt = Some(Position::new(next, 0));
-                self.log.end.sequence = next;
+                self.state.report.damaged_headers += 1;
+                self.state.report.doubt = Some(Position::new(next, 0));
+                self.state.log.end.sequence = next;
                 return;
             }
         }
@@ -424,74 +369,48 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// Reads the log from the oldest segment to the newest, `header` being the newest with a header. False: a record
     /// was gone that had been seen before, and is void now.
     async fn replay(&mut self, header: u32) -> bool {
-        let newest = self.log.end.sequence;
-        let mut replay = Replay {
-            before_run: None,
-            counting: false,
-            run_counts: true,
-            in_step: false,
-            undo: [Undo { bucket: 0, head: Pointer::EMPTY, counts: Counts::ZERO }; 2],
-            last: NO_LAST,
-        };
-        self.report.newest = newest;
-        self.report.oldest = self.log.tail;
-        self.log.declared = self.log.tail;
-        self.log.declaring = self.log.tail;
+        let newest = self.state.log.end.sequence;
+        self.state.replay.counting = false;
+        self.state.replay.run_counts = true;
+        self.state.replay.in_step = false;
+        self.state.report.newest = newest;
+        self.state.report.oldest = self.state.log.tail;
+        self.state.log.declared = self.state.log.tail;
+        self.state.log.declaring = self.state.log.tail;
         // Segments that a mark has freed since the newest header are still read, for the digest in that header, though
         // one of them may have been half erased when power went.
-        let mut sequence = self.log.tail;
-        if self.header(header).await {
-            sequence = self.word(OLDEST);
-            replay.before_run = (self.word(PREVIOUS_END) & IN_RUN != 0).then(|| Counts::read(self.buffer));
-        }
+        let mut sequence = self.state.replay.oldest;
         if !self.header(sequence).await {
             self.lost_header(sequence);
         }
         loop {
             if sequence == header {
-                self.check_newest(header, &mut replay).await;
+                self.check_newest(header);
             }
-            self.replay_segment(sequence, &mut replay).await;
+            self.replay_segment(sequence).await;
             if sequence >= newest {
                 break;
             }
             sequence = self.follow(sequence).await;
         }
-        let end = self.scan.at();
-        let run_broke_off = replay.last.more && replay.last.counts && self.report.doubt.is_none();
+        let end = self.state.scan.at();
+        let counts = self.state.log.copy != NOWHERE;
+        let run_broke_off = self.state.replay.more && counts && self.state.report.doubt.is_none();
         // What made the newest header count is gone: then what stood at the end of the segment before does count.
         let nothing_is_behind = newest == header && end.offset == self.header_length();
         if run_broke_off || nothing_is_behind {
-            self.log.void = end;
+            self.state.log.void = end;
             return false;
         }
-        self.find_resume_place(&replay).await;
-        let _ = self.clear_heads_before(self.log.tail, false).await;
+        self.find_resume_place().await;
+        let _ = self.clear_heads_before(self.state.log.tail, false).await;
         true
-    }
-
-    /// Counts what the index holds, one by one.
-    async fn count_all(&mut self) {
-        let bad = self.log.counts.bad();
-        self.log.counts = Counts::ZERO;
-        let mut cursor = Cursor::new();
-        while !cursor.done {
-            if matches!(self.at_or_after(&cursor).await, Ok(true)) {
-                self.pass(&mut cursor);
-                self.path.clear();
-                self.count_new();
-            } else {
-                self.next_bucket(&mut cursor);
-            }
-        }
-        let missing = bad.saturating_sub(self.log.counts.bad());
-        self.log.counts.add_bad(missing);
     }
 
     /// The segment after this one; one whose header is lost is known from the header after it.
     async fn follow(&mut self, sequence: u32) -> u32 {
-        let Some(next) = self.next_segment(sequence).await else { return self.log.end.sequence };
-        let previous = self.word(PREVIOUS);
+        let Some(next) = self.next_segment(sequence).await else { return self.state.log.end.sequence };
+        let previous = self.state.header.get(PREVIOUS);
         if previous <= sequence || previous >= next {
             return next;
         }
@@ -499,21 +418,21 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         previous
     }
 
-    async fn replay_segment(&mut self, sequence: u32, replay: &mut Replay) {
-        replay.last = NO_LAST;
+    async fn replay_segment(&mut self, sequence: u32) {
+        self.forget_last();
         self.enter(sequence).await;
         loop {
-            let at = self.scan.at();
+            let at = self.state.scan.at();
             match self.step().await {
-                Step::Record => self.replay_record(replay).await,
+                Step::Record => self.replay_record().await,
                 Step::Damaged => {
-                    if sequence < self.log.tail {
-                        self.log.incomplete = true;
+                    if sequence < self.state.log.tail {
+                        self.state.log.incomplete = true;
                     } else {
-                        self.report.damaged_records += 1;
+                        self.state.report.damaged_records += 1;
                         self.raise_doubt(at);
                     }
-                    replay.last = NO_LAST;
+                    self.forget_last();
                 }
                 Step::End => return,
             }
@@ -521,61 +440,68 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     }
 
     /// Takes the record in the buffer into the index, unless its run never ended.
-    async fn replay_record(&mut self, replay: &mut Replay) {
-        let record = self.record;
-        let (first, more) = (record.shape.has(FIRST), record.shape.has(MORE));
-        let in_newest = record.at.sequence == self.log.end.sequence;
-        let is_mark = record.class == Class::Mark;
-        self.report.records += 1;
-        for _ in 0..self.scan.undone {
-            self.take_back(replay);
+    async fn replay_record(&mut self) {
+        let Record { at, shape, class, hash, .. } = self.state.record;
+        let (first, more) = (shape.has(FIRST), shape.has(MORE));
+        let in_newest = at.sequence == self.state.log.end.sequence;
+        self.state.report.records += 1;
+        for _ in 0..self.state.scan.undone {
+            self.take_back();
         }
         let closing = self.mark() == MARK_CLOSE;
         if closing && in_newest {
             // Its digest pins the heads, as all that they meant then is still there.
-            let at = self.inline_at();
-            self.settle_doubt(self.long(at + 4), self.word(at), record.at);
+            let inline = self.inline_at();
+            self.settle_doubt(self.long(inline + 4), self.word(inline), at);
         }
-        if first || !replay.in_step {
-            replay.in_step = true;
-            replay.run_counts = !more || self.run_ends().await;
-            self.report.unfinished_runs += u32::from(!replay.run_counts);
-            if let Some(before) = replay.before_run
-                && more
-                && replay.run_counts
-                && !in_newest
-            {
-                self.log.counts = before;
-                replay.counting = true;
-            }
+        self.state.replay.record = self.state.record;
+        if first || !self.state.replay.in_step {
+            self.begin_replayed_run(more, in_newest).await;
         }
-        let bucket = self.bucket_of(record.hash);
-        let head = self.head(bucket);
-        replay.undo = [Undo { bucket, head, counts: self.log.counts }, replay.undo[0]];
-        let in_index = replay.run_counts && !is_mark;
+        self.remember(hash);
+        let run_counts = self.state.replay.run_counts;
+        let in_index = run_counts && class != Class::Mark;
         if in_index {
-            if replay.counting {
+            let counting = self.state.replay.counting;
+            if counting {
+                let _ = self.walk(hash).await;
+            }
+            self.state.record = self.state.replay.record;
+            if counting {
                 // Counts the record as the write of it did.
-                let _ = self.walk(record.hash).await;
-                self.record = record;
                 self.count_new();
             }
-            self.record = record;
             self.set_head();
         }
+        let commit = run_counts && !in_index && !first;
+        let replay = &mut self.state.replay;
         replay.counting &= more || in_newest;
-        let commit = is_mark && replay.run_counts && !first;
         // The end of a run that could not be read when we looked ahead for it, and can now, may read well next time.
-        let decides = commit || (!replay.run_counts && !more);
-        replay.last = Last { at: record.at, counts: in_index || commit, decides, closing, more };
+        replay.decides = commit || !(run_counts || more);
+        replay.closing = closing;
+        replay.more = more;
+        self.state.log.copy = if in_index || commit { at } else { NOWHERE };
+    }
+
+    /// The first record of a run was passed: does the run count?
+    async fn begin_replayed_run(&mut self, more: bool, in_newest: bool) {
+        let counts = !more || self.run_ends().await;
+        let State { counts: counted, before, replay, report, .. } = &mut *self.state;
+        replay.in_step = true;
+        replay.run_counts = counts;
+        report.unfinished_runs += u32::from(!counts);
+        if replay.in_run && more && counts && !in_newest {
+            *counted = *before;
+            replay.counting = true;
+        }
     }
 
     /// Whether the run whose first record was just passed was written to its end: reads on over holes and segments, and
     /// comes back.
     async fn run_ends(&mut self) -> bool {
-        let scan = self.scan;
+        let scan = self.state.scan;
         let ends = self.find_run_end().await;
-        self.scan = scan;
+        self.state.scan = scan;
         ends
     }
 
@@ -584,55 +510,38 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         loop {
             match self.step().await {
                 Step::Record => {
-                    ended &= self.scan.undone == 0;
-                    if ended || self.record.shape.has(FIRST) {
+                    ended &= self.state.scan.undone == 0;
+                    if ended || self.state.record.shape.has(FIRST) {
                         return ended;
                     }
-                    ended = !self.record.shape.has(MORE);
+                    ended = !self.state.record.shape.has(MORE);
                 }
                 Step::Damaged if ended => return true,
                 Step::Damaged => {}
                 Step::End if ended || self.is_open_ended() => return ended,
                 Step::End => {
-                    let next = self.next_segment(self.scan.at().sequence).await;
-                    self.enter(next.unwrap_or(self.log.end.sequence)).await;
+                    let next = self.next_segment(self.state.scan.at().sequence).await;
+                    self.enter(next.unwrap_or(self.state.log.end.sequence)).await;
                 }
             }
         }
     }
 
-    /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
-    async fn check_newest(&mut self, header: u32, replay: &mut Replay) {
-        if !self.header(header).await {
-            self.lost_header(header);
-            return;
-        }
-        if replay.before_run.is_none() || !replay.run_counts {
-            self.log.counts = Counts::read(self.buffer);
-        }
-        let digest = self.long(DIGEST);
-        if digest != NO_DIGEST && !self.log.incomplete {
-            self.settle_doubt(digest, self.word(OLDEST), Position::new(header, 0));
-        }
-        replay.counting = true;
-    }
-
     /// Where the first write of this session goes.
-    async fn find_resume_place(&mut self, replay: &Replay) {
-        let at = self.scan.at();
+    async fn find_resume_place(&mut self) {
+        let at = self.state.scan.at();
         let written = self.written_end(at).await;
-        let [here, before, _] = self.scan.trail;
-        let last = replay.last;
-        let any = last.at != NOWHERE;
-        let end = if any { before } else { here };
-        self.report.torn_bytes = written - at.offset;
-        self.report.clean = last.closing && written == at.offset;
-        self.log.counted = end.offset;
-        self.log.link = end.link;
-        self.log.end.offset = self.untouched_after(at.offset, written);
-        self.log.copy = if last.counts { last.at } else { NOWHERE };
-        self.log.for_all = last.decides || written > at.offset;
-        self.log.before = if any { replay.undo[0].counts } else { self.log.counts };
+        let [here, last, _] = self.state.scan.trail;
+        let any = last.offset != 0;
+        let end = if any { last } else { here };
+        let State { log, counts, before, replay, report, .. } = &mut *self.state;
+        report.torn_bytes = written - at.offset;
+        report.clean = replay.closing && written == at.offset;
+        log.for_all = replay.decides || written > at.offset;
+        *before = if any { replay.undo().counts } else { *counts };
+        log.counted = end.offset;
+        log.link = end.link;
+        self.state.log.end.offset = self.untouched_after(at.offset, written);
     }
 }
 
@@ -640,24 +549,43 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Which mark the record in the buffer is; 0: none.
     fn mark(&self) -> u8 {
         match self.name() {
-            [mark] if self.record.class == Class::Mark => *mark,
+            [mark] if self.state.record.class == Class::Mark => *mark,
             _ => 0,
         }
     }
 
+    /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
+    fn check_newest(&mut self, header: u32) {
+        let Replay { in_run, run_counts, digest, oldest, .. } = self.state.replay;
+        if !in_run || !run_counts {
+            self.state.counts = self.state.before;
+        }
+        if digest != NO_DIGEST && !self.state.log.incomplete {
+            self.settle_doubt(digest, oldest, Position::new(header, 0));
+        }
+        self.state.replay.counting = true;
+    }
+
+    /// There is no record to write again.
+    fn forget_last(&mut self) {
+        let State { log, replay, .. } = &mut *self.state;
+        log.copy = NOWHERE;
+        (replay.decides, replay.closing, replay.more) = (false, false, false);
+    }
+
     fn raise_doubt(&mut self, at: Position) {
-        if self.report.doubt.is_none_or(|doubt| doubt < at) {
-            self.report.doubt = Some(at);
+        if self.state.report.doubt.is_none_or(|doubt| doubt < at) {
+            self.state.report.doubt = Some(at);
         }
     }
 
     /// A header is lost. Its segment's records are pinned by the next header; only what it alone said is in doubt.
     fn lost_header(&mut self, sequence: u32) {
-        if sequence < self.log.tail {
-            self.log.incomplete = true;
+        if sequence < self.state.log.tail {
+            self.state.log.incomplete = true;
             return;
         }
-        self.report.damaged_headers += 1;
+        self.state.report.damaged_headers += 1;
         self.raise_doubt(Position::new(sequence, 0));
     }
 
@@ -666,8 +594,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     fn settle_doubt(&mut self, digest: u64, oldest: u32, at: Position) {
         if digest != self.heads_digest(oldest) {
             self.raise_doubt(at);
-        } else if self.report.doubt <= Some(at) {
-            self.report.doubt = None;
+        } else if self.state.report.doubt <= Some(at) {
+            self.state.report.doubt = None;
         }
     }
 
@@ -681,16 +609,29 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         (written + hidden + 1).next_multiple_of(layout.cell)
     }
 
-    fn take_back(&mut self, replay: &mut Replay) {
-        let [undo, older] = replay.undo;
-        self.put_head(undo.bucket, undo.head);
-        self.log.counts = undo.counts;
-        replay.undo[0] = older;
+    /// How to take back the record that comes into the bucket of `hash`.
+    fn remember(&mut self, hash: u64) {
+        let bucket = self.bucket_of(hash);
+        let head = self.head(bucket);
+        let State { counts, replay, .. } = &mut *self.state;
+        replay.newer = !replay.newer;
+        let undo = replay.undo_mut();
+        undo.bucket = bucket;
+        undo.head = head;
+        undo.counts = *counts;
+    }
+
+    fn take_back(&mut self) {
+        let State { counts, replay, .. } = &mut *self.state;
+        let Undo { bucket, head, .. } = *replay.undo();
+        *counts = replay.undo().counts;
+        replay.newer = !replay.newer;
+        self.put_head(bucket, head);
     }
 
     /// What the last mount found.
     pub const fn report(&self) -> &Report {
-        &self.report
+        &self.state.report
     }
 }
 

@@ -5,15 +5,15 @@
 //! so that the entry makes all of them visible at once. A range read touches its own chunks only.
 
 use super::load::length_u32;
-use super::write::Draft;
-use super::{CHUNK_SPACE, NOWHERE, NorFlash, Run, Store, one_source, space_of};
-use crate::error::Error;
+use super::{CHUNK_SPACE, NorFlash, Store, one_source, space_of};
+use crate::error::{Error, Stop};
 use crate::format::header::Class;
 use crate::format::record::{CLIENT, Kind, LONG, MARK_CLOSE, MORE, Shape};
-use crate::format::{put, put_word};
+use crate::format::{put, put_word, same};
 use crate::key::{Key, SYSTEM};
 use crate::layout::POINTERS_MAX;
 use crate::seal::Suite;
+use crate::state::{NOWHERE, Run};
 
 /// Bytes before a chunk's data: owner's hash and number.
 const CHUNK_NAME: usize = 12;
@@ -26,6 +26,17 @@ struct Cut {
     inline: u32,
 }
 
+/// What a value takes.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    bytes: u32,
+    records: u32,
+}
+
+impl Cost {
+    const NONE: Self = Self { bytes: 0, records: 0 };
+}
+
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Stores a value under a key, replacing the old one. When it returns, the new value survives any power cut; until
@@ -35,19 +46,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// [`Error`]; the old value is still there (after [`Error::Flash`], the old or the new one, whole).
     pub async fn put<'k>(&mut self, key: impl Into<Key<'k>>, value: &[u8]) -> Result<(), Error<F::Error>> {
         let key = checked(key.into())?;
-        let hash = self.hash_of(key);
         self.writable().await?;
-        let old = self.find(key, hash, true).await?;
-        let cut = self.cut(key, value.len())?;
-        let bytes = self.admit(key, cut, old).await?;
-        self.begin_run(bytes, self.kept_free()).await?;
-        self.put_chunks(hash, cut, value).await?;
-        self.remove_chunks(hash, self.chunks(cut), old.map_or(0, |old| self.chunks(old))).await?;
-        let inline = value.get(..cut.inline as usize).unwrap_or(value);
-        let draft = Draft::new(Kind::Entry, Class::Key, hash, key.name, inline);
-        let shape = self.entry_shape(key, cut).with(MORE, self.in_transaction());
-        self.append(&Draft { shape, client: key.client, whole: cut.whole, ..draft }).await?;
-        self.end_run();
+        self.change(key, Some(value)).await?;
         Ok(())
     }
 
@@ -61,9 +61,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         key: impl Into<Key<'k>>,
         buffer: &mut [u8],
     ) -> Result<Option<usize>, Error<F::Error>> {
-        let key = checked(key.into())?;
-        self.ready().await?;
-        let Some(cut) = self.find(key, self.hash_of(key), false).await? else { return Ok(None) };
+        if !self.look_up(key.into()).await? {
+            return Ok(None);
+        }
+        let cut = self.cut_found();
         let Some(place) = buffer.get_mut(..cut.whole as usize) else {
             return Err(Error::BufferTooSmall { needed: cut.whole });
         };
@@ -82,9 +83,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         offset: u32,
         buffer: &mut [u8],
     ) -> Result<Option<usize>, Error<F::Error>> {
-        let key = checked(key.into())?;
-        self.ready().await?;
-        let Some(cut) = self.find(key, self.hash_of(key), false).await? else { return Ok(None) };
+        if !self.look_up(key.into()).await? {
+            return Ok(None);
+        }
+        let cut = self.cut_found();
         let length = (cut.whole.saturating_sub(offset) as usize).min(buffer.len());
         self.copy_value(cut, offset, buffer.get_mut(..length).unwrap_or_default()).await?;
         Ok(Some(length))
@@ -95,9 +97,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// # Errors
     /// What [`Error`] says of damage.
     pub async fn length<'k>(&mut self, key: impl Into<Key<'k>>) -> Result<Option<u32>, Error<F::Error>> {
-        let key = checked(key.into())?;
-        self.ready().await?;
-        Ok(self.find(key, self.hash_of(key), false).await?.map(|cut| cut.whole))
+        let found = self.look_up(key.into()).await?;
+        Ok(found.then(|| self.cut_found().whole))
     }
 
     /// Whether there is such a key.
@@ -115,14 +116,71 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub async fn delete<'k>(&mut self, key: impl Into<Key<'k>>) -> Result<bool, Error<F::Error>> {
         let key = checked(key.into())?;
         self.writable().await?;
-        let Some(old) = self.find(key, self.hash_of(key), false).await? else { return Ok(false) };
-        let hash = self.record.hash;
-        let chunks = self.chunks(old);
-        let bytes = (chunks + 1) * self.expected_length(Kind::Tombstone, 8, 0);
-        // A delete may use a segment that puts leave alone: it must succeed on a full store.
-        self.begin_run(bytes, self.kept_free() - 1).await?;
-        self.remove_chunks(hash, 0, chunks).await?;
-        self.put_tombstone(hash, self.in_transaction()).await?;
+        Ok(self.change(key, None).await?)
+    }
+
+    /// Puts the value under the key, or deletes the key; false when there was none. Compacts as far as it must.
+    ///
+    /// The store is writable: callers see to it, because a mount needs the stack itself. Compaction does too, so it is
+    /// here and not where the need for it shows; what was read before is read again then.
+    async fn change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
+        self.state.log.paid = self.state.log.run != Run::No;
+        let mut passes = 2 * self.sizes().segments;
+        loop {
+            let result = self.try_change(key, value).await;
+            let refused = matches!(result, Err(Stop::Full)) && self.state.log.run == Run::No;
+            if !refused || passes == 0 {
+                return result;
+            }
+            passes -= 1;
+            if self.state.log.wanted > 0 {
+                self.state.log.paid = true;
+                self.pay().await?;
+                self.make_room(self.state.log.wanted, self.kept_by(value)).await?;
+            } else if self.state.counts.tombstones() == 0 || !self.compact_step().await? {
+                // Only tombstones could still make room, as compaction sheds them.
+                return result;
+            }
+        }
+    }
+
+    /// The same, if nothing must be compacted before: `Full` before the run has begun says that there is no room, or, with
+    /// the bytes [`wanted`](crate::state::Log::wanted), that there is none now or that compaction is owed, unless it was
+    /// paid.
+    #[inline(never)]
+    async fn try_change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
+        let hash = self.hash_of(key);
+        let found = self.find(key, hash, value.is_some()).await?;
+        let old = if found { self.cost_of(key, self.cut_found()) } else { Cost::NONE };
+        let (mut cut, mut new) = (Cut { whole: 0, inline: 0 }, Cost::NONE);
+        self.state.log.wanted = 0;
+        if let Some(value) = value {
+            cut = self.cut(key, value.len())?;
+            new = self.cost_of(key, cut);
+            self.admit(new, old)?;
+        } else if !found {
+            return Ok(false);
+        }
+        let bytes = self.run_length(new, old);
+        let paid = self.state.log.paid;
+        if !paid {
+            self.owe(bytes);
+        }
+        if (!paid && self.state.log.debt > 0) || !self.has_room(bytes, self.kept_by(value)) {
+            self.state.log.wanted = bytes;
+            return Err(Stop::Full);
+        }
+        self.begin_run();
+        let value = value.unwrap_or_default();
+        let (inline, rest) = value.split_at_checked(cut.inline as usize).unwrap_or_default();
+        self.put_chunks(hash, rest, old.records.saturating_sub(1)).await?;
+        let gone = hash.to_le_bytes();
+        let (shape, name) =
+            if new.records > 0 { (self.entry_shape(key, cut), key.name) } else { (Shape::TOMBSTONE, &gone[..]) };
+        let draft = self.draft(shape.with(MORE, self.in_transaction()), hash);
+        draft.client = key.client;
+        draft.whole = cut.whole;
+        self.append(name, inline).await?;
         self.end_run();
         Ok(true)
     }
@@ -133,7 +191,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// # Errors
     /// [`Error`]; everything stored is still there.
     pub async fn close(mut self) -> Result<F, Error<F::Error>> {
-        if !self.log.settled || !self.has_hole() || !self.report.clean {
+        if !self.state.log.settled || !self.has_hole() || !self.state.report.clean {
             self.writable().await?;
             self.make_room(self.sizes().unit.max(64), 1).await?;
             self.write_closing().await?;
@@ -141,8 +199,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Ok(self.flash)
     }
 
-    pub(super) async fn write_closing(&mut self) -> Result<(), Error<F::Error>> {
-        let oldest = self.log.tail;
+    pub(super) async fn write_closing(&mut self) -> Result<(), Stop<F::Error>> {
+        let oldest = self.state.log.tail;
         let mut checkpoint = [0; 12];
         put_word(&mut checkpoint, 0, oldest);
         put(&mut checkpoint, 4, &self.heads_digest(oldest).to_le_bytes());
@@ -150,52 +208,58 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Finds an entry; its record is in the buffer. `to_replace`: a name of the same hash is an error then.
-    async fn find(&mut self, key: Key<'_>, hash: u64, to_replace: bool) -> Result<Option<Cut>, Error<F::Error>> {
-        self.confirm(hash).await?;
+    async fn find(&mut self, key: Key<'_>, hash: u64, to_replace: bool) -> Result<bool, Stop<F::Error>> {
         self.walk(hash).await?;
-        if !self.path.found || self.record.class == Class::Tombstone {
-            return Ok(None);
+        if !self.state.path.found || self.state.record.class == Class::Tombstone {
+            return Ok(false);
         }
-        let same = self.record.class == Class::Key && self.name() == key.name && self.field(CLIENT) == key.client;
+        let same =
+            self.state.record.class == Class::Key && self.field(CLIENT) == key.client && same(self.name(), key.name);
         if !same {
-            return if to_replace { Err(Error::Collision) } else { Ok(None) };
+            return if to_replace { Err(Stop::Collision) } else { Ok(false) };
         }
-        let cut = Cut { whole: self.value_length(), inline: length_u32(self.record.shape.inline()) };
-        if cut.whole < cut.inline {
-            return Err(Error::Damaged);
-        }
-        Ok(Some(cut))
+        let Cut { whole, inline } = self.cut_found();
+        if whole < inline { Err(Stop::Damaged) } else { Ok(true) }
+    }
+
+    /// The same for those who read only.
+    async fn look_up(&mut self, key: Key<'_>) -> Result<bool, Stop<F::Error>> {
+        let key = checked(key)?;
+        self.ready().await?;
+        let hash = self.hash_of(key);
+        self.confirm(hash).await?;
+        self.find(key, hash, false).await
     }
 
     /// A record that may be marginal is written again before it is served.
-    async fn confirm(&mut self, hash: u64) -> Result<(), Error<F::Error>> {
+    async fn confirm(&mut self, hash: u64) -> Result<(), Stop<F::Error>> {
         let newest = self.position(self.head(self.bucket_of(hash)));
-        if self.log.for_all || newest == self.log.copy {
+        if self.state.log.for_all || newest == self.state.log.copy {
             self.confirm_last().await?;
         }
         Ok(())
     }
 
     /// Whatever is asked for: the last record is written again if it may be marginal.
-    pub(super) async fn confirm_last(&mut self) -> Result<(), Error<F::Error>> {
-        let marginal = self.has_hole() && (self.log.for_all || self.log.copy != NOWHERE);
-        if !marginal || self.read_only || self.report.doubt.is_some() || self.log.stuck {
+    pub(super) async fn confirm_last(&mut self) -> Result<(), Stop<F::Error>> {
+        let marginal = self.has_hole() && (self.state.log.for_all || self.state.log.copy != NOWHERE);
+        if !marginal || self.state.read_only || self.state.report.doubt.is_some() || self.state.log.stuck {
             return Ok(());
         }
-        let written = match self.settle().await {
+        let written = match self.writable().await {
             // Sessions that only read use up room too, and a delete must find some.
             Ok(()) => self.make_room(0, self.kept_free()).await,
-            Err(Error::Damaged) => return Err(Error::Damaged),
+            Err(Stop::Damaged) => return Err(Stop::Damaged),
             failed => failed,
         };
         // Nothing can be written any more: serve what can be read, as a read-only mount does.
-        self.log.stuck = written.is_err();
+        self.state.log.stuck = written.is_err();
         self.ready().await
     }
 
     /// Copies part of a value; the entry is in the buffer.
-    async fn copy_value(&mut self, cut: Cut, offset: u32, target: &mut [u8]) -> Result<(), Error<F::Error>> {
-        let owner = self.record.hash;
+    async fn copy_value(&mut self, cut: Cut, offset: u32, target: &mut [u8]) -> Result<(), Stop<F::Error>> {
+        let owner = self.state.record.hash;
         copy_overlap(0, self.inline(), offset, target);
         let end = offset.saturating_add(length_u32(target.len()));
         let mut index = offset.saturating_sub(cut.inline) / self.chunk_length();
@@ -206,13 +270,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             self.walk(hash).await?;
             let from = self.chunk_start(cut, index);
             let length = self.chunk_length().min(cut.whole - from);
-            let good = self.path.found
-                && self.record.class == Class::Chunk
-                && self.record.shape.inline() == length as usize
-                && self.name() == name;
+            let good = self.state.path.found
+                && self.state.record.class == Class::Chunk
+                && self.state.record.shape.inline() == length as usize
+                && same(self.name(), &name);
             if !good {
                 target.fill(0);
-                return Err(Error::Damaged);
+                return Err(Stop::Damaged);
             }
             copy_overlap(from, self.inline(), offset, target);
             index += 1;
@@ -220,68 +284,26 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Ok(())
     }
 
-    async fn put_chunks(&mut self, owner: u64, cut: Cut, value: &[u8]) -> Result<(), Error<F::Error>> {
-        let (_, rest) = value.split_at_checked(cut.inline as usize).unwrap_or_default();
-        for (index, inline) in (0..).zip(rest.chunks(self.chunk_length() as usize)) {
+    /// Writes the chunks of a value, and tombstones for those of the `old` chunks that are left over.
+    async fn put_chunks(&mut self, owner: u64, value: &[u8], old: u32) -> Result<(), Stop<F::Error>> {
+        let mut chunks = value.chunks(self.chunk_length() as usize);
+        let mut index = 0;
+        loop {
+            let chunk = chunks.next();
+            if chunk.is_none() && index >= old {
+                return Ok(());
+            }
             let name = chunk_name(owner, index);
             let hash = self.suite.hash(CHUNK_SPACE, &name);
-            let draft = Draft::new(Kind::Chunk, Class::Chunk, hash, &name, inline);
-            self.append(&Draft { shape: draft.shape.with(MORE, true), ..draft }).await?;
+            let gone = hash.to_le_bytes();
+            let (shape, name, inline) = match chunk {
+                Some(inline) => (Shape::single(Kind::Chunk, CHUNK_NAME, inline.len()), &name[..], inline),
+                None => (Shape::TOMBSTONE, &gone[..], &[][..]),
+            };
+            self.draft(shape.with(MORE, true), hash);
+            self.append(name, inline).await?;
+            index += 1;
         }
-        Ok(())
-    }
-
-    async fn remove_chunks(&mut self, owner: u64, from: u32, to: u32) -> Result<(), Error<F::Error>> {
-        for index in from..to {
-            let hash = self.suite.hash(CHUNK_SPACE, &chunk_name(owner, index));
-            self.put_tombstone(hash, true).await?;
-        }
-        Ok(())
-    }
-
-    async fn put_tombstone(&mut self, hash: u64, more: bool) -> Result<(), Error<F::Error>> {
-        let name = hash.to_le_bytes();
-        let draft = Draft::new(Kind::Tombstone, Class::Tombstone, hash, &name, &[]);
-        self.append(&Draft { shape: draft.shape.with(MORE, more), ..draft }).await
-    }
-
-    /// Makes room for a run of `bytes`, does the compaction that it owes, and begins it.
-    pub(super) async fn begin_run(&mut self, bytes: u32, kept: u32) -> Result<(), Error<F::Error>> {
-        if self.log.run != Run::No {
-            return if self.has_room(bytes, kept) { Ok(()) } else { Err(Error::Full) };
-        }
-        self.pace(bytes).await?;
-        self.make_room(bytes, kept).await?;
-        self.log.run = Run::Ready;
-        self.log.open_ended = false;
-        self.log.before = self.log.counts;
-        Ok(())
-    }
-
-    /// Whether the new value may be stored; returns the bytes that its run takes.
-    async fn admit(&mut self, key: Key<'_>, cut: Cut, old: Option<Cut>) -> Result<u32, Error<F::Error>> {
-        let (cost, records) = self.cost_of(key, cut);
-        let (old_cost, old_records) = old.map_or((0, 0), |old| self.cost_of(key, old));
-        let mut passes = 2 * self.sizes().segments;
-        loop {
-            let counts = self.log.counts;
-            let live = counts.live.saturating_sub(old_cost).saturating_add(cost);
-            if self.need(live, counts.records().saturating_sub(old_records) + records) <= self.capacity() {
-                break;
-            }
-            if cost > self.capacity() {
-                return Err(Error::TooLarge);
-            }
-            passes = passes.saturating_sub(1);
-            // Only tombstones can still make room, and compaction sheds them.
-            let hopeless = self.log.run != Run::No || counts.tombstones() == 0 || passes == 0;
-            if hopeless || self.compact_step().await? == 0 {
-                return Err(Error::Full);
-            }
-        }
-        let removed = old.map_or(0, |old| self.chunks(old)).saturating_sub(self.chunks(cut));
-        let tombstones = removed * self.expected_length(Kind::Tombstone, 8, 0);
-        Ok(cost.saturating_add(records * self.pointer_allowance()).saturating_add(tombstones))
     }
 }
 
@@ -290,15 +312,41 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.suite.hash(space_of(key.client), key.name)
     }
 
+    /// Segments that a change leaves free. A delete may use one that puts leave alone: it must succeed on a full store.
+    fn kept_by(&self, value: Option<&[u8]>) -> u32 {
+        self.kept_free() - u32::from(value.is_none())
+    }
+
+    /// Whether a new value may be stored in place of an old one.
+    fn admit(&self, new: Cost, old: Cost) -> Result<(), Stop<F::Error>> {
+        let capacity = self.capacity();
+        if new.bytes > capacity {
+            return Err(Stop::TooLarge);
+        }
+        let counts = &self.state.counts;
+        let live = counts.live.wrapping_sub(old.bytes).saturating_add(new.bytes);
+        let records = counts.records().wrapping_sub(old.records).wrapping_add(new.records);
+        if self.need(live, records) <= capacity { Ok(()) } else { Err(Stop::Full) }
+    }
+
+    /// Begins a run, unless one is open.
+    pub(super) fn begin_run(&mut self) {
+        if self.state.log.run == Run::No {
+            self.state.log.run = Run::Ready;
+            self.state.log.open_ended = false;
+            self.state.before = self.state.counts;
+        }
+    }
+
     pub(super) fn end_run(&mut self) {
         if !self.in_transaction() {
-            self.log.run = Run::No;
-            self.log.settled = true;
+            self.state.log.run = Run::No;
+            self.state.log.settled = true;
         }
     }
 
     pub(super) fn in_transaction(&self) -> bool {
-        self.log.run != Run::No && self.log.open_ended
+        self.state.log.run != Run::No && self.state.log.open_ended
     }
 
     /// Bytes of value in each chunk, the last one aside.
@@ -315,8 +363,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         cut.inline + index * self.chunk_length()
     }
 
-    fn cut<E>(&self, key: Key<'_>, length: usize) -> Result<Cut, Error<E>> {
-        let whole = u32::try_from(length).map_err(|_| Error::TooLarge)?;
+    fn cut<E>(&self, key: Key<'_>, length: usize) -> Result<Cut, Stop<E>> {
+        let whole = u32::try_from(length).map_err(|_| Stop::TooLarge)?;
         let inline = whole.min(self.sizes().body_max - length_u32(key.name.len()));
         Ok(Cut { whole, inline })
     }
@@ -327,22 +375,33 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             .with(LONG, cut.whole > cut.inline)
     }
 
-    /// What a value counts as: bytes and records.
-    fn cost_of(&self, key: Key<'_>, cut: Cut) -> (u32, u32) {
+    /// Bytes that the run takes in which a new value replaces an old one.
+    fn run_length(&self, new: Cost, old: Cost) -> u32 {
+        let gone = old.records.saturating_sub(new.records) * (self.tombstone_cost() + self.pointer_allowance());
+        new.bytes.saturating_add(new.records * self.pointer_allowance()).saturating_add(gone)
+    }
+
+    /// How the value of the entry in the buffer is cut.
+    fn cut_found(&self) -> Cut {
+        Cut { whole: self.value_length(), inline: length_u32(self.state.record.shape.inline()) }
+    }
+
+    /// What a value counts as.
+    fn cost_of(&self, key: Key<'_>, cut: Cut) -> Cost {
         let chunk = |bytes: u32| self.cost(Shape::single(Kind::Chunk, CHUNK_NAME, bytes as usize));
-        let mut cost = self.cost(self.entry_shape(key, cut));
+        let mut bytes = self.cost(self.entry_shape(key, cut));
         let chunks = self.chunks(cut);
         if let Some(full) = chunks.checked_sub(1) {
             let last = cut.whole - self.chunk_start(cut, full);
-            cost = cost.saturating_add(chunk(self.chunk_length()).saturating_mul(full)).saturating_add(chunk(last));
+            bytes = bytes.saturating_add(chunk(self.chunk_length()).saturating_mul(full)).saturating_add(chunk(last));
         }
-        (cost, chunks + 1)
+        Cost { bytes, records: chunks + 1 }
     }
 }
 
-fn checked<E>(key: Key<'_>) -> Result<Key<'_>, Error<E>> {
+fn checked<E>(key: Key<'_>) -> Result<Key<'_>, Stop<E>> {
     let good = !key.name.is_empty() && key.name.len() <= 255 && key.client != SYSTEM;
-    if good { Ok(key) } else { Err(Error::InvalidName) }
+    if good { Ok(key) } else { Err(Stop::InvalidName) }
 }
 
 fn chunk_name(owner: u64, index: u32) -> [u8; 12] {
@@ -355,11 +414,7 @@ fn chunk_name(owner: u64, index: u32) -> [u8; 12] {
 /// Copies what `data`, the bytes of a value from `start` on, has of those from `offset` on that `target` wants.
 fn copy_overlap(start: u32, data: &[u8], offset: u32, target: &mut [u8]) {
     let source = data.get(offset.saturating_sub(start) as usize..).unwrap_or_default();
-    let place = target.get_mut(start.saturating_sub(offset) as usize..).unwrap_or_default();
-    let length = source.len().min(place.len());
-    if let (Some(source), Some(place)) = (source.get(..length), place.get_mut(..length)) {
-        place.copy_from_slice(source);
-    }
+    put(target, start.saturating_sub(offset) as usize, source);
 }
 
 const _: () = assert!(POINTERS_MAX < 32, "five bits say the number of pointers");

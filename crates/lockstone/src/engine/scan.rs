@@ -13,39 +13,12 @@
 //!
 //! Invariant: a scan moves forward with every step and ends after at most one step for each unit of the segment.
 
-use super::{NOWHERE, NorFlash, Store, one_source};
+use super::{NorFlash, Store, one_source};
 use crate::format::header::{IN_RUN, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK};
 use crate::format::record::RESUME;
 use crate::layout::Position;
 use crate::seal::Suite;
-
-/// Where a scan stands in its segment.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Scan {
-    /// Sequence number of the segment.
-    sequence: u32,
-    /// Where the segment's records end, as the next header says.
-    pub(super) end: u32,
-    /// How the tag of the last record begins, as the next header says; 0: it does not.
-    end_link: u32,
-    /// Here, and the starts of the last two records, the last one first.
-    pub(super) trail: [Boundary; 3],
-    /// So many records before the present one don't count any more.
-    pub(super) undone: usize,
-}
-
-/// Between two records.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Boundary {
-    /// 0: there is none.
-    pub(super) offset: u32,
-    /// How the tag before it begins; 0: it could not be read.
-    pub(super) link: u32,
-}
-
-impl Boundary {
-    const NONE: Self = Self { offset: 0, link: 0 };
-}
+use crate::state::{NOWHERE, Scan};
 
 /// What a step of a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,53 +31,24 @@ pub(super) enum Step {
     End,
 }
 
-impl Scan {
-    /// In no segment.
-    pub(super) const NOWHERE: Self = Self { sequence: 0, end: 0, end_link: 0, trail: [Boundary::NONE; 3], undone: 0 };
-
-    pub(super) fn is_nowhere(&self) -> bool {
-        self.end == 0
-    }
-
-    pub(super) fn at(&self) -> Position {
-        Position::new(self.sequence, self.trail[0].offset)
-    }
-
-    /// Goes on at `offset`; nothing before it can be taken back.
-    fn begin(&mut self, offset: u32, link: u32) {
-        self.trail = [Boundary { offset, link }, Boundary::NONE, Boundary::NONE];
-    }
-
-    /// Takes the last `undone` records back, and passes one that ends at `offset`.
-    fn pass(&mut self, undone: usize, offset: u32, link: u32) {
-        self.undone = undone;
-        for _ in 0..undone {
-            let [_, last, older] = self.trail;
-            self.trail = [last, older, Boundary::NONE];
-        }
-        let [here, last, _] = self.trail;
-        self.trail = [Boundary { offset, link }, here, last];
-    }
-}
-
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Begins a scan at the first record of a segment; false when the segment's header can't be read.
     pub(super) async fn enter(&mut self, sequence: u32) -> bool {
-        self.scan = Scan { sequence, end: self.sizes().segment, ..Scan::NOWHERE };
-        if self.next_segment(sequence).await.is_some() && self.word(PREVIOUS) == sequence {
-            self.scan.end = self.scan.end.min(self.word(PREVIOUS_END) & !IN_RUN);
-            self.scan.end_link = self.word(PREVIOUS_LINK);
+        self.state.scan = Scan { sequence, end: self.sizes().segment, ..Scan::NOWHERE };
+        if self.next_segment(sequence).await.is_some() && self.state.header.get(PREVIOUS) == sequence {
+            self.state.scan.end = self.state.scan.end.min(self.state.header.get(PREVIOUS_END) & !IN_RUN);
+            self.state.scan.end_link = self.state.header.get(PREVIOUS_LINK);
         }
         let good = self.header(sequence).await;
-        self.scan.begin(self.header_length(), if good { self.record.link } else { 0 });
+        self.state.scan.begin(self.header_length(), if good { self.state.record.link } else { 0 });
         good
     }
 
     /// The next segment whose header can be read; it is in the buffer.
     pub(super) async fn next_segment(&mut self, sequence: u32) -> Option<u32> {
         let mut next = sequence;
-        while next < self.log.end.sequence {
+        while next < self.state.log.end.sequence {
             next += 1;
             if self.header(next).await {
                 return Some(next);
@@ -115,14 +59,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// The next step.
     pub(super) async fn step(&mut self) -> Step {
-        let at = self.scan.at();
-        if at.offset >= self.scan.end {
+        let at = self.state.scan.at();
+        if at.offset >= self.state.scan.end {
             // The segment must end with the record that the next header names: else it's of another history.
-            let (link, named) = (self.scan.trail[0].link, self.scan.end_link);
+            let (link, named) = (self.state.scan.trail[0].link, self.state.scan.end_link);
             if link == 0 || named == 0 || link == named {
                 return Step::End;
             }
-            self.scan.trail[0].link = 0;
+            self.state.scan.trail[0].link = 0;
             return Step::Damaged;
         }
         if !self.load(at, 0).await {
@@ -132,15 +76,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             return Step::Record;
         }
         // A genuine record that does not belong behind the one before it: spliced from another history.
-        self.scan.begin(self.after().offset, self.record.link);
+        self.state.scan.begin(self.after().offset, self.state.record.link);
         Step::Damaged
     }
 
     /// Crosses an unreadable place.
     async fn cross(&mut self) -> Step {
-        let from = self.scan.at();
+        let from = self.state.scan.at();
         let open = self.is_open_ended();
-        let limit = if open { self.written_end(from).await } else { self.scan.end };
+        let limit = if open { self.written_end(from).await } else { self.state.scan.end };
         if self.find_resume(limit).await {
             return Step::Record;
         }
@@ -154,34 +98,34 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 continue;
             }
             // A marginal resume record may read well only the second time.
-            if self.record.shape.has(RESUME) && self.pass_record() {
+            if self.state.record.shape.has(RESUME) && self.pass_record() {
                 return Step::Record;
             }
-            self.scan.begin(at.offset, 0);
+            self.state.scan.begin(at.offset, 0);
             return Step::Damaged;
         }
         if open {
             return Step::End;
         }
-        self.scan.trail[0].offset = limit;
+        self.state.scan.trail[0].offset = limit;
         Step::Damaged
     }
 
     /// Passes the last resume record before `limit` whose hole begins at a boundary we know; one with a record behind
     /// it is the last. False: there is none.
     async fn find_resume(&mut self, limit: u32) -> bool {
-        let mut at = self.scan.at();
+        let mut at = self.state.scan.at();
         let mut found = NOWHERE;
         loop {
             at.offset = (at.offset + 1).next_multiple_of(self.sizes().cell);
             if at.offset >= limit {
                 break;
             }
-            if !self.load(at, 0).await || !self.record.shape.has(RESUME) || self.fit().is_none() {
+            if !self.load(at, 0).await || !self.state.record.shape.has(RESUME) || self.fit().is_none() {
                 continue;
             }
             found = at;
-            let link = self.record.link;
+            let link = self.state.record.link;
             if self.load(self.after(), 0).await && self.is_linked(link) {
                 break;
             }
@@ -211,21 +155,21 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether the log ends in the scan's segment, so that no header says where.
     pub(super) fn is_open_ended(&self) -> bool {
-        self.scan.sequence >= self.log.end.sequence
+        self.state.scan.sequence >= self.state.log.end.sequence
     }
 
     /// How many records the record in the buffer undoes, if it belongs here: it begins where the scan stands, or
     /// closes a hole that begins at one of the last boundaries, and is linked to what comes before that.
     fn fit(&self) -> Option<usize> {
-        let resumes = self.record.shape.has(RESUME);
-        let start = if resumes { self.field(RESUME) } else { self.record.at.offset };
-        self.scan.trail.iter().position(|boundary| boundary.offset == start && self.is_linked(boundary.link))
+        let resumes = self.state.record.shape.has(RESUME);
+        let start = if resumes { self.field(RESUME) } else { self.state.record.at.offset };
+        self.state.scan.trail.iter().position(|boundary| boundary.offset == start && self.is_linked(boundary.link))
     }
 
     /// Passes the record in the buffer, if it belongs here.
     fn pass_record(&mut self) -> bool {
         let Some(undone) = self.fit() else { return false };
-        self.scan.pass(undone, self.after().offset, self.record.link);
+        self.state.scan.pass(undone, self.after().offset, self.state.record.link);
         true
     }
 }

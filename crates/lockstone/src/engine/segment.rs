@@ -6,14 +6,18 @@
 //! Invariant: the segment that is erased here lies before the one that the last *durable* header (one with a record
 //! behind it) names as the oldest needed.
 
-use super::{NorFlash, Run, Store, one_source, space_of};
-use crate::error::Error;
-use crate::format::header::{ERASES, FIXED, IN_RUN, MAGIC, NO_DIGEST, kind};
+use super::{NorFlash, Store, one_source, space_of};
+use crate::error::Stop;
+use crate::format::header::{
+    DIGEST, ERASES, FIXED, ID, IN_RUN, KIND, MAGIC, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK, SEGMENT,
+    SEQUENCE, kind,
+};
 use crate::format::pointer::Pointer;
-use crate::format::{low_word, put_word, word};
+use crate::format::{low_word, put_word, same, word};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
+use crate::state::{Run, State};
 
 /// So many segments in a row may fail before the driver's error is passed on.
 const FAILURES_MAX: u32 = 4;
@@ -27,13 +31,13 @@ pub(super) fn retired_name(physical: u16) -> [u8; 5] {
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Closes the newest segment and opens the next. The buffer is used.
-    pub(super) async fn open_segment(&mut self) -> Result<(), Error<F::Error>> {
-        let mut sequence = self.log.end.sequence;
-        let mut failure = if self.log.counts.bad() > 0 { Error::WornOut } else { Error::Full };
+    pub(super) async fn open_segment(&mut self) -> Result<(), Stop<F::Error>> {
+        let mut sequence = self.state.log.end.sequence;
+        let mut failure = if self.state.counts.bad() > 0 { Stop::WornOut } else { Stop::Full };
         let mut failures = 0;
         while failures < FAILURES_MAX {
-            sequence = Some(sequence + 1).filter(|next| *next < IN_RUN).ok_or(Error::WornOut)?;
-            if sequence >= self.log.declared + self.sizes().segments {
+            sequence = Some(sequence + 1).filter(|next| *next < IN_RUN).ok_or(Stop::WornOut)?;
+            if sequence >= self.state.log.declared + self.sizes().segments {
                 break;
             }
             if self.is_retired(sequence).await {
@@ -41,22 +45,22 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
-                Ok(false) => failure = Error::WornOut,
-                Err(error) => failure = Error::Flash(error),
+                Ok(false) => failure = Stop::WornOut,
+                Err(error) => failure = Stop::Flash(error),
             }
             failures += 1;
-            self.log.failed = u16::try_from(self.physical(sequence)).ok();
+            self.state.log.failed = Some(self.physical_u16(sequence));
         }
         Err(failure)
     }
 
     pub(super) async fn is_retired(&mut self, sequence: u32) -> bool {
-        let Ok(physical) = u16::try_from(self.physical(sequence)) else { return false };
-        if self.log.counts.bad() == 0 {
+        let physical = self.physical_u16(sequence);
+        if self.state.counts.bad() == 0 {
             return false;
         }
-        let hash = self.suite.hash(space_of(SYSTEM), &retired_name(physical));
-        self.walk(hash).await.is_ok() && self.path.found
+        let hash = self.retirement(physical);
+        self.walk(hash).await.is_ok() && self.state.path.found
     }
 
     /// Erases a segment and writes its header; false when the header did not stick.
@@ -68,11 +72,11 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if !self.program(length).await? {
             return Ok(false);
         }
-        self.log.end = Position::new(sequence, length);
-        self.log.counted = length;
-        self.log.closed = false;
-        self.log.link = self.record.link;
-        self.log.declaring = self.log.tail;
+        self.state.log.end = Position::new(sequence, length);
+        self.state.log.counted = length;
+        self.state.log.closed = false;
+        self.state.log.link = self.state.record.link;
+        self.state.log.declaring = self.state.log.tail;
         if let Some(used) = self.used_of(sequence) {
             *used = 0;
         }
@@ -82,7 +86,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Erases of the segment that lies where `sequence` will; 0 when its header can't be read.
     async fn erases_of(&mut self, sequence: u32) -> u32 {
         match sequence.checked_sub(self.sizes().segments) {
-            Some(before) if self.header(before).await => self.word(ERASES),
+            Some(before) if self.header(before).await => self.state.header.get(ERASES),
             _ => 0,
         }
     }
@@ -103,7 +107,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// don't stick.
     pub(super) async fn program(&mut self, length: u32) -> Result<bool, F::Error> {
         let layout = self.sizes();
-        let at = self.record.at;
+        let at = self.state.record.at;
         let address = layout.address(at);
         let mut done = 0;
         while done < length {
@@ -123,7 +127,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         for part in wanted.chunks(readback.len()) {
             let Some(read) = readback.get_mut(..part.len()) else { return Ok(false) };
             self.flash.read(address + done, read).await?;
-            if *read != *part {
+            if !same(read, part) {
                 return Ok(false);
             }
             done += super::load::length_u32(part.len());
@@ -133,46 +137,45 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 }
 
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Hash of the entry that retires a segment.
+    #[inline(never)]
+    pub(super) fn retirement(&self, physical: u16) -> u64 {
+        self.suite.hash(space_of(SYSTEM), &retired_name(physical))
+    }
+
     /// Puts the header of the next segment together in the buffer, sealed. Not inlined: the stack of `append` is deeper
     /// elsewhere.
     #[inline(never)]
     fn compose_header(&mut self, sequence: u32, erases: u32) {
         let layout = self.sizes();
-        let in_run = self.log.run == Run::Begun;
+        let in_run = self.state.log.run == Run::Begun;
         // A replay will find other heads here, and the counts are those before.
         let unsettled = in_run || self.has_hole();
-        let counts = if unsettled { self.log.before } else { self.log.counts };
-        let digest = if unsettled { NO_DIGEST } else { self.heads_digest(self.log.tail) };
+        let digest = if unsettled { NO_DIGEST } else { self.heads_digest(self.state.log.tail) };
         let heads = super::load::length_u32(self.heads.len());
-        let [live, entries, keys, tombstones, bad] = counts.words();
-        let words = [
-            MAGIC,
-            kind::<S>(&layout, self.erased) | heads << 16,
-            word(&self.id, 0),
-            word(&self.id, 4),
-            sequence,
-            self.log.end.sequence,
-            self.log.tail,
-            erases,
-            layout.segment,
-            live,
-            entries,
-            keys,
-            tombstones,
-            bad,
-            self.log.counted | if in_run { IN_RUN } else { 0 },
-            low_word(digest),
-            low_word(digest >> 32),
-            self.log.link,
-        ];
-        let length = self.header_length() as usize;
-        if let Some(place) = self.buffer.get_mut(..length) {
-            place.fill(self.erased);
+        let State { log, counts, before, header, id, erased, record, .. } = &mut *self.state;
+        let counts = if unsettled { before } else { counts };
+        header.set(0, MAGIC);
+        header.set(KIND, kind::<S>(&layout, *erased) | heads << 16);
+        header.set(ID, word(id, 0));
+        header.set(ID + 4, word(id, 4));
+        header.set(SEQUENCE, sequence);
+        header.set(PREVIOUS, log.end.sequence);
+        header.set(OLDEST, log.tail);
+        header.set(ERASES, erases);
+        header.set(SEGMENT, layout.segment);
+        header.set_counts(counts);
+        header.set(PREVIOUS_END, log.counted | if in_run { IN_RUN } else { 0 });
+        header.set(DIGEST, low_word(digest));
+        header.set(DIGEST + 4, low_word(digest >> 32));
+        header.set(PREVIOUS_LINK, log.link);
+        record.at = Position::new(sequence, 0);
+        if let Some(place) = self.buffer.get_mut(..self.header_length() as usize) {
+            place.fill(self.state.erased);
         }
-        for (index, word) in words.into_iter().enumerate() {
-            put_word(self.buffer, 4 * index, word);
+        for (index, word) in self.state.header.words.iter().enumerate() {
+            put_word(self.buffer, 4 * index, *word);
         }
-        self.record.at = Position::new(sequence, 0);
         self.close_up(Domain::Header, FIXED, FIXED + S::TAG);
     }
 

@@ -7,14 +7,13 @@
 //!
 //! A mount alone writes nothing; settling waits for a write, or for a read of the record in question.
 
-use super::write::Draft;
-use super::{NOWHERE, NorFlash, Run, Store, one_source, space_of};
-use crate::error::Error;
-use crate::format::header::Class;
-use crate::format::record::{CLIENT, Kind, MARK_OPEN};
+use super::{NorFlash, Store, one_source};
+use crate::error::Stop;
+use crate::format::record::{CLIENT, Kind, MARK_OPEN, Shape};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::Suite;
+use crate::state::{NOWHERE, Run};
 
 /// How often a record may turn out unreadable after it was read, before we give up.
 const TRIES: u32 = 4;
@@ -22,42 +21,44 @@ const TRIES: u32 = 4;
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Looks at flash again if the last call did not end.
-    pub(super) async fn ready(&mut self) -> Result<(), Error<F::Error>> {
-        if self.is_inside_transaction() || self.log.settled {
-            return Ok(());
-        }
-        self.mount_log().await.map_err(|_| Error::Damaged)
+    pub(super) async fn ready(&mut self) -> Result<(), Stop<F::Error>> {
+        if self.is_inside_transaction() { Ok(()) } else { self.look_again().await }
+    }
+
+    async fn look_again(&mut self) -> Result<(), Stop<F::Error>> {
+        if self.state.log.settled { Ok(()) } else { self.mount_log().await.map_err(|_| Stop::Damaged) }
     }
 
     /// Ready, and allowed to write.
-    pub(super) async fn writable(&mut self) -> Result<(), Error<F::Error>> {
+    pub(super) async fn writable(&mut self) -> Result<(), Stop<F::Error>> {
         if self.is_inside_transaction() {
             return Ok(());
         }
-        self.ready().await?;
-        if self.read_only {
-            return Err(Error::ReadOnly);
+        self.look_again().await?;
+        if self.state.read_only {
+            return Err(Stop::ReadOnly);
         }
-        if self.report.doubt.is_some() {
-            return Err(Error::Damaged);
+        if self.state.report.doubt.is_some() {
+            return Err(Stop::Damaged);
         }
         self.settle().await?;
         self.retire_failed().await
     }
 
     /// Writes the resume record, if one is due.
-    pub(super) async fn settle(&mut self) -> Result<(), Error<F::Error>> {
+    pub(super) async fn settle(&mut self) -> Result<(), Stop<F::Error>> {
         let mut tries = 0;
         while self.has_hole() {
-            let copy = self.log.copy;
+            let copy = self.state.log.copy;
             let written = if copy == NOWHERE { self.write_opening().await } else { self.write_again(copy).await };
             match written {
-                Ok(()) => self.log.settled = true,
-                Err(Error::Damaged) if copy != NOWHERE && tries < TRIES => {
-                    self.log.void = copy;
-                    self.mount_log().await.map_err(|_| Error::Damaged)?;
-                    if self.report.doubt.is_some() {
-                        return Err(Error::Damaged);
+                Ok(()) => self.state.log.settled = true,
+                Err(Stop::Damaged) if copy != NOWHERE && tries < TRIES => {
+                    self.state.log.void = copy;
+                    self.state.log.settled = false;
+                    self.look_again().await?;
+                    if self.state.report.doubt.is_some() {
+                        return Err(Stop::Damaged);
                     }
                 }
                 Err(error) => return Err(error),
@@ -67,36 +68,35 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Ok(())
     }
 
-    async fn write_again(&mut self, at: Position) -> Result<(), Error<F::Error>> {
+    async fn write_again(&mut self, at: Position) -> Result<(), Stop<F::Error>> {
         if !self.load(at, 0).await {
-            return Err(Error::Damaged);
+            return Err(Stop::Damaged);
         }
-        self.append_copy(self.record.shape).await
+        self.append_copy(self.state.record.shape).await
     }
 
     /// Writes an opening mark: it also declares which segment is the oldest needed.
-    pub(super) async fn write_opening(&mut self) -> Result<(), Error<F::Error>> {
-        let oldest = self.log.tail;
+    pub(super) async fn write_opening(&mut self) -> Result<(), Stop<F::Error>> {
+        let oldest = self.state.log.tail;
         self.append_mark(MARK_OPEN, &oldest.to_le_bytes()).await?;
-        self.log.declaring = oldest;
-        self.log.declared = oldest;
+        self.state.log.declaring = oldest;
+        self.state.log.declared = oldest;
         Ok(())
     }
 
     /// Makes the retirement of a failed segment durable.
-    async fn retire_failed(&mut self) -> Result<(), Error<F::Error>> {
-        let Some(physical) = self.log.failed.take() else { return Ok(()) };
-        let name = super::segment::retired_name(physical);
-        let hash = self.suite.hash(space_of(SYSTEM), &name);
+    async fn retire_failed(&mut self) -> Result<(), Stop<F::Error>> {
+        let Some(physical) = self.state.log.failed.take() else { return Ok(()) };
+        let hash = self.retirement(physical);
         self.walk(hash).await?;
-        if self.path.found {
+        if self.state.path.found {
             return Ok(());
         }
-        let length = self.expected_length(Kind::Entry, 5, 0);
-        self.make_room(length, 1).await?;
-        let draft = Draft::new(Kind::Entry, Class::System, hash, &name, &[]);
-        self.append(&Draft { shape: draft.shape.with(CLIENT, true), client: SYSTEM, ..draft }).await?;
-        self.log.settled = true;
+        let name = super::segment::retired_name(physical);
+        self.make_room(self.record_usual(), 1).await?;
+        self.draft(Shape::single(Kind::Entry, name.len(), 0).with(CLIENT, true), hash).client = SYSTEM;
+        self.append(&name, &[]).await?;
+        self.state.log.settled = true;
         Ok(())
     }
 }
@@ -105,10 +105,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Whether a live transaction makes this call. A run that anything else left open (an error, a dropped future, a
     /// transaction that was forgotten) does not count; flash is looked at again.
     fn is_inside_transaction(&mut self) -> bool {
-        let entered = core::mem::take(&mut self.log.entered);
+        let entered = core::mem::take(&mut self.state.log.entered);
         let inside = entered && self.in_transaction();
-        if !inside && core::mem::replace(&mut self.log.run, Run::No) != Run::No {
-            self.log.settled = false;
+        if !inside && core::mem::replace(&mut self.state.log.run, Run::No) != Run::No {
+            self.state.log.settled = false;
         }
         inside
     }

@@ -14,24 +14,24 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// As [`get`](Self::get), when a call before it did not end and the flash must be looked at again.
     pub async fn stats(&mut self) -> Result<Stats, Error<F::Error>> {
         self.ready().await?;
-        let counts = self.log.counts;
-        let (newest, oldest) = (self.log.end.sequence, self.log.tail);
+        let counts = self.state.counts;
+        let (newest, oldest) = (self.state.log.end.sequence, self.state.log.tail);
         let mut stats = Stats {
             keys: counts.keys(),
             used_bytes: self.needed(),
             capacity_bytes: self.capacity(),
-            segments: self.layout.segments,
-            segment_bytes: self.layout.segment,
+            segments: self.state.layout.segments,
+            segment_bytes: self.state.layout.segment,
             log_segments: newest - oldest + 1,
             bad_segments: counts.bad(),
             erases_min: u32::MAX,
             erases_max: 0,
         };
-        for back in 0..self.layout.segments {
+        for back in 0..self.state.layout.segments {
             let Some(sequence) = newest.checked_sub(back) else { break };
             if self.header(sequence).await {
-                stats.erases_min = stats.erases_min.min(self.word(ERASES));
-                stats.erases_max = stats.erases_max.max(self.word(ERASES));
+                stats.erases_min = stats.erases_min.min(self.state.header.get(ERASES));
+                stats.erases_max = stats.erases_max.max(self.state.header.get(ERASES));
             }
         }
         stats.erases_min = stats.erases_min.min(stats.erases_max);
@@ -40,7 +40,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// The layout of the part.
     pub const fn layout(&self) -> &crate::layout::Layout {
-        &self.layout
+        &self.state.layout
     }
 
     /// The flash driver, to look at.

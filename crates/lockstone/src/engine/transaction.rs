@@ -4,12 +4,13 @@
 //! the run makes them count after a power cut too. A transaction that is dropped leaves its records in the log, without
 //! an end; the next call finds that out from flash, as a mount would.
 
-use super::{NorFlash, Run, Store, one_source};
+use super::{NorFlash, Store, one_source};
 use crate::error::Error;
 use crate::format::record::MARK_COMMIT;
 use crate::key::Key;
 use crate::layout::Position;
 use crate::seal::Suite;
+use crate::state::Run;
 
 /// Several changes that become visible together. Dropping it takes all of them back.
 #[must_use = "a transaction that is not committed is taken back"]
@@ -27,8 +28,11 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// [`Error::Full`] when there is less room than that.
     pub async fn transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S>, Error<F::Error>> {
         self.writable().await?;
-        self.begin_run(bytes, self.kept_free()).await?;
-        self.log.open_ended = true;
+        self.owe(bytes);
+        self.pay().await?;
+        self.make_room(bytes, self.kept_free()).await?;
+        self.begin_run();
+        self.state.log.open_ended = true;
         Ok(Transaction { store: self, broken: false })
     }
 }
@@ -68,7 +72,7 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
         if self.broken {
             return Err(Error::Aborted);
         }
-        self.store.log.entered = true;
+        self.store.state.log.entered = true;
         self.store.get(key, buffer).await
     }
 
@@ -81,13 +85,13 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
         if self.broken {
             return Err(Error::Aborted);
         }
-        if self.store.log.run == Run::Begun {
+        if self.store.state.log.run == Run::Begun {
             self.broken = true;
             self.store.append_mark(MARK_COMMIT, &[]).await?;
             self.broken = false;
-            self.store.log.settled = true;
+            self.store.state.log.settled = true;
         }
-        self.store.log.run = Run::No;
+        self.store.state.log.run = Run::No;
         Ok(())
     }
 
@@ -96,8 +100,8 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
         if self.broken {
             return Err(Error::Aborted);
         }
-        let before = Before { end: self.store.log.end };
-        self.store.log.entered = true;
+        let before = Before { end: self.store.state.log.end };
+        self.store.state.log.entered = true;
         self.broken = true;
         Ok(before)
     }
@@ -108,9 +112,9 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
             result,
             Err(Error::Full | Error::TooLarge | Error::InvalidName | Error::Collision | Error::BufferTooSmall { .. })
         );
-        let harmless = result.is_ok() || (refused && before.end == self.store.log.end);
+        let harmless = result.is_ok() || (refused && before.end == self.store.state.log.end);
         self.broken = !harmless;
-        self.store.log.entered = false;
+        self.store.state.log.entered = false;
         result
     }
 }
@@ -124,9 +128,9 @@ struct Before {
 impl<F, S> Drop for Transaction<'_, '_, F, S> {
     /// What was written does not count; the RAM state is rebuilt from flash at the next call.
     fn drop(&mut self) {
-        let run = core::mem::replace(&mut self.store.log.run, Run::No);
+        let run = core::mem::replace(&mut self.store.state.log.run, Run::No);
         if run == Run::Begun || (run == Run::Ready && self.broken) {
-            self.store.log.settled = false;
+            self.store.state.log.settled = false;
         }
     }
 }

@@ -7,123 +7,104 @@
 //! heads, counts and the end of the log follow only when the record was read back
 //! ```
 
-use super::{NOWHERE, NorFlash, Record, Run, Store, one_source};
-use crate::error::Error;
+use super::load::class_of;
+use super::{NorFlash, Store, one_source};
+use crate::error::Stop;
 use crate::format::header::Class;
 use crate::format::pointer::pointer_length;
 use crate::format::record::{CLIENT, FIRST, Flag, HEAD, Kind, LONG, RESUME, Shape};
 use crate::format::{put, put_word};
-use crate::layout::Position;
 use crate::seal::{Domain, Suite};
+use crate::state::{Draft, NOWHERE, Record, Run};
 
 /// Segments that may fail under one record before the driver's error is passed on.
 const TRIES: u32 = 4;
 
-/// A record to be written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Draft<'a> {
-    pub(super) shape: Shape,
-    pub(super) class: Class,
-    /// Its place in the index; a mark has none.
-    pub(super) hash: u64,
-    pub(super) client: u32,
-    pub(super) whole: u32,
-    pub(super) name: &'a [u8],
-    pub(super) inline: &'a [u8],
-    /// The text comes from this record instead.
-    pub(super) copy: Position,
-}
-
-impl Draft<'_> {
-    const EMPTY: Self = Self {
-        shape: Shape::single(Kind::Mark, 1, 0),
-        class: Class::Mark,
-        hash: 0,
-        client: 0,
-        whole: 0,
-        name: &[],
-        inline: &[],
-        copy: NOWHERE,
-    };
-}
-
-impl<'a> Draft<'a> {
-    pub(super) fn new(kind: Kind, class: Class, hash: u64, name: &'a [u8], inline: &'a [u8]) -> Self {
-        let shape = Shape::single(kind, name.len(), inline.len());
-        Self { shape, class, hash, name, inline, ..Draft::EMPTY }
-    }
-}
-
 #[one_source]
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Appends a mark.
-    pub(super) async fn append_mark(&mut self, mark: u8, inline: &[u8]) -> Result<(), Error<F::Error>> {
-        self.append(&Draft::new(Kind::Mark, Class::Mark, 0, &[mark], inline)).await
+    pub(super) async fn append_mark(&mut self, mark: u8, inline: &[u8]) -> Result<(), Stop<F::Error>> {
+        self.append_new(Kind::Mark, 0, &[mark], inline).await
+    }
+
+    /// Appends a record without fields of its own.
+    pub(super) async fn append_new(
+        &mut self,
+        kind: Kind,
+        hash: u64,
+        name: &[u8],
+        inline: &[u8],
+    ) -> Result<(), Stop<F::Error>> {
+        self.draft(Shape::single(kind, name.len(), inline.len()), hash);
+        self.append(name, inline).await
     }
 
     /// Writes the record in the buffer again, with other flags.
-    pub(super) async fn append_copy(&mut self, shape: Shape) -> Result<(), Error<F::Error>> {
-        let Record { at, class, hash, .. } = self.record;
-        self.append(&Draft { shape, class, hash, copy: at, ..Draft::EMPTY }).await
+    pub(super) async fn append_copy(&mut self, shape: Shape) -> Result<(), Stop<F::Error>> {
+        let Record { at, hash, .. } = self.state.record;
+        self.draft(shape, hash).copy = at;
+        self.append(&[], &[]).await
     }
 
-    /// Appends a record; it is in the buffer then, sealed.
-    pub(super) async fn append(&mut self, draft: &Draft<'_>) -> Result<(), Error<F::Error>> {
+    /// Appends the record that was drafted; it is in the buffer then, sealed.
+    pub(super) async fn append(&mut self, name: &[u8], inline: &[u8]) -> Result<(), Stop<F::Error>> {
         let mut tries = 0;
-        let mut failure = Error::WornOut;
+        let mut failure = Stop::WornOut;
         while tries < TRIES {
-            self.find_path(draft).await?;
-            let shape = self.shape_here(draft.shape);
+            self.find_path().await?;
+            let shape = self.shape_here(self.state.draft.shape);
             if !self.fits(shape) {
-                self.log.settled = false;
+                self.state.log.settled = false;
                 self.open_segment().await?;
                 continue;
             }
-            self.compose(draft, shape).await?;
+            self.compose(shape, name, inline).await?;
             self.seal();
-            self.log.settled = false;
+            self.state.log.settled = false;
             match self.program(self.record_length()).await {
                 Ok(true) => {
                     self.appended();
                     return Ok(());
                 }
                 Ok(false) => {}
-                Err(error) => failure = Error::Flash(error),
+                Err(error) => failure = Stop::Flash(error),
             }
-            self.log.failed = u16::try_from(self.physical(self.log.end.sequence)).ok();
-            self.log.closed = true;
+            self.state.log.failed = Some(self.physical_u16(self.state.log.end.sequence));
+            self.state.log.closed = true;
             tries += 1;
         }
         Err(failure)
     }
 
     /// Sets the path to the place of the draft, unless the last walk led there.
-    async fn find_path(&mut self, draft: &Draft<'_>) -> Result<(), Error<F::Error>> {
-        if draft.class == Class::Mark {
-            self.path.clear();
-        } else if self.path.target != Some(draft.hash) {
-            self.walk(draft.hash).await?;
+    async fn find_path(&mut self) -> Result<(), Stop<F::Error>> {
+        let Draft { shape, hash, .. } = self.state.draft;
+        if shape.kind() == Kind::Mark {
+            self.state.path.clear();
+        } else if self.state.path.target != Some(hash) {
+            self.walk(hash).await?;
         }
         Ok(())
     }
 
     /// Puts the text of the record together in the buffer.
-    async fn compose(&mut self, draft: &Draft<'_>, shape: Shape) -> Result<(), Error<F::Error>> {
-        let Draft { class, hash, mut client, mut whole, name, inline, copy, .. } = *draft;
+    async fn compose(&mut self, shape: Shape, name: &[u8], inline: &[u8]) -> Result<(), Stop<F::Error>> {
+        let Draft { hash, mut client, mut whole, copy, .. } = self.state.draft;
         let text = shape.text_at::<S>();
         if copy == NOWHERE {
             put(self.buffer, text, name);
             put(self.buffer, text + name.len(), inline);
         } else {
             if !self.load(copy, 0).await {
-                return Err(Error::Damaged);
+                return Err(Stop::Damaged);
             }
             (client, whole) = (self.field(CLIENT), self.field(LONG));
-            let old = self.record.shape;
+            let old = self.state.record.shape;
             shift(self.buffer, old.text_at::<S>()..old.length::<S>(), text);
         }
-        self.record = Record { at: self.log.end, shape, link: 0, hash, class };
-        self.put_field(RESUME, self.log.counted);
+        let class = class_of(shape, client);
+        self.state.record = Record { at: self.state.log.end, shape, link: 0, hash, class };
+        self.put_field(RESUME, self.state.log.counted);
         self.put_field(CLIENT, client);
         self.put_field(LONG, whole);
         Ok(())
@@ -131,21 +112,31 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 }
 
 impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+    /// Drafts a record.
+    pub(super) fn draft(&mut self, shape: Shape, hash: u64) -> &mut Draft {
+        self.state.draft = Draft { shape, client: 0, whole: 0, hash, copy: NOWHERE };
+        &mut self.state.draft
+    }
+
     /// How the record looks where it goes now.
     fn shape_here(&self, shape: Shape) -> Shape {
         shape
-            .with(FIRST, if self.log.run == Run::No { shape.has(FIRST) } else { self.log.run == Run::Ready })
-            .with_pointers(self.path.length)
+            .with(
+                FIRST,
+                if self.state.log.run == Run::No { shape.has(FIRST) } else { self.state.log.run == Run::Ready },
+            )
+            .with_pointers(self.state.path.length)
             .with(RESUME, self.has_hole())
     }
 
     /// Whether the newest segment has room for the record.
     fn fits(&self, shape: Shape) -> bool {
-        !self.log.closed && self.log.end.offset.saturating_add(self.padded_length(shape)) <= self.sizes().segment
+        !self.state.log.closed
+            && self.state.log.end.offset.saturating_add(self.padded_length(shape)) <= self.sizes().segment
     }
 
     fn put_field(&mut self, flag: Flag, value: u32) {
-        let shape = self.record.shape;
+        let shape = self.state.record.shape;
         if shape.has(flag) {
             put_word(self.buffer, shape.field_at::<S>(flag), value);
         }
@@ -153,44 +144,36 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Writes head, link, pointers and padding, and seals the text.
     fn seal(&mut self) {
-        let shape = self.record.shape;
+        let shape = self.state.record.shape;
         put_word(self.buffer, 0, shape.head());
         if S::LINK > 0 {
-            put_word(self.buffer, HEAD, self.log.link);
+            put_word(self.buffer, HEAD, self.state.log.link);
         }
         let mut place = HEAD + S::LINK;
-        for pointer in self.path.pointers() {
+        for pointer in self.state.path.pointers() {
             pointer.write(self.buffer, place);
             place += pointer_length::<S>();
         }
         let (length, padded) = (shape.length::<S>(), self.record_length() as usize);
         if let Some(padding) = self.buffer.get_mut(length..padded) {
-            padding.fill(self.erased);
+            padding.fill(self.state.erased);
         }
         self.close_up(Domain::Record, place, length);
     }
 
     /// The record in the buffer was programmed and read back: it counts, and the log ends behind it now.
     fn appended(&mut self) {
-        self.log.end = self.after();
-        self.log.counted = self.log.end.offset;
-        self.log.link = self.record.link;
-        self.log.declared = self.log.declaring;
-        if self.log.run == Run::Ready {
-            self.log.run = Run::Begun;
+        self.state.log.end = self.after();
+        self.state.log.counted = self.state.log.end.offset;
+        self.state.log.link = self.state.record.link;
+        self.state.log.declared = self.state.log.declaring;
+        if self.state.log.run == Run::Ready {
+            self.state.log.run = Run::Begun;
         }
-        if self.record.class != Class::Mark {
+        if self.state.record.class != Class::Mark {
             self.count_new();
             self.set_head();
         }
-    }
-
-    /// Bytes that a record of this kind will take, pointers as they usually are.
-    pub(super) fn expected_length(&self, kind: Kind, name: usize, inline: usize) -> u32 {
-        let entry = kind == Kind::Entry;
-        let shape = Shape::single(kind, name, inline).with(CLIENT, entry).with(LONG, entry);
-        let shape = shape.with_pointers(self.assumed_pointers());
-        self.padded_length(shape) + self.pointer_allowance()
     }
 }
 

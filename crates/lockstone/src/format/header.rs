@@ -4,7 +4,7 @@
 //!  0 magic "LKS" | 3 version | 4 suite | 5 log2(unit) and erased value (bit 7) | 6 heads (u16)
 //!  8 store id (8 bytes)
 //! 16 sequence | 20 previous sequence | 24 oldest live sequence | 28 erase count | 32 segment length
-//! 36 live bytes | 40 entries (keys and chunks) | 44 keys | 48 tombstones | 52 retired blocks
+//! 36 live bytes | 40 keys | 44 chunks | 48 tombstones | 52 retired blocks
 //! 56 end of the previous segment, bit 31: written in the middle of a run, the counts are those before the run
 //! 60 digest of all heads (8 bytes; zero: none, in the middle of a run or of settling)
 //! 68 how the tag of the last record of the previous segment begins (4 bytes)
@@ -14,9 +14,9 @@
 //! All numbers little-endian. Nothing here is secret; everything is covered by the tag. The magic, version, suite and
 //! store id stand in the clear at fixed places for ever, so that any release can say what it looks at.
 //!
-//! A header is never unpacked: it is read and written in place, by the offsets below.
+//! A header is never unpacked further than into words, which have the offsets below.
 
-use super::{FORMAT_VERSION, word};
+use super::FORMAT_VERSION;
 use crate::layout::Layout;
 use crate::seal::Suite;
 
@@ -44,6 +44,58 @@ pub(crate) const NO_DIGEST: u64 = 0;
 /// In the word [`PREVIOUS_END`]: written in the middle of a run.
 pub(crate) const IN_RUN: u32 = 1 << 31;
 
+/// A header as words, as it was read last or will be written. It has RAM of its own: a number at a constant place needs
+/// no check of any end, and the stack of the calls that write one is deep.
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub(crate) words: [u32; FIXED / 4],
+}
+
+impl Image {
+    pub(crate) const EMPTY: Self = Self { words: [0; FIXED / 4] };
+
+    /// Takes the words of a header from where it was read to.
+    pub(crate) fn read(&mut self, bytes: &[u8]) {
+        for (place, word) in self.words.iter_mut().zip(bytes.as_chunks().0) {
+            *place = u32::from_le_bytes(*word);
+        }
+    }
+
+    /// The number at one of the places above.
+    pub(crate) fn get(&self, at: usize) -> u32 {
+        self.words.get(at / 4).copied().unwrap_or_default()
+    }
+
+    /// Two of them.
+    pub(crate) fn long(&self, at: usize) -> u64 {
+        u64::from(self.get(at)) | u64::from(self.get(at + 4)) << 32
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts { live: self.get(COUNTS), of: core::array::from_fn(|index| self.get(COUNTS + 4 + 4 * index)) }
+    }
+
+    /// Whether a store can have counted so: what is computed from these numbers does not overflow, and the log ends at
+    /// its newest segment.
+    pub(crate) fn is_possible(&self) -> bool {
+        let counted = (SEQUENCE..PREVIOUS_END).step_by(4).all(|at| self.get(at) < IN_RUN);
+        let sequence = self.get(SEQUENCE);
+        counted && self.get(PREVIOUS) <= sequence && self.get(OLDEST) <= sequence
+    }
+
+    /// Sets a number at one of the places above.
+    pub(crate) fn set(&mut self, at: usize, word: u32) {
+        if let Some(place) = self.words.get_mut(at / 4) {
+            *place = word;
+        }
+    }
+
+    pub(crate) fn set_counts(&mut self, counts: &Counts) {
+        self.set(COUNTS, counts.live);
+        (COUNTS + 4..).step_by(4).zip(counts.of).for_each(|(at, count)| self.set(at, count));
+    }
+}
+
 /// What is counted about the index, as of the last whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -55,6 +107,7 @@ pub(crate) struct Counts {
 
 /// What a record counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub(crate) enum Class {
     Key,
     Chunk,
@@ -105,31 +158,12 @@ impl Counts {
             self.live = self.live.saturating_add_signed(cost.cast_signed().wrapping_mul(by));
         }
     }
-
-    pub(crate) fn read(header: &[u8]) -> Self {
-        let [live, entries, keys, tombstones, bad] = core::array::from_fn(|index| word(header, COUNTS + 4 * index));
-        Self { live, of: [keys, entries.saturating_sub(keys).saturating_sub(bad), tombstones, bad] }
-    }
-
-    /// As they stand in a header.
-    pub(crate) const fn words(&self) -> [u32; 5] {
-        let [keys, chunks, tombstones, bad] = self.of;
-        [self.live, keys.wrapping_add(chunks).wrapping_add(bad), keys, tombstones, bad]
-    }
 }
 
 /// Bytes of a header on flash, padded.
 pub(crate) const fn header_length<S: Suite>(layout: &Layout) -> u32 {
     #[expect(clippy::cast_possible_truncation)]
     layout.padded((FIXED + S::TAG) as u32)
-}
-
-/// Whether a store can have counted so: what is computed from these numbers does not overflow, and the log ends at its
-/// newest segment.
-pub(crate) fn is_possible(header: &[u8]) -> bool {
-    let sequence = word(header, SEQUENCE);
-    let counted = (SEQUENCE..PREVIOUS_END).step_by(4).all(|at| word(header, at) < IN_RUN);
-    counted && word(header, PREVIOUS) <= sequence && word(header, OLDEST) <= sequence
 }
 
 /// The word [`KIND`], without heads.

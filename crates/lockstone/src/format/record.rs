@@ -70,6 +70,8 @@ pub(crate) const HEAD: usize = 4;
 pub(crate) struct Shape(u32);
 
 impl Shape {
+    pub(crate) const TOMBSTONE: Self = Self::single(Kind::Tombstone, 8, 0);
+
     /// A record that is a run of its own. `name` below 256, `inline` below 2,048.
     pub(crate) const fn single(kind: Kind, name: usize, inline: usize) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "masked")]

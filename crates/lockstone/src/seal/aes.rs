@@ -75,19 +75,20 @@ impl<C: Block16> Suite for AesSiv<C> {
     const OPAQUE: bool = true;
     const CHECK: usize = 4;
 
-    fn open<K: RootKey>(root: &K, id: &StoreId) -> Result<Self, RootKeyError> {
-        let mut suite =
-            Self { siv: Zeroizing::new([0; 32]), macs: Zeroizing::new([0; 32]), cipher: core::marker::PhantomData };
+    fn locked() -> Self {
+        Self { siv: Zeroizing::new([0; 32]), macs: Zeroizing::new([0; 32]), cipher: core::marker::PhantomData }
+    }
+
+    fn unlock<K: RootKey>(&mut self, root: &K, id: &StoreId) -> Result<(), RootKeyError> {
         let mut label = *b"lockstone\x01........";
         if let Some(place) = label.last_chunk_mut() {
             *place = *id;
         }
-        root.derive(&label, &mut suite.siv)?;
+        root.derive(&label, &mut self.siv)?;
         if let Some(place) = label.first_chunk_mut() {
             *place = *b"lockindex";
         }
-        root.derive(&label, &mut suite.macs)?;
-        Ok(suite)
+        root.derive(&label, &mut self.macs)
     }
 
     fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {

@@ -20,11 +20,11 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use super::{Domain, StoreId, Suite, Tag};
+use crate::format::{low_word, put_word};
 use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
 
 /// Ascon-XOF128: absorbs any bytes, then gives as many as are wanted, eight at a time. Wiped when dropped.
-#[derive(Clone)]
 struct Xof {
     state: [u64; 5],
     /// Bytes absorbed into the present block.
@@ -34,20 +34,17 @@ struct Xof {
 impl Xof {
     /// Initialised with the parameters of Ascon-XOF128 (SP 800-232, 5.2).
     fn new() -> Self {
-        let mut state = [0x0000_0800_00cc_0003, 0, 0, 0, 0];
-        permute12(&mut state);
-        Self { state, filled: 0 }
+        let mut xof = Self { state: [0x0000_0800_00cc_0003, 0, 0, 0, 0], filled: 0 };
+        xof.permute();
+        xof
     }
 
     #[inline(never)]
     fn absorb(&mut self, bytes: &[u8]) {
         let bytes = if cfg!(target_pointer_width = "64") { self.absorb_words(bytes) } else { bytes };
         for byte in bytes {
-            self.state[0] ^= u64::from(*byte) << (8 * self.filled);
-            self.filled += 1;
-            if self.filled == 8 {
-                self.next_block();
-            }
+            self.state[0] ^= u64::from(*byte);
+            self.next_byte();
         }
     }
 
@@ -59,32 +56,39 @@ impl Xof {
         let (words, rest) = bytes.as_chunks();
         for word in words {
             self.state[0] ^= u64::from_le_bytes(*word);
-            self.next_block();
+            self.permute();
         }
         rest
     }
 
-    /// Ends the input.
-    fn finish(&mut self) {
-        self.absorb(&[1]);
-        if self.filled > 0 {
-            self.next_block();
+    /// Turns the next byte of the block to where it's worked at: a shift of 64 bits by a number is a call on small
+    /// processors. After eight of them each is where it was.
+    fn next_byte(&mut self) {
+        self.state[0] = self.state[0].rotate_right(8);
+        self.filled = (self.filled + 1) % 8;
+        if self.filled == 0 {
+            self.permute();
         }
     }
 
+    /// Here once only: it's half of the code of the suite.
     #[inline(never)]
-    fn next_block(&mut self) {
+    fn permute(&mut self) {
         permute12(&mut self.state);
-        self.filled = 0;
+    }
+
+    /// Ends the input: pads the block.
+    #[inline(always)]
+    fn finish(&mut self) {
+        const PADDING: [u8; 8] = [1, 0, 0, 0, 0, 0, 0, 0];
+        self.absorb(PADDING.get(..8 - self.filled as usize).unwrap_or_default());
     }
 
     /// Gives the next output, after [`finish`](Self::finish), combined with what is in `text`.
     fn squeeze(&mut self, text: &mut [u8]) {
-        for part in text.chunks_mut(8) {
-            for (byte, mask) in part.iter_mut().zip(self.state[0].to_le_bytes()) {
-                *byte ^= mask;
-            }
-            self.next_block();
+        for byte in text {
+            *byte ^= low_word(self.state[0]).to_le_bytes()[0];
+            self.next_byte();
         }
     }
 }
@@ -97,7 +101,14 @@ impl Drop for Xof {
 
 /// The default suite: private and authentic.
 pub struct Ascon {
-    keyed: Xof,
+    /// The state of the sponge behind the key.
+    keyed: [u64; 5],
+}
+
+impl Drop for Ascon {
+    fn drop(&mut self) {
+        self.keyed.zeroize();
+    }
 }
 
 impl core::fmt::Debug for Ascon {
@@ -107,34 +118,34 @@ impl core::fmt::Debug for Ascon {
 }
 
 impl Ascon {
-    fn labelled(&self, label: &[u8; 8]) -> Xof {
-        let mut xof = self.keyed.clone();
-        xof.absorb(label);
-        xof
+    /// Absorbs `parts`, the first of which is a label, and combines the output with what is in `output`.
+    #[inline(never)]
+    fn run(&self, parts: &[&[u8]], output: &mut [u8]) {
+        let mut xof = Xof { state: self.keyed, filled: 0 };
+        for part in parts {
+            xof.absorb(part);
+        }
+        xof.finish();
+        xof.squeeze(output);
     }
 
-    #[inline(never)]
+    #[inline(always)]
+    fn apply_stream(&self, tag: &[u8], text: &mut [u8]) {
+        self.run(&[b"stream..", tag], text);
+    }
+
+    #[inline(always)]
     fn tag(&self, domain: Domain, at: Position, associated: &[u8], text: &[u8]) -> Tag {
-        let mut xof = self.labelled(match domain {
+        let label = match domain {
             Domain::Record => b"record..",
             Domain::Header => b"header..",
-        });
-        xof.absorb(&at.sequence.to_le_bytes());
-        xof.absorb(&at.offset.to_le_bytes());
-        xof.absorb(associated);
-        xof.absorb(text);
-        xof.finish();
+        };
         let mut tag = Tag::default();
-        xof.squeeze(&mut tag);
+        let mut place = [0; 8];
+        put_word(&mut place, 0, at.sequence);
+        put_word(&mut place, 4, at.offset);
+        self.run(&[label, &place, associated, text], &mut tag);
         tag
-    }
-
-    #[inline(never)]
-    fn apply_stream(&self, tag: &[u8], text: &mut [u8]) {
-        let mut xof = self.labelled(b"stream..");
-        xof.absorb(tag);
-        xof.finish();
-        xof.squeeze(text);
     }
 }
 
@@ -146,17 +157,24 @@ impl Suite for Ascon {
     const OPAQUE: bool = true;
     const CHECK: usize = 4;
 
-    fn open<K: RootKey>(root: &K, id: &StoreId) -> Result<Self, RootKeyError> {
+    fn locked() -> Self {
+        Self { keyed: [0; 5] }
+    }
+
+    #[inline(never)]
+    fn unlock<K: RootKey>(&mut self, root: &K, id: &StoreId) -> Result<(), RootKeyError> {
         let mut label = *b"lockstone\x01........";
         if let Some(place) = label.last_chunk_mut() {
             *place = *id;
         }
         let mut key = [0; 32];
         let derived = root.derive(&label, &mut key);
-        let mut keyed = Xof::new();
-        keyed.absorb(&key);
+        let mut xof = Xof::new();
+        xof.absorb(&key);
         key.zeroize();
-        derived.map(|()| Self { keyed })
+        // Four whole blocks: nothing is half filled.
+        self.keyed = xof.state;
+        derived
     }
 
     fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
@@ -175,15 +193,14 @@ impl Suite for Ascon {
     }
 
     fn hash(&self, space: u64, name: &[u8]) -> u64 {
-        let mut xof = self.labelled(b"index...");
-        xof.absorb(&space.to_le_bytes());
-        xof.absorb(name);
-        xof.finish();
-        xof.state[0]
+        let mut hash = [0; 8];
+        self.run(&[b"index...", &space.to_le_bytes(), name], &mut hash);
+        u64::from_le_bytes(hash)
     }
 
     fn digest(&self, words: impl Iterator<Item = u64>) -> u64 {
-        let mut xof = self.labelled(b"heads...");
+        let mut xof = Xof { state: self.keyed, filled: 0 };
+        xof.absorb(b"heads...");
         for item in words {
             xof.absorb(&item.to_le_bytes());
         }

@@ -60,7 +60,20 @@ pub trait Suite: Sized + private::Sealed {
     ///
     /// # Errors
     /// [`RootKeyError`] when the root key refuses.
-    fn open<K: RootKey>(root: &K, id: &StoreId) -> Result<Self, RootKeyError>;
+    fn open<K: RootKey>(root: &K, id: &StoreId) -> Result<Self, RootKeyError> {
+        let mut suite = Self::locked();
+        suite.unlock(root, id)?;
+        Ok(suite)
+    }
+
+    /// Without keys: seals nothing that anybody should rely on.
+    fn locked() -> Self;
+
+    /// Derives the keys of another store, in place: a suite is too large to be passed on by value where stack is dear.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    fn unlock<K: RootKey>(&mut self, root: &K, id: &StoreId) -> Result<(), RootKeyError>;
 
     /// Seals `text` in place and returns its tag.
     fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag;

@@ -44,8 +44,13 @@ impl Suite for Plain {
     const OPAQUE: bool = false;
     const CHECK: usize = 2;
 
-    fn open<K: RootKey>(_root: &K, id: &StoreId) -> Result<Self, RootKeyError> {
-        Ok(Self { id: u64::from_le_bytes(*id) })
+    fn locked() -> Self {
+        Self { id: 0 }
+    }
+
+    fn unlock<K: RootKey>(&mut self, _root: &K, id: &StoreId) -> Result<(), RootKeyError> {
+        self.id = u64::from_le_bytes(*id);
+        Ok(())
     }
 
     fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
