@@ -24,7 +24,7 @@ const FLAGS: &str = r#"-Clinker=arm-none-eabi-ld --cfg ascon_backend="soft-compa
 const INSTALL: &str = "apt-get install --no-install-recommends rustc-web cargo-web rust-web-src gcc-arm-none-eabi";
 const TARGETS: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7em-none-eabi", "thumbv8m.main-none-eabi"];
 /// Programs, and what their rows are called. The first one does nothing.
-const PROBES: [(&str, &str); 7] = [
+const PROBES: [(&str, &str); 10] = [
     ("empty", ""),
     ("plain", "plain/kv"),
     ("ascon", "ascon/kv"),
@@ -32,6 +32,9 @@ const PROBES: [(&str, &str); 7] = [
     ("ascon_full", "ascon/full"),
     ("plain_async", "plain/kv-async"),
     ("ascon_async", "ascon/kv-async"),
+    ("plain_protected", "plain/protected"),
+    ("ascon_protected", "ascon/protected"),
+    ("ascon_clients", "ascon/clients"),
 ];
 
 /// What was asked for.

@@ -10,8 +10,8 @@ use lockstone::{Ascon, Memory, Part, Plain, SoftRootKey, Store, buffer_size};
 use lockstone_sim::{Counts, SimFlash};
 
 type Flash = SimFlash<1, 4, 4096>;
-/// RAM handed in: 146 bucket heads, one record, one byte a segment.
-type Ram = Memory<146, { buffer_size(1, 4, 4096) }, 64>;
+/// RAM handed in: 141 bucket heads, one record, one byte a segment.
+type Ram = Memory<141, { buffer_size(1, 4, 4096) }, 64>;
 
 const KEYS: usize = 100;
 const ROUNDS: u64 = 10_000;

@@ -1,5 +1,6 @@
 //! Errors: small, `Copy`, each saying the state left behind and whether trying again helps.
 
+use crate::attributes::AttributesError;
 use crate::layout::LayoutError;
 
 /// Why a call on a mounted store failed. Whatever the error, what was stored before the call is still there.
@@ -32,6 +33,21 @@ pub enum Error<E> {
     Collision,
     /// An earlier call of this transaction failed: nothing of the transaction is stored.
     Aborted,
+    /// The entry's attributes forbid it. Nothing was changed.
+    NotPermitted,
+    /// These attributes make no sense together. Nothing was changed.
+    Attributes(AttributesError),
+    /// This asks for protection from replay, and the store was mounted without a counter; or for a transaction that was
+    /// not begun as a protected one. Nothing was changed.
+    NoCounter,
+    /// The counter has no step left for this. Nothing was changed; what needs no counter still works.
+    CounterExhausted,
+    /// The counter failed, or did not move by one. A write may or may not have happened; the store finds out at the next
+    /// call by itself.
+    Counter,
+    /// The flash holds an older state than the counter says: it was rolled back under the mounted store. Nothing was
+    /// changed, and nothing is served.
+    RolledBack,
 }
 
 /// Why a call inside the engine ends: what [`Error`] says, but for the one case with a number, which only `get` has. So
@@ -46,6 +62,11 @@ pub(crate) enum Stop<E> {
     TooLarge,
     ReadOnly,
     Collision,
+    NotPermitted,
+    NoCounter,
+    CounterExhausted,
+    Counter,
+    RolledBack,
 }
 
 impl<E> From<Stop<E>> for Error<E> {
@@ -59,8 +80,22 @@ impl<E> From<Stop<E>> for Error<E> {
             Stop::TooLarge => Self::TooLarge,
             Stop::ReadOnly => Self::ReadOnly,
             Stop::Collision => Self::Collision,
+            Stop::NotPermitted => Self::NotPermitted,
+            Stop::NoCounter => Self::NoCounter,
+            Stop::CounterExhausted => Self::CounterExhausted,
+            Stop::Counter => Self::Counter,
+            Stop::RolledBack => Self::RolledBack,
         }
     }
+}
+
+/// Why a store could not be sealed anew into another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResealError<E, T> {
+    /// The store that is read.
+    Source(Error<E>),
+    /// The store that is written: it holds a part.
+    Target(Error<T>),
 }
 
 /// Why a store could not be formatted or mounted. Nothing was changed on flash by a failed mount.
@@ -99,6 +134,13 @@ pub enum OpenError<E> {
     WornOut,
     /// Damage in what the mount itself depends on.
     Damaged,
+    /// The flash holds an older state than the counter says (or the counter is another one). Nothing is ever formatted or
+    /// accepted because of it: see `Store::danger_mount_rolled_back`.
+    RolledBack,
+    /// The store is bound to a counter, and was mounted without one.
+    NoCounter,
+    /// The counter could not be read or moved, or has no step left for formatting.
+    Counter,
 }
 
 impl<E> From<Stop<E>> for OpenError<E> {
@@ -106,6 +148,9 @@ impl<E> From<Stop<E>> for OpenError<E> {
         match stop {
             Stop::Flash(error) => Self::Flash(error),
             Stop::WornOut | Stop::Full => Self::WornOut,
+            Stop::Counter | Stop::CounterExhausted => Self::Counter,
+            Stop::RolledBack => Self::RolledBack,
+            Stop::NoCounter => Self::NoCounter,
             _ => Self::Damaged,
         }
     }
@@ -130,6 +175,12 @@ impl<E: core::fmt::Debug> core::fmt::Display for Error<E> {
             Self::ReadOnly => f.write_str("the store was mounted read-only"),
             Self::Aborted => f.write_str("an earlier step of this transaction failed; nothing of it is stored"),
             Self::Collision => f.write_str("this name can't be stored: its hash is taken"),
+            Self::NotPermitted => f.write_str("the entry's attributes forbid it; nothing was changed"),
+            Self::Attributes(error) => f.write_str(error.reason()),
+            Self::NoCounter => f.write_str("this needs a counter, and there is none; nothing was changed"),
+            Self::CounterExhausted => f.write_str("the counter has no step left; nothing was changed"),
+            Self::Counter => f.write_str("the counter failed"),
+            Self::RolledBack => f.write_str("the flash was rolled back to an older state"),
         }
     }
 }
@@ -155,6 +206,9 @@ impl<E: core::fmt::Debug> core::fmt::Display for OpenError<E> {
             Self::Random => f.write_str("the random generator failed"),
             Self::WornOut => f.write_str("too many blocks are bad"),
             Self::Damaged => f.write_str("the store is damaged where the mount depends on it"),
+            Self::RolledBack => f.write_str("the flash holds an older state than the counter says: it was rolled back"),
+            Self::NoCounter => f.write_str("the store is bound to a counter, and there is none"),
+            Self::Counter => f.write_str("the counter could not be used"),
         }
     }
 }

@@ -10,9 +10,12 @@
 //! ask. Parsers here take any bytes and never panic. Tested by `lockstone inspect` on thousands of mutated images.
 
 use crate::format::header::{
-    ERASES, FIXED, ID, IN_RUN, Image, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
+    ERASES, EVERY, FIXED, ID, IN_RUN, Image, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
 };
-use crate::format::record::{CLIENT, FIRST, HEAD, Kind, LONG, MARK_CLOSE, MARK_COMMIT, MARK_OPEN, MORE, RESUME, Shape};
+use crate::format::record::{
+    ATTRIBUTES, CLIENT, FIRST, HEAD, Kind, LONG, MARK_CLOSE, MARK_COMMIT, MARK_COUNTED, MARK_INTENT, MARK_OPEN, MORE,
+    RESUME, Shape,
+};
 use crate::format::word;
 use crate::layout::Position;
 
@@ -28,17 +31,39 @@ pub enum RecordKind {
     Tombstone,
     /// An entry of the store's own: it retires a segment.
     Retirement,
+    /// An entry of the store's own: how often a roll-back was accepted.
+    Rollbacks,
+    /// An entry of the store's own: a factory reset is under way.
+    Resetting,
+    /// An entry of the store's own: who shares a key.
+    Grant,
+    /// What a factory reset brings back.
+    FactoryCopy,
     /// Written first in a power session.
     Opening,
     /// Written last in a power session that ended in order.
     Closing,
     /// Ends a transaction.
     Commit,
+    /// Opens an epoch of counted commits.
+    Intent,
+    /// Ends a commit that is bound to the counter.
+    Counted,
     /// Some mark: which one is encrypted.
     Mark,
 }
 
 impl RecordKind {
+    /// What an entry is that is no key of a client.
+    pub(crate) const fn of_entry(name: &[u8], copy: bool) -> Self {
+        match name {
+            _ if copy => Self::FactoryCopy,
+            [b'g', ..] => Self::Grant,
+            b"resetting" => Self::Resetting,
+            _ => Self::Rollbacks,
+        }
+    }
+
     /// One word for people and machines.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -47,9 +72,15 @@ impl RecordKind {
             Self::Chunk => "chunk",
             Self::Tombstone => "tombstone",
             Self::Retirement => "retirement",
+            Self::Rollbacks => "rollbacks",
+            Self::Resetting => "resetting",
+            Self::Grant => "grant",
+            Self::FactoryCopy => "factory copy",
             Self::Opening => "opening",
             Self::Closing => "closing",
             Self::Commit => "commit",
+            Self::Intent => "intent",
+            Self::Counted => "counted",
             Self::Mark => "mark",
         }
     }
@@ -59,6 +90,8 @@ impl RecordKind {
             [MARK_OPEN] => Self::Opening,
             [MARK_CLOSE] => Self::Closing,
             [MARK_COMMIT] => Self::Commit,
+            [MARK_INTENT] => Self::Intent,
+            [MARK_COUNTED] => Self::Counted,
             _ => Self::Mark,
         }
     }
@@ -103,6 +136,8 @@ pub struct RecordView<'a> {
     pub client: u32,
     /// Bytes of the whole value (entry) or of this part (chunk).
     pub value_bytes: u32,
+    /// The counter's value that an intent or a counted commit states.
+    pub counter: Option<u32>,
     /// Pointers that it carries.
     pub pointers: u32,
     /// It begins a run.
@@ -192,6 +227,16 @@ pub struct PendingResume {
     pub before_reads: bool,
 }
 
+/// What binds a store to its counter: the newest record of it that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The counter's value that it states.
+    pub value: u32,
+    /// It is an intent: the counter stood at this value when it was written. Else it is a counted commit: the counter
+    /// stands at this value once it is acknowledged.
+    pub is_intent: bool,
+}
+
 /// A segment header as it stands in the clear. Nobody vouches for a word of it: that takes the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClearHeader {
@@ -252,7 +297,7 @@ impl ClearHeader {
             segment: word(bytes, SEGMENT),
             keys,
             retired: counts.bad(),
-            previous_end: word(bytes, PREVIOUS_END) & !IN_RUN,
+            previous_end: word(bytes, PREVIOUS_END) & !(IN_RUN | EVERY),
         };
         let sizes_fit = (4..=512).contains(&header.unit)
             && (2048..=1 << 24).contains(&header.segment)
@@ -298,7 +343,7 @@ impl ClearRecord {
         let shape = sound(*bytes.first_chunk::<HEAD>()?)?;
         let sizes = suite_sizes(suite)?;
         let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-        let fields = [RESUME, CLIENT, LONG].iter().filter(|flag| shape.has(**flag)).count();
+        let fields = [RESUME, CLIENT, ATTRIBUTES, LONG].iter().filter(|flag| shape.has(**flag)).count();
         let length = 4
             + sizes.link
             + number(shape.pointers()) * (4 + sizes.check)
@@ -351,7 +396,9 @@ mod tests {
         fn check<S: crate::seal::Suite>() {
             let sizes = suite_sizes(S::ID).unwrap();
             assert_eq!((sizes.tag, sizes.link, sizes.check), (S::TAG as u32, S::LINK as u32, S::CHECK as u32));
-            for head in [[0x04, 3, 60, 0x18], [0xb4, 255, 255, 0xff], [0x05, 12, 1, 0]] {
+            for head in
+                [[0x04, 3, 60, 0x18], [0xb4, 255, 255, 0xff], [0x44, 1, 0, 0], [0xf4, 9, 9, 0], [0x05, 12, 1, 0]]
+            {
                 let shape = sound(head).unwrap();
                 let clear = ClearRecord::parse(&head, S::ID, 4).unwrap();
                 assert_eq!(clear.length, (shape.length::<S>() as u32).next_multiple_of(4));

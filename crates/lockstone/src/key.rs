@@ -12,20 +12,29 @@ pub(crate) const SYSTEM: ClientId = u32::MAX;
 pub struct Key<'a> {
     pub(crate) client: ClientId,
     pub(crate) name: &'a [u8],
+    /// Its factory copy.
+    pub(crate) copy: bool,
 }
 
 impl<'a> Key<'a> {
     /// The key of client 0 with this name: 1 to 255 bytes, any bytes.
     #[must_use]
     pub const fn new(name: &'a [u8]) -> Self {
-        Self { client: 0, name }
+        Self { client: 0, name, copy: false }
     }
 
     /// The same name in the space of another client. The last number, `u32::MAX`, is the store's own and refused as an
     /// invalid name.
     #[must_use]
     pub const fn of_client(self, client: ClientId) -> Self {
-        Self { client, name: self.name }
+        Self { client, ..self }
+    }
+}
+
+impl Key<'_> {
+    /// The factory copy of the entry with this key.
+    pub(crate) const fn of_copy(self) -> Self {
+        Self { copy: true, ..self }
     }
 }
 

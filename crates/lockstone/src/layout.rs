@@ -120,7 +120,7 @@ pub(crate) const REFERENCE_BITS: u32 = 26;
 pub const POINTERS_MAX: usize = 24;
 
 /// Everything of a record but name and value, at its largest: head, link, pointers, tag, and the optional fields.
-const OVERHEAD_MAX: u32 = 4 + 4 + 8 * 24 + 16 + 13;
+const OVERHEAD_MAX: u32 = 4 + 4 + 8 * 24 + 16 + 16;
 
 const SEGMENT_MIN: u32 = 2048;
 const CELL_MIN: u32 = 128;

@@ -15,7 +15,7 @@
 //! let root = SoftRootKey::new([0x42; 32]); // from a fuse bank, a TPM, a protected file
 //! let mut memory = Memory::<64, { buffer_size(1, 4, 4096) }, 64>::new();
 //! let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root, &mut random, &mut memory)?;
-//! # assert_eq!(store.stats()?.capacity_bytes, 221_280, "the example of the section Capacity");
+//! # assert_eq!(store.stats()?.capacity_bytes, 221_040, "the example of the section Capacity");
 //! store.put("wifi/psk", b"correct horse battery staple")?;
 //! drop(store); // or the power goes
 //!
@@ -35,8 +35,13 @@
 //!   ([`OpenError`], [`Report`]); what can't be answered for is refused ([`Error::Damaged`]), the rest is served.
 //! - **Even wear.** Segments are used in turn: no segment is erased more than once more often than another.
 //!
-//! Not in this release: protection against an attacker who puts a whole older image back (it takes a counter that he
-//! can't write; see [`trust`]). See SECURITY.md for what exactly holds.
+//! - **Fresh** (a sealed suite, and a counter that the attacker can't write). Once a *protected* commit has returned, no
+//!   older image of the flash undoes it: such an image is refused ([`OpenError::RolledBack`]), whole or in part, also one
+//!   that a power cut left. Which commits are protected is said write by write ([`Put`]), entry by entry
+//!   ([`Attributes`]) or once for all ([`Protection`](trust::Protection)). See [`Store::mount_protected`] and [`trust`].
+//!
+//! Without a counter, and for writes that are not protected, an attacker who puts a whole older image back is not
+//! noticed. See SECURITY.md for what exactly holds.
 //!
 //! # Words
 //! - A **unit** is the program unit, at least 4 bytes. A **segment** is an erase block, or as many as make 2 KiB.
@@ -74,7 +79,7 @@
 //! allowance for pointers of about `log2(keys / heads) + 2` times 8 (6) bytes, at least one. What fits does not depend
 //! on history: fill, empty and fill again holds the same number of keys, and a delete always succeeds.
 //!
-//! For example: 64 segments of 4 KiB, sealed, header 88, `body_max` 256: 60 * 3,688 = 221,280 bytes. A value of 32 bytes
+//! For example: 64 segments of 4 KiB, sealed, header 92, `body_max` 256: 60 * 3,684 = 221,040 bytes. A value of 32 bytes
 //! under a name of 10 takes 24 + 42, padded 68, and 8 to 16 for pointers: about 2,700 keys.
 //!
 //! # Lifetime
@@ -103,9 +108,10 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::std_instead_of_core, clippy::indexing_slicing)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 extern crate std;
 
+mod attributes;
 mod error;
 mod format;
 #[cfg(feature = "fuzzing")]
@@ -116,19 +122,21 @@ mod key;
 mod layout;
 mod memory;
 mod report;
+mod rights;
 pub mod seal;
 mod state;
 pub mod trust;
 #[cfg(feature = "typed")]
 pub mod typed;
 
-pub use error::{Error, OpenError};
+pub use attributes::{Attributes, AttributesError, Put};
+pub use error::{Error, OpenError, ResealError};
 pub use format::FORMAT_VERSION;
 pub use format::pointer::Pointer as Head;
 pub use key::{ClientId, Key};
 pub use layout::{Layout, LayoutError, POINTERS_MAX, Part, Position, buffer_size};
 pub use memory::{Memory, Ram};
-pub use report::{Cursor, Report, Stats};
+pub use report::{CounterState, Cursor, Report, Stats};
 #[cfg(feature = "plain")]
 pub use seal::Plain;
 #[cfg(feature = "aes")]
@@ -145,7 +153,7 @@ pub mod blocking {
 
     #[path = "engine/mod.rs"]
     mod engine;
-    pub use engine::{Store, Transaction};
+    pub use engine::{Client, Clients, Store, Transaction};
 }
 
 /// The asynchronous store, over `embedded_storage_async::nor_flash::NorFlash`. Any call may be dropped at any await:
@@ -159,7 +167,8 @@ pub mod asynchronous {
     #[path = "engine/mod.rs"]
     #[expect(clippy::duplicate_mod, reason = "one source, two stores")]
     mod engine;
-    pub use engine::{Store, Transaction};
+    pub use engine::{Client, Clients, Store, Transaction};
 }
 
-pub use blocking::{Store, Transaction};
+pub use blocking::{Client, Clients, Store, Transaction};
+pub use rights::{EVERYONE, Quota, Rights, SHARES_MAX};

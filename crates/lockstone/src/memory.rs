@@ -48,6 +48,12 @@ impl<'m> Ram<'m> {
     }
 }
 
+impl<'m, const H: usize, const B: usize, const G: usize> From<&'m mut Memory<H, B, G>> for Ram<'m> {
+    fn from(memory: &'m mut Memory<H, B, G>) -> Self {
+        memory.as_ram()
+    }
+}
+
 impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Default for Memory<HEADS, BUFFER, SEGMENTS> {
     fn default() -> Self {
         Self::new()

@@ -22,6 +22,8 @@ pub struct Report {
     pub torn_bytes: u32,
     /// Groups of records that never became whole: they were being written when power went.
     pub unfinished_runs: u32,
+    /// The flash is older than the counter says, and was mounted all the same.
+    pub rolled_back: bool,
     /// The newest damage that may hide the newest state of a key. Keys whose newest record is older than this place
     /// can't be answered for (`Error::Damaged`), nor can absence there; the others are served as usual. Writes are
     /// refused. `None`: every key is answered for.
@@ -39,6 +41,7 @@ impl Report {
         damaged_headers: 0,
         torn_bytes: 0,
         unfinished_runs: 0,
+        rolled_back: false,
         doubt: None,
     };
 
@@ -47,6 +50,18 @@ impl Report {
     pub const fn is_sound(&self) -> bool {
         self.damaged_records == 0 && self.damaged_headers == 0 && self.doubt.is_none()
     }
+}
+
+/// Where the counter of a store stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CounterState {
+    /// Its value.
+    pub value: u32,
+    /// Steps that it has left: one for each protected commit, and one for each power session that makes any.
+    pub left: u32,
+    /// Less than an eighth of all its steps, or only two, are left.
+    pub low: bool,
 }
 
 /// Fill, wear and health.

@@ -3,6 +3,7 @@
 //!
 //! One type for both builds of the engine; what its parts mean, and who changes them, is the engine's matter.
 
+use crate::attributes::{Attributes, Put};
 use crate::format::header::{Class, Counts, Image};
 use crate::format::pointer::Pointer;
 use crate::format::record::Shape;
@@ -20,6 +21,10 @@ use crate::seal::StoreId;
 pub struct State {
     pub(crate) erased: u8,
     pub(crate) read_only: bool,
+    /// Every commit of the store is counted.
+    pub(crate) every: bool,
+    /// An older image is shown to whoever insisted.
+    pub(crate) forgiving: bool,
     pub(crate) log: Log,
     /// How many; also in `layout`, which is out of reach of short instructions.
     pub(crate) segments: u32,
@@ -33,6 +38,8 @@ pub struct State {
     pub(crate) replay: Replay,
     pub(crate) header: Image,
     pub(crate) draft: Draft,
+    /// How the value that is put now is put.
+    pub(crate) how: Put,
     pub(crate) layout: Layout,
     pub(crate) id: StoreId,
 }
@@ -44,6 +51,8 @@ impl State {
         Self {
             erased: 0,
             read_only: false,
+            every: false,
+            forgiving: false,
             log: Log::START,
             segments: 0,
             record: Record::NONE,
@@ -53,6 +62,7 @@ impl State {
             replay: Replay::START,
             header: Image::EMPTY,
             draft: Draft::EMPTY,
+            how: Put::USUAL,
             path: Path::EMPTY,
             layout: Layout::NONE,
             report: Report::NONE,
@@ -67,6 +77,9 @@ impl State {
         self.log.stuck = false;
         self.scan.leave();
         self.read_only = false;
+        self.every = false;
+        self.forgiving = false;
+        self.log.owns_epoch = false;
     }
 
     /// Before a mount looks at flash: forgets what the mount may not set.
@@ -76,6 +89,8 @@ impl State {
         self.log.incomplete = false;
         self.log.run = Run::No;
         self.log.debt = 0;
+        self.log.uncounted = false;
+        self.log.resetting = false;
         self.counts = Counts::ZERO;
         self.report = Report::NONE;
         self.path.target = None;
@@ -127,6 +142,16 @@ pub(crate) struct Log {
     pub(crate) open_ended: bool,
     /// The compaction that the present change owes was done.
     pub(crate) paid: bool,
+    /// The newest commit was cut before it was counted.
+    pub(crate) uncounted: bool,
+    /// This session has opened an epoch, and nothing was appended in it that was not counted.
+    pub(crate) owns_epoch: bool,
+    /// The run ends with a counted commit.
+    pub(crate) protected: bool,
+    /// A change was refused because it's to be counted and no epoch is open.
+    pub(crate) wants_epoch: bool,
+    /// A factory reset was begun and is not done: nothing is served before it is.
+    pub(crate) resetting: bool,
     /// A segment that failed and is to be retired.
     pub(crate) failed: Option<u16>,
     /// Where the next record goes.
@@ -135,6 +160,10 @@ pub(crate) struct Log {
     pub(crate) counted: u32,
     /// How the tag before `counted` begins.
     pub(crate) link: u32,
+    /// Where that tag lies, once this session has written something.
+    pub(crate) tag_at: u32,
+    /// What the counter says.
+    pub(crate) counter: u32,
     /// After a mount: the record behind `counted` must be written again, as it may be marginal ([`NOWHERE`]: none is,
     /// an opening mark is written).
     pub(crate) copy: Position,
@@ -166,10 +195,17 @@ impl Log {
         run: Run::No,
         open_ended: false,
         paid: false,
+        uncounted: false,
+        owns_epoch: false,
+        protected: false,
+        wants_epoch: false,
+        resetting: false,
         failed: None,
         end: NOWHERE,
         counted: 0,
         link: 0,
+        tag_at: 0,
+        counter: 0,
         copy: NOWHERE,
         void: NOWHERE,
         declared: 0,
@@ -324,6 +360,8 @@ pub(crate) struct Replay {
     pub(crate) closing: bool,
     /// Its run goes on.
     pub(crate) more: bool,
+    /// Its text stands in the clear.
+    pub(crate) clear: bool,
     /// Which of `undo` is for the last record; the other is for the one before.
     pub(crate) newer: bool,
     undo: [Undo; 2],
@@ -350,6 +388,7 @@ impl Replay {
         decides: false,
         closing: false,
         more: false,
+        clear: false,
         newer: false,
         undo: [Undo { bucket: 0, head: Pointer::EMPTY, counts: Counts::ZERO }; 2],
         record: Record::NONE,
@@ -374,6 +413,7 @@ pub(crate) struct Draft {
     pub(crate) client: ClientId,
     /// Length of the whole value.
     pub(crate) whole: u32,
+    pub(crate) attributes: Attributes,
     /// Its place in the index; a mark has none.
     pub(crate) hash: u64,
     /// The text comes from this record instead, or [`NOWHERE`].
@@ -381,5 +421,6 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    const EMPTY: Self = Self { shape: Shape::of_head(0), client: 0, whole: 0, hash: 0, copy: NOWHERE };
+    const EMPTY: Self =
+        Self { shape: Shape::of_head(0), client: 0, whole: 0, attributes: Attributes::NONE, hash: 0, copy: NOWHERE };
 }

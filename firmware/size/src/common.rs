@@ -10,8 +10,8 @@ use core::task::{Context, Waker};
 
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use lockstone::seal::Suite;
-use lockstone::trust::{RootKey, RootKeyError};
-use lockstone::{Cursor, Memory, Part, Store, asynchronous};
+use lockstone::trust::{Anchor, MonotonicCounter, RootKey, RootKeyError};
+use lockstone::{Attributes, Clients, Cursor, Memory, Part, Put, Quota, Rights, Store, asynchronous};
 
 /// Where a memory-mapped flash might begin.
 const FLASH: usize = 0x6000_0000;
@@ -21,7 +21,7 @@ const KEY: usize = 0x5000_0000;
 const REGISTER: usize = 0x4000_0000;
 
 /// RAM of the store: 100 keys on 64 blocks.
-type Ram = Memory<146, 512, 64>;
+type Ram = Memory<141, 512, 64>;
 
 static mut MEMORY: Ram = Ram::new();
 
@@ -170,6 +170,76 @@ pub fn full<S: Suite>() -> ! {
         }
         keep(u8::from(store.report().is_sound()));
         let _ = store.close();
+        keep(value[0]);
+    }
+    rest()
+}
+
+/// A counter in a register.
+struct Counter;
+
+impl MonotonicCounter for Counter {
+    type Error = Failed;
+
+    fn read(&mut self) -> Result<u64, Failed> {
+        // SAFETY: a register of the chip of this probe, aligned, and no Rust object lies there.
+        Ok(unsafe { read_volatile(REGISTER as *const u32) }.into())
+    }
+
+    fn increment(&mut self) -> Result<u64, Failed> {
+        keep(1);
+        self.read()
+    }
+
+    fn limit(&self) -> u64 {
+        0xffff
+    }
+}
+
+fn anchor() -> Anchor<'static, Key, Counter> {
+    Anchor { root: &Key, counter: Counter }
+}
+
+/// Mount, get, put, delete, with roll-back protection and attributes.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn protected<S: Suite>() -> ! {
+    if let Ok(mut store) = Store::<_, S, _>::mount_protected(Flash, Part::NOR, anchor(), memory()) {
+        let mut value = [0; 64];
+        if let Ok(Some(length)) = store.get("boot", &mut value) {
+            let _ = store.put_with("boot", &value[..length], Put::PROTECTED);
+            let _ = store.put_with("once", &value[..length], Put::with(Attributes::WRITE_ONCE));
+        }
+        let _ = store.delete("x");
+        keep(u8::from(store.counter_state().is_some_and(|state| state.low)));
+        keep(value[0]);
+    }
+    rest()
+}
+
+/// That, and clients, shares, quotas, factory reset, scrubbing, the end, and the way back after a roll-back.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn clients<S: Suite>() -> ! {
+    if let Ok(mut store) = Store::<_, S, _>::danger_mount_rolled_back(Flash, Part::NOR, anchor(), memory()) {
+        let _ = store.danger_accept_rollback();
+    }
+    if let Ok(store) = Store::<_, S, _>::mount_protected(Flash, Part::NOR, anchor(), memory()) {
+        let mut quotas = [Quota::new(1, 4000)];
+        let mut all = Clients::new(store, &mut quotas);
+        let mut value = [0; 64];
+        let mut client = all.client_with_reset(1);
+        if let Ok(Some(length)) = client.get(b"boot", &mut value) {
+            let _ = client.put_with(b"boot", &value[..length], Put::PROTECTED);
+            let _ = client.put_with(b"once", &value[..length], Put::with(Attributes::WRITE_ONCE));
+        }
+        let _ = client.delete(b"x");
+        let _ = client.set_attributes(b"boot", Attributes::READ_ONLY);
+        let _ = client.share(b"boot", 2, Rights::READ);
+        let _ = client.get_shared(2, b"theirs", &mut value);
+        let _ = client.put_shared(2, b"theirs", &value);
+        let _ = client.factory_reset();
+        let _ = all.store().scrub(|_, _| {});
+        keep(u8::from(all.store().counter_state().is_some_and(|state| state.low)));
+        let _ = all.into_store().erase();
         keep(value[0]);
     }
     rest()

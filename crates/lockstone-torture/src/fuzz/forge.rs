@@ -13,9 +13,9 @@ use super::bytes::Bytes;
 use crate::world::root;
 
 /// Bytes of a header in the clear.
-const HEADER: usize = 72;
+const HEADER: usize = 76;
 /// Where in it the digest is, and the link.
-const DIGEST: std::ops::Range<usize> = 60..68;
+const DIGEST: std::ops::Range<usize> = 64..72;
 
 /// A header or a record of a genuine image.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ impl<S: Suite> Forge<S> {
         let (clear, length) = if is_header { (HEADER, HEADER + S::TAG) } else { lengths::<S>(bytes) };
         let (associated, tag) = (bytes.get(..clear)?, bytes.get(clear..clear + S::TAG)?);
         let mut text = bytes.get(clear + S::TAG..length)?.to_vec();
-        let genuine = self.suite.unseal(domain(is_header), at, associated, &mut text, tag);
+        let genuine = self.suite.unseal(domain(is_header, associated), at, associated, &mut text, tag);
         let (clear, tag) = (associated.to_vec(), tag.to_vec());
         genuine.then_some(Piece { address, at, is_header, clear, text, tag })
     }
@@ -144,7 +144,7 @@ impl<S: Suite> Forge<S> {
 
     fn seal(&self, piece: &mut Piece, image: &mut [u8]) {
         let mut text = piece.text.clone();
-        let tag = self.suite.seal(domain(piece.is_header), piece.at, &piece.clear, &mut text);
+        let tag = self.suite.seal(domain(piece.is_header, &piece.clear), piece.at, &piece.clear, &mut text);
         piece.tag = tag[..S::TAG].to_vec();
         let bytes = piece.clear.iter().chain(&piece.tag).chain(&text);
         image[piece.address..].iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
@@ -191,8 +191,13 @@ impl Piece {
     }
 }
 
-const fn domain(is_header: bool) -> Domain {
-    if is_header { Domain::Header } else { Domain::Record }
+/// How it's sealed; the flag of a record whose text is in the clear is in its head.
+fn domain(is_header: bool, associated: &[u8]) -> Domain {
+    match associated {
+        _ if is_header => Domain::Header,
+        [_, _, _, high, ..] if high & 1 << 2 != 0 => Domain::ClearRecord,
+        _ => Domain::Record,
+    }
 }
 
 fn prefix(tag: &[u8]) -> [u8; 4] {
@@ -203,7 +208,7 @@ fn prefix(tag: &[u8]) -> [u8; 4] {
 fn lengths<S: Suite>(record: &[u8]) -> (usize, usize) {
     let head = u32::from_le_bytes([record[0], record[1], record[2], record[3]]);
     let clear = 4 + S::LINK + (head >> 27) as usize * (4 + S::CHECK);
-    // Hole start, client, whole length; attributes.
-    let fields = 4 * (head >> 4 & 0b1011).count_ones() as usize + (head >> 6 & 1) as usize;
-    (clear, clear + S::TAG + fields + (head >> 8 & 0xff) as usize + (head >> 16 & 0x7ff) as usize)
+    // Hole start, client, attributes, whole length.
+    let fields = 4 * (head >> 4 & 0b1111).count_ones() as usize;
+    (clear, clear + S::TAG + fields + (head >> 8 & 0xff) as usize + (head >> 16 & 0x3ff) as usize)
 }

@@ -23,9 +23,10 @@ use crate::format::record::{FIRST, MORE};
 use crate::report::Cursor;
 use crate::seal::Suite;
 use crate::state::Record;
+use crate::trust::MonotonicCounter;
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Makes sure that a run of `bytes` fits without compaction and leaves `kept` segments free.
     pub(super) async fn make_room(&mut self, bytes: u32, kept: u32) -> Result<(), Stop<F::Error>> {
         let mut passes = 2 * self.sizes().segments;
@@ -129,8 +130,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Counts what the index holds, one by one; an error when something that it reaches can't be read.
     pub(super) async fn count_all(&mut self) -> Result<(), Stop<F::Error>> {
+        let Counts { epoch, .. } = self.state.counts;
         let bad = self.state.counts.bad();
-        self.state.counts = Counts::ZERO;
+        self.state.counts = Counts { epoch, ..Counts::ZERO };
         let mut cursor = Cursor::new();
         let mut result = Ok(());
         while !cursor.done {
@@ -162,7 +164,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// A write of `bytes` owes its share of compaction.
     pub(super) fn owe(&mut self, bytes: u32) {
         self.state.log.debt = self.state.log.debt.wrapping_add_unsigned(self.share(bytes));

@@ -26,6 +26,7 @@ use crate::layout::POINTERS_MAX;
 use crate::memory::UNKNOWN;
 use crate::seal::Suite;
 use crate::state::{Path, Record, State};
+use crate::trust::MonotonicCounter;
 
 /// Bits of a hash.
 const BITS: u32 = 64;
@@ -41,7 +42,7 @@ fn differing_level(a: u64, b: u64) -> u32 {
 }
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Walks to `hash`. Afterwards `path` says what was found there, and holds the pointers for a new record; the record
     /// found is in the buffer.
     ///
@@ -90,7 +91,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Which bucket a hash belongs to.
     pub(super) fn bucket_of(&self, hash: u64) -> usize {
         let scaled = (hash >> 32) * self.heads.len() as u64;

@@ -7,14 +7,16 @@
 use super::index::{bit, trie_bits};
 use super::{NorFlash, Store, one_source};
 use crate::error::{Error, Stop};
+use crate::format::header::Class;
 use crate::format::pointer::Pointer;
-use crate::format::record::{CLIENT, Kind};
+use crate::format::record::CLIENT;
 use crate::key::ClientId;
 use crate::report::Cursor;
 use crate::seal::Suite;
+use crate::trust::MonotonicCounter;
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// The next key of `client` whose name begins with `prefix`: its name is copied to `name`, and its length
     /// returned; `None` at the end.
     ///
@@ -52,7 +54,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 continue;
             }
             self.pass(cursor);
-            let wanted = self.state.record.shape.kind() == Kind::Entry && self.field(CLIENT) == client;
+            let wanted = self.state.record.class == Class::Key && self.field(CLIENT) == client;
             let found = self.name();
             if wanted
                 && found.starts_with(prefix)
@@ -87,7 +89,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// The pointer of the path to what comes next after `position` (in trie order): the deepest one at which `position`
     /// has a zero.
     fn branch_after(&self, position: u64) -> Option<Pointer> {

@@ -7,17 +7,20 @@
 //! record's own units unless a length hint said so, and then an unreadable neighbour is tolerated, because a torn unit
 //! behind a good record may not be readable at all (ECC).
 
-use super::{CHUNK_SPACE, NorFlash, Store, one_source, space_of};
+use super::segment::RETIRED_NAME;
+use super::{CHUNK_SPACE, NorFlash, Store, copy_space_of, one_source, space_of};
+use crate::attributes::Attributes;
 use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, kind};
 use crate::format::pointer::{Pointer, pointer_length};
-use crate::format::record::{CLIENT, Flag, HEAD, Kind, LONG, RESUME, Shape};
+use crate::format::record::{ATTRIBUTES, CLEAR, CLIENT, Flag, HEAD, Kind, LONG, RESUME, Shape};
 use crate::format::{put, word};
 use crate::key::{ClientId, SYSTEM};
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
+use crate::trust::MonotonicCounter;
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Reads, verifies and unseals the record at `at`; `hint` is a guess of its length, or 0. False: no good record
     /// there, or one that does not count.
     pub(super) async fn load(&mut self, at: Position, hint: u32) -> bool {
@@ -87,7 +90,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Whether the buffer holds a good header of this store.
     pub(super) fn is_header(&mut self) -> bool {
         let layout = self.sizes();
@@ -134,7 +137,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// Verifies and unseals the record in the buffer.
     fn unseal(&mut self) -> bool {
         let shape = self.state.record.shape;
-        let good = self.open(Domain::Record, shape.associated::<S>(), shape.length::<S>());
+        let good = self.open(domain_of(shape), shape.associated::<S>(), shape.length::<S>());
         if good {
             self.classify();
         }
@@ -159,8 +162,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     /// What the record in the buffer is to the index.
     fn classify(&mut self) {
         let client = self.field(CLIENT);
-        let class = class_of(self.state.record.shape, client);
-        let space = if class == Class::Chunk { CHUNK_SPACE } else { space_of(client) };
+        let (shape, attributes) = (self.state.record.shape, self.attributes());
+        let class = class_of(shape, client, attributes);
+        let space = match shape.kind() {
+            Kind::Chunk => CHUNK_SPACE,
+            _ if attributes.any(Attributes::COPY) => copy_space_of(client),
+            _ => space_of(client),
+        };
         self.state.record.class = class;
         self.state.record.hash = match class {
             Class::Tombstone => self.long(self.state.record.shape.name_at::<S>()),
@@ -179,6 +187,11 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     pub(super) fn field(&self, flag: Flag) -> u32 {
         let shape = self.state.record.shape;
         if shape.has(flag) { self.word(shape.field_at::<S>(flag)) } else { 0 }
+    }
+
+    /// The attributes of the record, none when it has no such field.
+    pub(super) fn attributes(&self) -> Attributes {
+        Attributes::of_bits(self.field(ATTRIBUTES))
     }
 
     pub(super) fn name(&self) -> &[u8] {
@@ -224,14 +237,21 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 }
 
 /// What a record is to the index.
-pub(super) fn class_of(shape: Shape, client: ClientId) -> Class {
+pub(super) fn class_of(shape: Shape, client: ClientId, attributes: Attributes) -> Class {
     match shape.kind() {
-        Kind::Entry if client == SYSTEM => Class::System,
+        Kind::Entry if client == SYSTEM && shape.name() == RETIRED_NAME => Class::System,
+        // Entries of the store's own, and factory copies, are no keys.
+        Kind::Entry if client == SYSTEM || attributes.any(Attributes::COPY) => Class::Chunk,
         Kind::Entry => Class::Key,
         Kind::Chunk => Class::Chunk,
         Kind::Tombstone => Class::Tombstone,
         Kind::Mark => Class::Mark,
     }
+}
+
+/// How a record of this shape is sealed.
+pub(super) const fn domain_of(shape: Shape) -> Domain {
+    if shape.has(CLEAR) { Domain::ClearRecord } else { Domain::Record }
 }
 
 /// Associated data, tag and text of a sealed message of `length` bytes.

@@ -3,16 +3,19 @@
 use super::load::length_u32;
 use super::scan::Step;
 use super::{NorFlash, Store, one_source};
+use crate::attributes::Attributes;
 use crate::error::Error;
 use crate::format::header::{Class, ERASES, SEQUENCE};
-use crate::format::record::{CLIENT, FIRST, MORE, RESUME};
-use crate::inspect::{Liveness, PendingResume, RecordKind, RecordView, SegmentState, SegmentView, Sight};
+use crate::format::record::{CLIENT, FIRST, Kind, MORE, RESUME};
+use crate::inspect::{Binding, Liveness, PendingResume, RecordKind, RecordView, SegmentState, SegmentView, Sight};
 use crate::layout::Position;
 use crate::seal::{StoreId, Suite};
 use crate::state::NOWHERE;
+use crate::trust::epoch::Epoch;
+use crate::trust::{MonotonicCounter, Protection};
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Looks at the segment in place `physical`, and shows all that it has of the log, in order.
     ///
     /// # Errors
@@ -94,9 +97,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let (mut bytes, named) = ([0; 255], self.name().len());
         let name = bytes.get_mut(..named).unwrap_or_default();
         name.copy_from_slice(self.name());
+        let copy = self.attributes().any(Attributes::COPY);
+        let counter = self.bound_epoch().map(Epoch::value);
         let kind = match record.class {
             Class::Key => RecordKind::Entry,
             Class::System => RecordKind::Retirement,
+            Class::Chunk if record.shape.kind() == Kind::Entry => RecordKind::of_entry(name, copy),
             Class::Chunk => RecordKind::Chunk,
             Class::Tombstone => RecordKind::Tombstone,
             Class::Mark => RecordKind::of_mark(name),
@@ -113,6 +119,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             name,
             client,
             value_bytes,
+            counter,
             pointers: length_u32(record.shape.pointers()),
             first: record.shape.has(FIRST),
             more: record.shape.has(MORE),
@@ -133,7 +140,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F, S> Store<'_, F, S> {
+impl<F, S, C> Store<'_, F, S, C> {
     /// Where the first write of this session will go; `None` when it was done.
     pub fn pending_resume(&self) -> Option<PendingResume> {
         let end = self.state.log.end;
@@ -143,6 +150,17 @@ impl<F, S> Store<'_, F, S> {
             copies_last: self.state.log.copy != NOWHERE,
             before_reads: self.state.log.for_all,
         })
+    }
+
+    /// What binds the store to its counter; `None`: nothing was ever bound.
+    pub fn binding(&self) -> Option<Binding> {
+        let epoch = self.state.counts.epoch;
+        (epoch != Epoch::NONE).then(|| Binding { value: epoch.value(), is_intent: epoch.is_intent() })
+    }
+
+    /// Which commits are bound to the counter, as the store was formatted.
+    pub const fn protection(&self) -> Protection {
+        if self.state.every { Protection::EveryCommit } else { Protection::Chosen }
     }
 
     /// Identity of the store, drawn when it was formatted.

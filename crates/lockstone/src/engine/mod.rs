@@ -22,13 +22,18 @@
 //!
 //! The source is compiled twice, blocking and async (see `lockstone-macros`).
 
+mod alter;
+mod clients;
 mod compact;
 mod index;
 mod iterate;
+mod life;
 mod load;
 mod look;
 mod mount;
 mod ops;
+mod protect;
+mod reset;
 mod scan;
 mod segment;
 mod settle;
@@ -38,6 +43,7 @@ mod transaction;
 mod typed;
 mod write;
 
+pub use clients::{Client, Clients};
 pub use transaction::Transaction;
 
 use super::{NorFlash, one_source};
@@ -47,25 +53,33 @@ use crate::key::ClientId;
 use crate::layout::{Layout, Position};
 use crate::seal::Suite;
 use crate::state::State;
+use crate::trust::{MonotonicCounter, NoCounter};
 
-/// A mounted store on the flash `F`, sealed with the suite `S`, in RAM that lives for `'m`.
-pub struct Store<'m, F, S> {
+/// A mounted store on the flash `F`, sealed with the suite `S`, in RAM that lives for `'m`. `C` is its counter, if it has
+/// one: without it, nothing protects from an older image.
+pub struct Store<'m, F, S, C = NoCounter> {
     state: &'m mut State,
     buffer: &'m mut [u8],
     heads: &'m mut [Pointer],
     used: &'m mut [u8],
     suite: S,
     flash: F,
+    counter: C,
 }
 
 /// Space of hashes for chunks; clients have the numbers below.
 const CHUNK_SPACE: u64 = 1 << 32;
+/// Hash space of the factory copies of a client's entries.
+fn copy_space_of(client: ClientId) -> u64 {
+    CHUNK_SPACE << 1 | u64::from(client)
+}
+
 /// Hash space of a client's names.
 fn space_of(client: ClientId) -> u64 {
     u64::from(client)
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     const FIXED: Option<Layout> = Layout::fixed(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE);
 
     /// The layout; all but the number of segments are constants where the driver's type says them. Inlined, so that
@@ -121,7 +135,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F, S> core::fmt::Debug for Store<'_, F, S> {
+impl<F, S, C> core::fmt::Debug for Store<'_, F, S, C> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Store")
             .field("layout", &self.state.layout)

@@ -14,19 +14,20 @@
 
 use super::scan::Step;
 use super::{NorFlash, Store, one_source};
-use crate::error::OpenError;
+use crate::error::{OpenError, Stop};
 use crate::format::FORMAT_VERSION;
 use crate::format::header::{
-    Class, DIGEST, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
+    Class, DIGEST, EVERY, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
 };
 use crate::format::pointer::Pointer;
-use crate::format::record::{FIRST, MARK_CLOSE, MARK_OPEN, MORE};
+use crate::format::record::{CLEAR, FIRST, Kind, MARK_CLOSE, MARK_OPEN, MORE, Shape};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, Ram, UNKNOWN};
 use crate::report::Report;
 use crate::seal::{StoreId, Suite};
 use crate::state::{Log, NOWHERE, Record, Replay, State, Undo};
-use crate::trust::RootKey;
+use crate::trust::epoch::Epoch;
+use crate::trust::{Anchor, MonotonicCounter, NoCounter, Protection, RootKey};
 
 /// How often a record may read well and badly in turn.
 const TRIES: u32 = 4;
@@ -36,13 +37,29 @@ const TRIES: u32 = 4;
 pub(super) enum Unmountable {
     HalfFormatted,
     Damaged,
+    RolledBack,
+    NoCounter,
+    Counter,
+}
+
+impl Unmountable {
+    /// As a call on a mounted store says it.
+    pub(super) const fn stop<E>(self) -> Stop<E> {
+        match self {
+            Self::HalfFormatted | Self::Damaged => Stop::Damaged,
+            Self::RolledBack => Stop::RolledBack,
+            Self::NoCounter => Stop::NoCounter,
+            Self::Counter => Stop::Counter,
+        }
+    }
 }
 
 #[one_source]
 impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     /// Formats the part: **everything on it is erased**. The first thing that exists afterwards is an empty store.
     ///
-    /// `random` gives the store's identity: 8 bytes, never secret.
+    /// `random` gives the store's identity: 8 bytes, never secret. Nothing protects such a store from an older image of
+    /// the whole flash: see [`format_protected`](Self::format_protected).
     ///
     /// # Errors
     /// [`OpenError`]; the part is then in whatever state the erases left it, and can be formatted again.
@@ -76,21 +93,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         K: RootKey,
         R: rand_core::TryRng,
     {
-        let mut id = StoreId::default();
-        random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
-        let mut store = Self::assemble(flash, ram);
-        store.prepare(part, root, id)?;
-        store.heads.fill(Pointer::EMPTY);
-        store.used.fill(UNKNOWN);
-        for sequence in 0..store.sizes().segments {
-            // A block that fails now fails again when it's opened, and is retired then.
-            let _ = store.erase_segment(sequence).await;
-        }
-        store.begin_log().await?;
-        store.write_closing().await?;
-        store.state.log.settled = true;
-        store.state.report.clean = true;
-        Ok(store)
+        Self::format_protected(flash, part, Anchor { root, counter: NoCounter }, Protection::Chosen, random, ram).await
     }
 
     /// Mounts the store on the part. Nothing is written; what was found is in [`report`](Self::report).
@@ -118,14 +121,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         root: &K,
         ram: Ram<'m>,
     ) -> Result<Self, OpenError<F::Error>> {
-        let mut store = Self::assemble(flash, ram);
-        store.prepare(part, root, StoreId::default())?;
-        store.survey(root).await?;
-        match store.mount_log().await {
-            Ok(()) => Ok(store),
-            Err(Unmountable::HalfFormatted) => Err(OpenError::HalfFormatted),
-            Err(Unmountable::Damaged) => Err(OpenError::Damaged),
-        }
+        Self::mount_protected(flash, part, Anchor { root, counter: NoCounter }, ram).await
     }
 
     /// The same, but nothing will ever be written: every change is refused with
@@ -145,21 +141,113 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         Ok(store)
     }
 
-    /// Refuses every change from now on with [`Error::ReadOnly`](crate::Error::ReadOnly).
-    pub fn make_read_only(&mut self) {
-        self.state.read_only = true;
-    }
-
     /// The rules that make a program not compile.
     const fn check_sizes(heads: usize, buffer: usize) {
         assert!(buffer >= buffer_size(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE), "BUFFER is below buffer_size");
         assert!(heads > 0 && heads <= 0xffff, "from 1 to 65,535 bucket heads");
     }
+}
+
+#[one_source]
+impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
+    /// Formats the part, and binds the store to a counter: **everything on it is erased**. Takes two steps of the counter,
+    /// so that no image from before is ever accepted again.
+    ///
+    /// # Errors
+    /// As [`Store::format_in`]; [`OpenError::Counter`] when the counter fails or has fewer than two steps left, before
+    /// anything is erased.
+    pub async fn format_protected<K, R>(
+        flash: F,
+        part: Part,
+        anchor: Anchor<'_, K, C>,
+        protection: Protection,
+        random: &mut R,
+        ram: impl Into<Ram<'m>>,
+    ) -> Result<Self, OpenError<F::Error>>
+    where
+        K: RootKey,
+        R: rand_core::TryRng,
+    {
+        let mut id = StoreId::default();
+        random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
+        let Anchor { root, counter } = anchor;
+        let mut store = Self::assemble(flash, counter, ram.into());
+        store.prepare(part, root, id)?;
+        store.heads.fill(Pointer::EMPTY);
+        store.used.fill(UNKNOWN);
+        let epoch = store.open_first_epoch()?;
+        store.state.every = protection == Protection::EveryCommit;
+        for sequence in 0..store.sizes().segments {
+            // A block that fails now fails again when it's opened, and is retired then.
+            let _ = store.erase_segment(sequence).await;
+        }
+        store.begin_log(epoch).await?;
+        store.write_closing().await?;
+        if C::PRESENT {
+            store.count_step()?;
+        }
+        store.state.log.settled = true;
+        store.state.report.clean = true;
+        Ok(store)
+    }
+
+    /// Mounts a store that is bound to a counter. Nothing is written.
+    ///
+    /// A store that was formatted without a counter is bound to it by its first protected commit, if the counter still
+    /// stands at 0.
+    ///
+    /// # Errors
+    /// As [`Store::mount_in`]; [`OpenError::RolledBack`] when the flash is older than the counter says, [`OpenError::Counter`].
+    pub async fn mount_protected<K: RootKey>(
+        flash: F,
+        part: Part,
+        anchor: Anchor<'_, K, C>,
+        ram: impl Into<Ram<'m>>,
+    ) -> Result<Self, OpenError<F::Error>> {
+        let Anchor { root, counter } = anchor;
+        let mut store = Self::assemble(flash, counter, ram.into());
+        store.prepare(part, root, StoreId::default())?;
+        store.opened(root).await?;
+        Ok(store)
+    }
+
+    /// Mounts a store that was rolled back, read-only: to see what it holds, and to save it. What is served may be older
+    /// than what was acknowledged. [`danger_accept_rollback`](Self::danger_accept_rollback) makes it the present state.
+    ///
+    /// # Errors
+    /// As [`mount_protected`](Self::mount_protected), but for [`OpenError::RolledBack`].
+    pub async fn danger_mount_rolled_back<K: RootKey>(
+        flash: F,
+        part: Part,
+        anchor: Anchor<'_, K, C>,
+        ram: impl Into<Ram<'m>>,
+    ) -> Result<Self, OpenError<F::Error>> {
+        let Anchor { root, counter } = anchor;
+        let mut store = Self::assemble(flash, counter, ram.into());
+        store.prepare(part, root, StoreId::default())?;
+        store.state.forgiving = true;
+        store.opened(root).await?;
+        Ok(store)
+    }
+
+    async fn opened<K: RootKey>(&mut self, root: &K) -> Result<(), OpenError<F::Error>> {
+        self.survey(root).await?;
+        match self.mount_log().await {
+            Ok(()) => Ok(()),
+            Err(Unmountable::HalfFormatted) => Err(OpenError::HalfFormatted),
+            Err(why) => Err(why.stop().into()),
+        }
+    }
+
+    /// Refuses every change from now on with [`Error::ReadOnly`](crate::Error::ReadOnly).
+    pub fn make_read_only(&mut self) {
+        self.state.read_only = true;
+    }
 
     /// A store with nothing mounted yet.
-    fn assemble(flash: F, ram: Ram<'m>) -> Self {
+    fn assemble(flash: F, counter: C, ram: Ram<'m>) -> Self {
         let Ram { heads, buffer, used, state } = ram;
-        Self { state, buffer, heads, used, suite: S::locked(), flash }
+        Self { state, buffer, heads, used, suite: S::locked(), flash, counter }
     }
 
     /// Sets all sizes, and which store it is.
@@ -191,11 +279,14 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     }
 
     /// Opens the first segment that works.
-    async fn begin_log(&mut self) -> Result<(), OpenError<F::Error>> {
+    async fn begin_log(&mut self, epoch: Epoch) -> Result<(), OpenError<F::Error>> {
         let mut failure = OpenError::WornOut;
         for sequence in 0..self.sizes().segments / 2 {
             self.state.restart();
-            self.state.log = Log { end: Position::new(sequence, 0), tail: sequence, ..Log::START };
+            let Log { counter, owns_epoch, .. } = self.state.log;
+            let end = Position::new(sequence, 0);
+            self.state.log = Log { end, tail: sequence, counter, owns_epoch, ..Log::START };
+            self.state.counts.epoch = epoch;
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
@@ -232,6 +323,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             if self.is_header() {
                 newest = sequence.saturating_add(1);
                 formatted = kind >> 16;
+                self.state.every = self.state.header.get(PREVIOUS_END) & EVERY != 0;
                 best = id;
             }
         }
@@ -256,7 +348,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
                 }
                 self.state.scan.leave();
                 self.state.log.void = NOWHERE;
+                self.check_counter()?;
                 self.state.log.settled = true;
+                self.look_for_reset().await;
                 return Ok(());
             }
         }
@@ -449,6 +543,7 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             self.take_back();
         }
         let closing = self.mark() == MARK_CLOSE;
+        let binds = self.bound_epoch();
         if closing && in_newest {
             // Its digest pins the heads, as all that they meant then is still there.
             let inline = self.inline_at();
@@ -473,6 +568,11 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
             }
             self.set_head();
         }
+        if let Some(epoch) = binds
+            && run_counts
+        {
+            self.state.counts.epoch = epoch;
+        }
         let commit = run_counts && !in_index && !first;
         let replay = &mut self.state.replay;
         replay.counting &= more || in_newest;
@@ -480,7 +580,9 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         replay.decides = commit || !(run_counts || more);
         replay.closing = closing;
         replay.more = more;
-        self.state.log.copy = if in_index || commit { at } else { NOWHERE };
+        replay.clear = shape.has(CLEAR);
+        let needed = in_index || commit || binds.is_some() && run_counts;
+        self.state.log.copy = if needed { at } else { NOWHERE };
     }
 
     /// The first record of a run was passed: does the run count?
@@ -527,6 +629,16 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         }
     }
 
+    /// Whether the record that was begun there has text in the clear, which can look blank. Its head was programmed before
+    /// anything else of it was: one that can't be read is all that there is.
+    async fn may_hide(&mut self, at: Position) -> bool {
+        self.state.record.at = at;
+        // A mark, as blank flash seems to be, is never in the clear.
+        let read = self.fetch(0, self.sizes().unit).await;
+        let head = Shape::of_head(self.word(0));
+        read && head.has(CLEAR) && head.kind() != Kind::Mark
+    }
+
     /// Where the first write of this session goes.
     async fn find_resume_place(&mut self) {
         let at = self.state.scan.at();
@@ -541,13 +653,14 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
         *before = if any { replay.undo().counts } else { *counts };
         log.counted = end.offset;
         log.link = end.link;
-        self.state.log.end.offset = self.untouched_after(at.offset, written);
+        let hides = written > at.offset && (!S::OPAQUE || self.state.replay.clear || self.may_hide(at).await);
+        self.state.log.end.offset = self.untouched_after(written, hides);
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Which mark the record in the buffer is; 0: none.
-    fn mark(&self) -> u8 {
+    pub(super) fn mark(&self) -> u8 {
         match self.name() {
             [mark] if self.state.record.class == Class::Mark => *mark,
             _ => 0,
@@ -570,7 +683,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     fn forget_last(&mut self) {
         let State { log, replay, .. } = &mut *self.state;
         log.copy = NOWHERE;
-        (replay.decides, replay.closing, replay.more) = (false, false, false);
+        (replay.decides, replay.closing, replay.more, replay.clear) = (false, false, false, false);
     }
 
     fn raise_doubt(&mut self, at: Position) {
@@ -599,13 +712,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         }
     }
 
-    /// The first cell that no cut operation can have touched, given where the log and what is visible behind it end.
+    /// The first cell that no cut operation can have touched, given where what is visible ends.
     ///
-    /// A call touches one cell only, so it's the cell behind the one in which the visible ends. Where sealed text can
-    /// look blank, a record may go on invisibly for its whole length.
-    fn untouched_after(&self, end: u32, written: u32) -> u32 {
+    /// A call touches one cell only, so it's the cell behind the one in which the visible ends. Where text can look blank,
+    /// a record may go on invisibly for its whole length.
+    fn untouched_after(&self, written: u32, hides: bool) -> u32 {
         let layout = self.sizes();
-        let hidden = if S::OPAQUE || written == end { 0 } else { layout.record_max };
+        let hidden = if hides { layout.record_max } else { 0 };
         (written + hidden + 1).next_multiple_of(layout.cell)
     }
 

@@ -5,40 +5,46 @@
 //! so that the entry makes all of them visible at once. A range read touches its own chunks only.
 
 use super::load::length_u32;
-use super::{CHUNK_SPACE, NorFlash, Store, one_source, space_of};
+use super::{CHUNK_SPACE, NorFlash, Store, copy_space_of, one_source, space_of};
+use crate::attributes::{Attributes, Put};
 use crate::error::{Error, Stop};
 use crate::format::header::Class;
-use crate::format::record::{CLIENT, Kind, LONG, MARK_CLOSE, MORE, Shape};
+use crate::format::record::{ATTRIBUTES, CLEAR, CLIENT, Kind, LONG, MARK_CLOSE, MORE, Shape};
 use crate::format::{put, put_word, same};
 use crate::key::{Key, SYSTEM};
 use crate::layout::POINTERS_MAX;
 use crate::seal::Suite;
 use crate::state::{NOWHERE, Run};
+use crate::trust::MonotonicCounter;
 
 /// Bytes before a chunk's data: owner's hash and number.
 const CHUNK_NAME: usize = 12;
 
+/// Bytes of pointers that a record counts for its client, however many it has.
+const WEIGHT_OF_POINTERS: u32 = 16;
+
 /// How a value is cut.
 #[derive(Clone, Copy, Debug)]
-struct Cut {
-    whole: u32,
+pub(super) struct Cut {
+    pub(super) whole: u32,
     /// Bytes in the entry.
-    inline: u32,
+    pub(super) inline: u32,
+    pub(super) attributes: Attributes,
 }
 
 /// What a value takes.
 #[derive(Clone, Copy, Debug)]
-struct Cost {
-    bytes: u32,
-    records: u32,
+pub(super) struct Cost {
+    pub(super) bytes: u32,
+    pub(super) records: u32,
 }
 
 impl Cost {
-    const NONE: Self = Self { bytes: 0, records: 0 };
+    pub(super) const NONE: Self = Self { bytes: 0, records: 0 };
 }
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Stores a value under a key, replacing the old one. When it returns, the new value survives any power cut; until
     /// then the old one is there, whole. An empty value is a value.
     ///
@@ -49,6 +55,51 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.writable().await?;
         self.change(key, Some(value)).await?;
         Ok(())
+    }
+
+    /// The same with attributes, or bound to the counter.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put); [`Error::NotPermitted`] when the entry may not be changed, [`Error::Attributes`],
+    /// [`Error::NoCounter`], [`Error::CounterExhausted`].
+    pub async fn put_with<'k>(
+        &mut self,
+        key: impl Into<Key<'k>>,
+        value: &[u8],
+        how: Put,
+    ) -> Result<(), Error<F::Error>> {
+        let key = checked(key.into())?;
+        let attributes = how.attributes.unwrap_or(Attributes::NONE);
+        attributes.check().map_err(Error::Attributes)?;
+        self.writable().await?;
+        if attributes.any(Attributes::FACTORY) {
+            return Ok(self.put_with_copy(key, value, how).await?);
+        }
+        if how.attributes.is_none() {
+            return Ok(self.put_as(key, value, how).await?);
+        }
+        // What it has of the store's own stays; a copy is unmade first, or else it would stay too.
+        let had = if self.find(key, self.hash_of(key), true).await? { self.attributes() } else { Attributes::NONE };
+        if had.any(Attributes::FACTORY) {
+            return Err(Error::NotPermitted);
+        }
+        Ok(self.put_as(key, value, Put { attributes: Some(had.replaced_by(attributes)), ..how }).await?)
+    }
+
+    pub(super) async fn put_as(&mut self, key: Key<'_>, value: &[u8], how: Put) -> Result<(), Stop<F::Error>> {
+        self.state.how = how;
+        let result = self.change(key, Some(value)).await;
+        self.state.how = Put::USUAL;
+        result.map(drop)
+    }
+
+    /// The attributes of an entry; `None`: there is no such key.
+    ///
+    /// # Errors
+    /// What [`Error`] says of damage.
+    pub async fn attributes_of<'k>(&mut self, key: impl Into<Key<'k>>) -> Result<Option<Attributes>, Error<F::Error>> {
+        let found = self.look_up(key.into()).await?;
+        Ok(found.then(|| self.attributes()))
     }
 
     /// Copies the value of a key to the start of `buffer` and returns its length; `None`: there is no such key, and
@@ -123,7 +174,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     ///
     /// The store is writable: callers see to it, because a mount needs the stack itself. Compaction does too, so it is
     /// here and not where the need for it shows; what was read before is read again then.
-    async fn change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
+    pub(super) async fn change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
         self.state.log.paid = self.state.log.run != Run::No;
         let mut passes = 2 * self.sizes().segments;
         loop {
@@ -133,7 +184,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 return result;
             }
             passes -= 1;
-            if self.state.log.wanted > 0 {
+            if C::PRESENT && self.state.log.wants_epoch {
+                self.open_epoch(self.kept_by(value)).await?;
+            } else if self.state.log.wanted > 0 {
                 self.state.log.paid = true;
                 self.pay().await?;
                 self.make_room(self.state.log.wanted, self.kept_by(value)).await?;
@@ -144,24 +197,32 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         }
     }
 
-    /// The same, if nothing must be compacted before: `Full` before the run has begun says that there is no room, or, with
-    /// the bytes [`wanted`](crate::state::Log::wanted), that there is none now or that compaction is owed, unless it was
-    /// paid.
+    /// The same, if nothing must be done before: `Full` before the run has begun says that there is no room, or, with the
+    /// bytes [`wanted`](crate::state::Log::wanted), that there is none now or that compaction is owed, unless it was paid,
+    /// or that an epoch must be opened.
     #[inline(never)]
-    async fn try_change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
+    pub(super) async fn try_change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
         let hash = self.hash_of(key);
         let found = self.find(key, hash, value.is_some()).await?;
         let old = if found { self.cost_of(key, self.cut_found()) } else { Cost::NONE };
-        let (mut cut, mut new) = (Cut { whole: 0, inline: 0 }, Cost::NONE);
+        let had = if found { self.attributes() } else { Attributes::NONE };
+        let forbidden = if value.is_some() { Attributes::FIXED } else { Attributes::LOCKED };
+        if had.any(forbidden) && !key.copy && !self.state.log.resetting {
+            return Err(Stop::NotPermitted);
+        }
+        let mut cut = Cut { whole: 0, inline: 0, attributes: self.state.how.attributes.unwrap_or(had) };
+        let mut new = Cost::NONE;
         self.state.log.wanted = 0;
+        let protect = self.is_counted(self.state.how.protect || had.and(cut.attributes).any(Attributes::PROTECTED));
+        self.check_epoch(protect)?;
         if let Some(value) = value {
-            cut = self.cut(key, value.len())?;
+            cut = self.cut(key, value.len(), cut.attributes)?;
             new = self.cost_of(key, cut);
             self.admit(new, old)?;
         } else if !found {
             return Ok(false);
         }
-        let bytes = self.run_length(new, old);
+        let bytes = self.run_length(new, old) + self.ending_length(protect);
         let paid = self.state.log.paid;
         if !paid {
             self.owe(bytes);
@@ -170,18 +231,20 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             self.state.log.wanted = bytes;
             return Err(Stop::Full);
         }
-        self.begin_run();
+        self.begin_run(protect);
         let value = value.unwrap_or_default();
         let (inline, rest) = value.split_at_checked(cut.inline as usize).unwrap_or_default();
-        self.put_chunks(hash, rest, old.records.saturating_sub(1)).await?;
+        let clear = cut.attributes.any(Attributes::NO_CONFIDENTIALITY);
+        self.put_chunks(hash, rest, old.records.saturating_sub(1), clear).await?;
         let gone = hash.to_le_bytes();
         let (shape, name) =
             if new.records > 0 { (self.entry_shape(key, cut), key.name) } else { (Shape::TOMBSTONE, &gone[..]) };
-        let draft = self.draft(shape.with(MORE, self.in_transaction()), hash);
+        let draft = self.draft(shape.with(MORE, self.goes_on()), hash);
         draft.client = key.client;
         draft.whole = cut.whole;
+        draft.attributes = cut.attributes;
         self.append(name, inline).await?;
-        self.end_run();
+        self.finish_run().await?;
         Ok(true)
     }
 
@@ -207,23 +270,49 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.append_mark(MARK_CLOSE, &checkpoint).await
     }
 
+    /// Makes everything ready for a run of `bytes` that leaves `kept` segments free, and begins it.
+    pub(super) async fn start_run(&mut self, bytes: u32, kept: u32, protect: bool) -> Result<(), Stop<F::Error>> {
+        let protect = self.is_counted(protect);
+        if protect {
+            self.open_epoch(kept).await?;
+        }
+        self.owe(bytes);
+        self.pay().await?;
+        self.make_room(bytes + self.ending_length(protect), kept).await?;
+        self.begin_run(protect);
+        Ok(())
+    }
+
+    /// Ends a run, unless it is a transaction's.
+    pub(super) async fn finish_run(&mut self) -> Result<(), Stop<F::Error>> {
+        if self.in_transaction() {
+            return Ok(());
+        }
+        if C::PRESENT && self.state.log.protected {
+            self.append_counted().await?;
+        }
+        self.state.log.run = Run::No;
+        self.state.log.settled = true;
+        Ok(())
+    }
+
     /// Finds an entry; its record is in the buffer. `to_replace`: a name of the same hash is an error then.
-    async fn find(&mut self, key: Key<'_>, hash: u64, to_replace: bool) -> Result<bool, Stop<F::Error>> {
+    pub(super) async fn find(&mut self, key: Key<'_>, hash: u64, to_replace: bool) -> Result<bool, Stop<F::Error>> {
         self.walk(hash).await?;
         if !self.state.path.found || self.state.record.class == Class::Tombstone {
             return Ok(false);
         }
-        let same =
-            self.state.record.class == Class::Key && self.field(CLIENT) == key.client && same(self.name(), key.name);
+        let class = if key.copy { Class::Chunk } else { Class::Key };
+        let same = self.state.record.class == class && self.field(CLIENT) == key.client && same(self.name(), key.name);
         if !same {
             return if to_replace { Err(Stop::Collision) } else { Ok(false) };
         }
-        let Cut { whole, inline } = self.cut_found();
+        let Cut { whole, inline, .. } = self.cut_found();
         if whole < inline { Err(Stop::Damaged) } else { Ok(true) }
     }
 
     /// The same for those who read only.
-    async fn look_up(&mut self, key: Key<'_>) -> Result<bool, Stop<F::Error>> {
+    pub(super) async fn look_up(&mut self, key: Key<'_>) -> Result<bool, Stop<F::Error>> {
         let key = checked(key)?;
         self.ready().await?;
         let hash = self.hash_of(key);
@@ -232,9 +321,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// A record that may be marginal is written again before it is served.
-    async fn confirm(&mut self, hash: u64) -> Result<(), Stop<F::Error>> {
+    pub(super) async fn confirm(&mut self, hash: u64) -> Result<(), Stop<F::Error>> {
         let newest = self.position(self.head(self.bucket_of(hash)));
-        if self.state.log.for_all || newest == self.state.log.copy {
+        if self.state.log.for_all || C::PRESENT && self.state.log.uncounted || newest == self.state.log.copy {
             self.confirm_last().await?;
         }
         Ok(())
@@ -242,14 +331,15 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Whatever is asked for: the last record is written again if it may be marginal.
     pub(super) async fn confirm_last(&mut self) -> Result<(), Stop<F::Error>> {
-        let marginal = self.has_hole() && (self.state.log.for_all || self.state.log.copy != NOWHERE);
+        let marginal = C::PRESENT && self.state.log.uncounted
+            || self.has_hole() && (self.state.log.for_all || self.state.log.copy != NOWHERE);
         if !marginal || self.state.read_only || self.state.report.doubt.is_some() || self.state.log.stuck {
             return Ok(());
         }
         let written = match self.writable().await {
             // Sessions that only read use up room too, and a delete must find some.
             Ok(()) => self.make_room(0, self.kept_free()).await,
-            Err(Stop::Damaged) => return Err(Stop::Damaged),
+            Err(error @ (Stop::Damaged | Stop::Counter | Stop::RolledBack)) => return Err(error),
             failed => failed,
         };
         // Nothing can be written any more: serve what can be read, as a read-only mount does.
@@ -258,7 +348,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Copies part of a value; the entry is in the buffer.
-    async fn copy_value(&mut self, cut: Cut, offset: u32, target: &mut [u8]) -> Result<(), Stop<F::Error>> {
+    pub(super) async fn copy_value(&mut self, cut: Cut, offset: u32, target: &mut [u8]) -> Result<(), Stop<F::Error>> {
         let owner = self.state.record.hash;
         copy_overlap(0, self.inline(), offset, target);
         let end = offset.saturating_add(length_u32(target.len()));
@@ -285,7 +375,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Writes the chunks of a value, and tombstones for those of the `old` chunks that are left over.
-    async fn put_chunks(&mut self, owner: u64, value: &[u8], old: u32) -> Result<(), Stop<F::Error>> {
+    async fn put_chunks(&mut self, owner: u64, value: &[u8], old: u32, clear: bool) -> Result<(), Stop<F::Error>> {
         let mut chunks = value.chunks(self.chunk_length() as usize);
         let mut index = 0;
         loop {
@@ -297,7 +387,9 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             let hash = self.suite.hash(CHUNK_SPACE, &name);
             let gone = hash.to_le_bytes();
             let (shape, name, inline) = match chunk {
-                Some(inline) => (Shape::single(Kind::Chunk, CHUNK_NAME, inline.len()), &name[..], inline),
+                Some(inline) => {
+                    (Shape::single(Kind::Chunk, CHUNK_NAME, inline.len()).with(CLEAR, clear), &name[..], inline)
+                }
                 None => (Shape::TOMBSTONE, &gone[..], &[][..]),
             };
             self.draft(shape.with(MORE, true), hash);
@@ -307,13 +399,14 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
-    fn hash_of(&self, key: Key<'_>) -> u64 {
-        self.suite.hash(space_of(key.client), key.name)
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    pub(super) fn hash_of(&self, key: Key<'_>) -> u64 {
+        let space = if key.copy { copy_space_of(key.client) } else { space_of(key.client) };
+        self.suite.hash(space, key.name)
     }
 
     /// Segments that a change leaves free. A delete may use one that puts leave alone: it must succeed on a full store.
-    fn kept_by(&self, value: Option<&[u8]>) -> u32 {
+    pub(super) fn kept_by(&self, value: Option<&[u8]>) -> u32 {
         self.kept_free() - u32::from(value.is_none())
     }
 
@@ -330,19 +423,18 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 
     /// Begins a run, unless one is open.
-    pub(super) fn begin_run(&mut self) {
+    pub(super) fn begin_run(&mut self, protect: bool) {
         if self.state.log.run == Run::No {
             self.state.log.run = Run::Ready;
             self.state.log.open_ended = false;
+            self.state.log.protected = protect;
             self.state.before = self.state.counts;
         }
     }
 
-    pub(super) fn end_run(&mut self) {
-        if !self.in_transaction() {
-            self.state.log.run = Run::No;
-            self.state.log.settled = true;
-        }
+    /// Whether the last record of a change is followed by what ends the run.
+    pub(super) fn goes_on(&self) -> bool {
+        C::PRESENT && self.state.log.protected || self.in_transaction()
     }
 
     pub(super) fn in_transaction(&self) -> bool {
@@ -354,7 +446,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.sizes().body_max - length_u32(CHUNK_NAME)
     }
 
-    fn chunks(&self, cut: Cut) -> u32 {
+    pub(super) fn chunks(&self, cut: Cut) -> u32 {
         (cut.whole - cut.inline).div_ceil(self.chunk_length())
     }
 
@@ -363,31 +455,41 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         cut.inline + index * self.chunk_length()
     }
 
-    fn cut<E>(&self, key: Key<'_>, length: usize) -> Result<Cut, Stop<E>> {
+    pub(super) fn cut<E>(&self, key: Key<'_>, length: usize, attributes: Attributes) -> Result<Cut, Stop<E>> {
         let whole = u32::try_from(length).map_err(|_| Stop::TooLarge)?;
         let inline = whole.min(self.sizes().body_max - length_u32(key.name.len()));
-        Ok(Cut { whole, inline })
+        Ok(Cut { whole, inline, attributes })
     }
 
     fn entry_shape(&self, key: Key<'_>, cut: Cut) -> Shape {
         Shape::single(Kind::Entry, key.name.len(), cut.inline as usize)
             .with(CLIENT, key.client != 0)
             .with(LONG, cut.whole > cut.inline)
+            .with(ATTRIBUTES, cut.attributes != Attributes::NONE)
+            .with(CLEAR, cut.attributes.any(Attributes::NO_CONFIDENTIALITY))
     }
 
     /// Bytes that the run takes in which a new value replaces an old one.
-    fn run_length(&self, new: Cost, old: Cost) -> u32 {
+    pub(super) fn run_length(&self, new: Cost, old: Cost) -> u32 {
         let gone = old.records.saturating_sub(new.records) * (self.tombstone_cost() + self.pointer_allowance());
         new.bytes.saturating_add(new.records * self.pointer_allowance()).saturating_add(gone)
     }
 
     /// How the value of the entry in the buffer is cut.
-    fn cut_found(&self) -> Cut {
-        Cut { whole: self.value_length(), inline: length_u32(self.state.record.shape.inline()) }
+    pub(super) fn cut_found(&self) -> Cut {
+        let inline = length_u32(self.state.record.shape.inline());
+        Cut { whole: self.value_length(), inline, attributes: self.attributes() }
+    }
+
+    /// What a value counts for its client, in bytes; its factory copy counts too.
+    pub(super) fn weigh(&self, key: Key<'_>, cut: Cut) -> u32 {
+        let Cost { bytes, records } = self.cost_of(key, cut);
+        let times = if cut.attributes.any(Attributes::FACTORY) { 2 } else { 1 };
+        bytes.saturating_add(records.saturating_mul(WEIGHT_OF_POINTERS)).saturating_mul(times)
     }
 
     /// What a value counts as.
-    fn cost_of(&self, key: Key<'_>, cut: Cut) -> Cost {
+    pub(super) fn cost_of(&self, key: Key<'_>, cut: Cut) -> Cost {
         let chunk = |bytes: u32| self.cost(Shape::single(Kind::Chunk, CHUNK_NAME, bytes as usize));
         let mut bytes = self.cost(self.entry_shape(key, cut));
         let chunks = self.chunks(cut);
@@ -399,12 +501,12 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-fn checked<E>(key: Key<'_>) -> Result<Key<'_>, Stop<E>> {
+pub(super) fn checked<E>(key: Key<'_>) -> Result<Key<'_>, Stop<E>> {
     let good = !key.name.is_empty() && key.name.len() <= 255 && key.client != SYSTEM;
     if good { Ok(key) } else { Err(Stop::InvalidName) }
 }
 
-fn chunk_name(owner: u64, index: u32) -> [u8; 12] {
+pub(super) fn chunk_name(owner: u64, index: u32) -> [u8; 12] {
     let mut name = [0; 12];
     put(&mut name, 0, &owner.to_le_bytes());
     put_word(&mut name, 8, index);

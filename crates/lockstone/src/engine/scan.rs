@@ -14,11 +14,12 @@
 //! Invariant: a scan moves forward with every step and ends after at most one step for each unit of the segment.
 
 use super::{NorFlash, Store, one_source};
-use crate::format::header::{IN_RUN, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK};
+use crate::format::header::{EVERY, IN_RUN, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK};
 use crate::format::record::RESUME;
 use crate::layout::Position;
 use crate::seal::Suite;
 use crate::state::{NOWHERE, Scan};
+use crate::trust::MonotonicCounter;
 
 /// What a step of a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +33,12 @@ pub(super) enum Step {
 }
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Begins a scan at the first record of a segment; false when the segment's header can't be read.
     pub(super) async fn enter(&mut self, sequence: u32) -> bool {
         self.state.scan = Scan { sequence, end: self.sizes().segment, ..Scan::NOWHERE };
         if self.next_segment(sequence).await.is_some() && self.state.header.get(PREVIOUS) == sequence {
-            self.state.scan.end = self.state.scan.end.min(self.state.header.get(PREVIOUS_END) & !IN_RUN);
+            self.state.scan.end = self.state.scan.end.min(self.state.header.get(PREVIOUS_END) & !(IN_RUN | EVERY));
             self.state.scan.end_link = self.state.header.get(PREVIOUS_LINK);
         }
         let good = self.header(sequence).await;
@@ -152,7 +153,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Whether the log ends in the scan's segment, so that no header says where.
     pub(super) fn is_open_ended(&self) -> bool {
         self.state.scan.sequence >= self.state.log.end.sequence

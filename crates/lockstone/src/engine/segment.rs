@@ -9,27 +9,32 @@
 use super::{NorFlash, Store, one_source, space_of};
 use crate::error::Stop;
 use crate::format::header::{
-    DIGEST, ERASES, FIXED, ID, IN_RUN, KIND, MAGIC, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK, SEGMENT,
-    SEQUENCE, kind,
+    DIGEST, ERASES, EVERY, FIXED, ID, IN_RUN, KIND, MAGIC, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK,
+    SEGMENT, SEQUENCE, kind,
 };
 use crate::format::pointer::Pointer;
+use crate::format::record::CLEAR;
 use crate::format::{low_word, put_word, same, word};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
 use crate::state::{Run, State};
+use crate::trust::MonotonicCounter;
 
 /// So many segments in a row may fail before the driver's error is passed on.
 const FAILURES_MAX: u32 = 4;
 
+/// Bytes of the name of an entry that retires a segment; other entries of the store's own have longer ones.
+pub(super) const RETIRED_NAME: usize = 5;
+
 /// Name of the entry that retires a segment.
-pub(super) fn retired_name(physical: u16) -> [u8; 5] {
+pub(super) fn retired_name(physical: u16) -> [u8; RETIRED_NAME] {
     let [low, high] = physical.to_le_bytes();
     [b'b', b'a', b'd', low, high]
 }
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Closes the newest segment and opens the next. The buffer is used.
     pub(super) async fn open_segment(&mut self) -> Result<(), Stop<F::Error>> {
         let mut sequence = self.state.log.end.sequence;
@@ -76,6 +81,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.state.log.counted = length;
         self.state.log.closed = false;
         self.state.log.link = self.state.record.link;
+        self.state.log.tag_at = super::load::length_u32(FIXED);
         self.state.log.declaring = self.state.log.tail;
         if let Some(used) = self.used_of(sequence) {
             *used = 0;
@@ -111,7 +117,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let address = layout.address(at);
         let mut done = 0;
         while done < length {
-            let end = (at.offset + done + 1).next_multiple_of(layout.cell).min(at.offset + length) - at.offset;
+            // The head of a record in the clear comes alone: see `may_hide`.
+            let alone = done == 0 && at.offset > 0 && self.state.record.shape.has(CLEAR);
+            let step = if alone { layout.unit } else { layout.cell };
+            let end = (at.offset + done + 1).next_multiple_of(step).min(at.offset + length) - at.offset;
             let Some(part) = self.buffer.get(done as usize..end as usize) else { return Ok(false) };
             self.flash.write(address + done, part).await?;
             done = end;
@@ -136,7 +145,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Hash of the entry that retires a segment.
     #[inline(never)]
     pub(super) fn retirement(&self, physical: u16) -> u64 {
@@ -153,7 +162,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         let unsettled = in_run || self.has_hole();
         let digest = if unsettled { NO_DIGEST } else { self.heads_digest(self.state.log.tail) };
         let heads = super::load::length_u32(self.heads.len());
-        let State { log, counts, before, header, id, erased, record, .. } = &mut *self.state;
+        let State { log, counts, before, header, id, erased, record, every, .. } = &mut *self.state;
         let counts = if unsettled { before } else { counts };
         header.set(0, MAGIC);
         header.set(KIND, kind::<S>(&layout, *erased) | heads << 16);
@@ -165,7 +174,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         header.set(ERASES, erases);
         header.set(SEGMENT, layout.segment);
         header.set_counts(counts);
-        header.set(PREVIOUS_END, log.counted | if in_run { IN_RUN } else { 0 });
+        header.set(PREVIOUS_END, log.counted | if in_run { IN_RUN } else { 0 } | if *every { EVERY } else { 0 });
         header.set(DIGEST, low_word(digest));
         header.set(DIGEST + 4, low_word(digest >> 32));
         header.set(PREVIOUS_LINK, log.link);

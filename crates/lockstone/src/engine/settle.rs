@@ -7,26 +7,43 @@
 //!
 //! A mount alone writes nothing; settling waits for a write, or for a read of the record in question.
 
+use super::mount::Unmountable;
 use super::{NorFlash, Store, one_source};
 use crate::error::Stop;
-use crate::format::record::{CLIENT, Kind, MARK_OPEN, Shape};
-use crate::key::SYSTEM;
+use crate::format::record::MARK_OPEN;
 use crate::layout::Position;
 use crate::seal::Suite;
 use crate::state::{NOWHERE, Run};
+use crate::trust::MonotonicCounter;
 
 /// How often a record may turn out unreadable after it was read, before we give up.
 const TRIES: u32 = 4;
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Looks at flash again if the last call did not end.
     pub(super) async fn ready(&mut self) -> Result<(), Stop<F::Error>> {
-        if self.is_inside_transaction() { Ok(()) } else { self.look_again().await }
+        if self.is_inside_transaction() {
+            return Ok(());
+        }
+        self.look_again().await?;
+        self.go_on_resetting().await
     }
 
     async fn look_again(&mut self) -> Result<(), Stop<F::Error>> {
-        if self.state.log.settled { Ok(()) } else { self.mount_log().await.map_err(|_| Stop::Damaged) }
+        if self.state.log.settled { Ok(()) } else { self.mount_log().await.map_err(Unmountable::stop) }
+    }
+
+    /// A reset that was cut is brought to its end before anything is served.
+    async fn go_on_resetting(&mut self) -> Result<(), Stop<F::Error>> {
+        if !C::PRESENT || !self.state.log.resetting {
+            return Ok(());
+        }
+        if self.state.read_only {
+            return Err(Stop::ReadOnly);
+        }
+        self.settle().await?;
+        if self.state.log.resetting { self.finish_reset().await } else { Ok(()) }
     }
 
     /// Ready, and allowed to write.
@@ -42,7 +59,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             return Err(Stop::Damaged);
         }
         self.settle().await?;
-        self.retire_failed().await
+        self.retire_failed().await?;
+        self.go_on_resetting().await
     }
 
     /// Writes the resume record, if one is due.
@@ -65,7 +83,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             tries += 1;
         }
-        Ok(())
+        self.count_uncounted()
     }
 
     async fn write_again(&mut self, at: Position) -> Result<(), Stop<F::Error>> {
@@ -94,14 +112,13 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         }
         let name = super::segment::retired_name(physical);
         self.make_room(self.record_usual(), 1).await?;
-        self.draft(Shape::single(Kind::Entry, name.len(), 0).with(CLIENT, true), hash).client = SYSTEM;
-        self.append(&name, &[]).await?;
+        self.append_own(hash, &name, &[]).await?;
         self.state.log.settled = true;
         Ok(())
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Whether a live transaction makes this call. A run that anything else left open (an error, a dropped future, a
     /// transaction that was forgotten) does not count; flash is looked at again.
     fn is_inside_transaction(&mut self) -> bool {

@@ -5,9 +5,10 @@ use crate::error::Error;
 use crate::format::header::ERASES;
 use crate::report::Stats;
 use crate::seal::Suite;
+use crate::trust::MonotonicCounter;
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Counts fill, wear and bad segments. Reads one header a segment.
     ///
     /// # Errors

@@ -5,40 +5,56 @@
 //! an end; the next call finds that out from flash, as a mount would.
 
 use super::{NorFlash, Store, one_source};
+use crate::attributes::Put;
 use crate::error::Error;
 use crate::format::record::MARK_COMMIT;
 use crate::key::Key;
 use crate::layout::Position;
 use crate::seal::Suite;
 use crate::state::Run;
+use crate::trust::{MonotonicCounter, NoCounter};
 
 /// Several changes that become visible together. Dropping it takes all of them back.
 #[must_use = "a transaction that is not committed is taken back"]
-pub struct Transaction<'s, 'm, F, S> {
-    store: &'s mut Store<'m, F, S>,
+pub struct Transaction<'s, 'm, F, S, C = NoCounter> {
+    store: &'s mut Store<'m, F, S, C>,
     broken: bool,
 }
 
 #[one_source]
-impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
+impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// Begins a transaction and makes room for `bytes` of records (names and values, and about 40 bytes each): while
     /// it is open nothing can be compacted.
     ///
     /// # Errors
     /// [`Error::Full`] when there is less room than that.
-    pub async fn transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S>, Error<F::Error>> {
+    pub async fn transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S, C>, Error<F::Error>> {
+        self.begin_transaction(bytes, false).await
+    }
+
+    /// The same, bound to the counter: once it is committed no older image undoes it. Entries that are protected can be
+    /// changed in such a transaction only.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction); [`Error::NoCounter`], [`Error::CounterExhausted`].
+    pub async fn protected_transaction(&mut self, bytes: u32) -> Result<Transaction<'_, 'm, F, S, C>, Error<F::Error>> {
+        self.begin_transaction(bytes, true).await
+    }
+
+    async fn begin_transaction(
+        &mut self,
+        bytes: u32,
+        protect: bool,
+    ) -> Result<Transaction<'_, 'm, F, S, C>, Error<F::Error>> {
         self.writable().await?;
-        self.owe(bytes);
-        self.pay().await?;
-        self.make_room(bytes, self.kept_free()).await?;
-        self.begin_run();
+        self.start_run(bytes, self.kept_free(), protect).await?;
         self.state.log.open_ended = true;
         Ok(Transaction { store: self, broken: false })
     }
 }
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Transaction<'_, '_, F, S, C> {
     /// Stores a value; see [`Store::put`].
     ///
     /// # Errors
@@ -47,6 +63,22 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
     pub async fn put<'k>(&mut self, key: impl Into<Key<'k>>, value: &[u8]) -> Result<(), Error<F::Error>> {
         let before = self.enter()?;
         let result = self.store.put(key, value).await;
+        self.note(result, before)
+    }
+
+    /// Stores a value with attributes; see [`Store::put_with`].
+    ///
+    /// # Errors
+    /// As [`put`](Self::put); [`Error::NoCounter`] when it needs a [protected
+    /// transaction](Store::protected_transaction) and this is none.
+    pub async fn put_with<'k>(
+        &mut self,
+        key: impl Into<Key<'k>>,
+        value: &[u8],
+        how: Put,
+    ) -> Result<(), Error<F::Error>> {
+        let before = self.enter()?;
+        let result = self.store.put_with(key, value, how).await;
         self.note(result, before)
     }
 
@@ -87,7 +119,11 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
         }
         if self.store.state.log.run == Run::Begun {
             self.broken = true;
-            self.store.append_mark(MARK_COMMIT, &[]).await?;
+            if self.store.state.log.protected {
+                self.store.append_counted().await?;
+            } else {
+                self.store.append_mark(MARK_COMMIT, &[]).await?;
+            }
             self.broken = false;
             self.store.state.log.settled = true;
         }
@@ -110,7 +146,13 @@ impl<F: NorFlash, S: Suite> Transaction<'_, '_, F, S> {
     fn note<T>(&mut self, result: Result<T, Error<F::Error>>, before: Before) -> Result<T, Error<F::Error>> {
         let refused = matches!(
             result,
-            Err(Error::Full | Error::TooLarge | Error::InvalidName | Error::Collision | Error::BufferTooSmall { .. })
+            Err(Error::Full
+                | Error::TooLarge
+                | Error::InvalidName
+                | Error::Collision
+                | Error::NotPermitted
+                | Error::Attributes(_)
+                | Error::NoCounter)
         );
         let harmless = result.is_ok() || (refused && before.end == self.store.state.log.end);
         self.broken = !harmless;
@@ -125,7 +167,7 @@ struct Before {
     end: Position,
 }
 
-impl<F, S> Drop for Transaction<'_, '_, F, S> {
+impl<F, S, C> Drop for Transaction<'_, '_, F, S, C> {
     /// What was written does not count; the RAM state is rebuilt from flash at the next call.
     fn drop(&mut self) {
         let run = core::mem::replace(&mut self.store.state.log.run, Run::No);
@@ -135,7 +177,7 @@ impl<F, S> Drop for Transaction<'_, '_, F, S> {
     }
 }
 
-impl<F, S> core::fmt::Debug for Transaction<'_, '_, F, S> {
+impl<F, S, C> core::fmt::Debug for Transaction<'_, '_, F, S, C> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Transaction").field("broken", &self.broken).finish_non_exhaustive()
     }

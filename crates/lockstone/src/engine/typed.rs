@@ -6,10 +6,11 @@ use super::{NorFlash, Store, one_source};
 use crate::error::Error;
 use crate::key::Key;
 use crate::seal::Suite;
+use crate::trust::MonotonicCounter;
 use crate::typed::{Typed, TypedError, decode, encode};
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Stores a struct under a key; see [`typed`](crate::typed). `scratch` must hold it serialized, and is wiped.
     ///
     /// # Errors

@@ -7,21 +7,25 @@
 //! heads, counts and the end of the log follow only when the record was read back
 //! ```
 
-use super::load::class_of;
+use super::load::{class_of, domain_of, length_u32};
 use super::{NorFlash, Store, one_source};
+use crate::attributes::Attributes;
 use crate::error::Stop;
 use crate::format::header::Class;
 use crate::format::pointer::pointer_length;
-use crate::format::record::{CLIENT, FIRST, Flag, HEAD, Kind, LONG, RESUME, Shape};
+use crate::format::record::{ATTRIBUTES, CLIENT, FIRST, Flag, HEAD, Kind, LONG, MORE, RESUME, Shape};
 use crate::format::{put, put_word};
-use crate::seal::{Domain, Suite};
+use crate::key::SYSTEM;
+use crate::layout::Position;
+use crate::seal::Suite;
 use crate::state::{Draft, NOWHERE, Record, Run};
+use crate::trust::MonotonicCounter;
 
 /// Segments that may fail under one record before the driver's error is passed on.
 const TRIES: u32 = 4;
 
 #[one_source]
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Appends a mark.
     pub(super) async fn append_mark(&mut self, mark: u8, inline: &[u8]) -> Result<(), Stop<F::Error>> {
         self.append_new(Kind::Mark, 0, &[mark], inline).await
@@ -39,10 +43,26 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.append(name, inline).await
     }
 
+    /// Appends an entry of the store's own.
+    pub(super) async fn append_own(&mut self, hash: u64, name: &[u8], inline: &[u8]) -> Result<(), Stop<F::Error>> {
+        let shape = Shape::single(Kind::Entry, name.len(), inline.len()).with(CLIENT, true);
+        self.draft(shape.with(MORE, self.goes_on()), hash).client = SYSTEM;
+        self.append(name, inline).await
+    }
+
+    /// Says that what has this hash is gone.
+    pub(super) async fn append_tombstone(&mut self, hash: u64) -> Result<(), Stop<F::Error>> {
+        self.draft(Shape::TOMBSTONE.with(MORE, self.goes_on()), hash);
+        self.append(&hash.to_le_bytes(), &[]).await
+    }
+
     /// Writes the record in the buffer again, with other flags.
     pub(super) async fn append_copy(&mut self, shape: Shape) -> Result<(), Stop<F::Error>> {
         let Record { at, hash, .. } = self.state.record;
-        self.draft(shape, hash).copy = at;
+        let attributes = self.attributes();
+        let draft = self.draft(shape, hash);
+        draft.copy = at;
+        draft.attributes = attributes;
         self.append(&[], &[]).await
     }
 
@@ -57,6 +77,10 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
                 self.state.log.settled = false;
                 self.open_segment().await?;
                 continue;
+            }
+            if !self.is_intact().await {
+                self.state.log.settled = false;
+                return Err(Stop::Damaged);
             }
             self.compose(shape, name, inline).await?;
             self.seal();
@@ -76,6 +100,18 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         Err(failure)
     }
 
+    /// Whether the last thing written is still there: nobody has exchanged the flash under this session. What is written
+    /// to another history would be lost without a word.
+    async fn is_intact(&mut self) -> bool {
+        if S::LINK == 0 || self.has_hole() {
+            return true;
+        }
+        let unit = self.sizes().unit;
+        let (tag_at, link) = (self.state.log.tag_at, self.state.log.link);
+        self.state.record.at = Position::new(self.state.log.end.sequence, tag_at - tag_at % unit);
+        self.fetch(0, unit).await && self.word((tag_at % unit) as usize) == link
+    }
+
     /// Sets the path to the place of the draft, unless the last walk led there.
     async fn find_path(&mut self) -> Result<(), Stop<F::Error>> {
         let Draft { shape, hash, .. } = self.state.draft;
@@ -89,8 +125,8 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
 
     /// Puts the text of the record together in the buffer.
     async fn compose(&mut self, shape: Shape, name: &[u8], inline: &[u8]) -> Result<(), Stop<F::Error>> {
-        let Draft { hash, mut client, mut whole, copy, .. } = self.state.draft;
-        let text = shape.text_at::<S>();
+        let Draft { hash, mut client, mut whole, attributes, copy, .. } = self.state.draft;
+        let text = shape.name_at::<S>();
         if copy == NOWHERE {
             put(self.buffer, text, name);
             put(self.buffer, text + name.len(), inline);
@@ -100,21 +136,24 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
             }
             (client, whole) = (self.field(CLIENT), self.field(LONG));
             let old = self.state.record.shape;
-            shift(self.buffer, old.text_at::<S>()..old.length::<S>(), text);
+            shift(self.buffer, old.name_at::<S>()..old.length::<S>(), text);
+            // Nothing, or another name of the same length.
+            put(self.buffer, text, name);
         }
-        let class = class_of(shape, client);
+        let class = class_of(shape, client, attributes);
         self.state.record = Record { at: self.state.log.end, shape, link: 0, hash, class };
         self.put_field(RESUME, self.state.log.counted);
         self.put_field(CLIENT, client);
+        self.put_field(ATTRIBUTES, attributes.bits());
         self.put_field(LONG, whole);
         Ok(())
     }
 }
 
-impl<F: NorFlash, S: Suite> Store<'_, F, S> {
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Drafts a record.
     pub(super) fn draft(&mut self, shape: Shape, hash: u64) -> &mut Draft {
-        self.state.draft = Draft { shape, client: 0, whole: 0, hash, copy: NOWHERE };
+        self.state.draft = Draft { shape, client: 0, whole: 0, attributes: Attributes::NONE, hash, copy: NOWHERE };
         &mut self.state.draft
     }
 
@@ -158,7 +197,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         if let Some(padding) = self.buffer.get_mut(length..padded) {
             padding.fill(self.state.erased);
         }
-        self.close_up(Domain::Record, place, length);
+        self.close_up(domain_of(shape), place, length);
     }
 
     /// The record in the buffer was programmed and read back: it counts, and the log ends behind it now.
@@ -166,6 +205,7 @@ impl<F: NorFlash, S: Suite> Store<'_, F, S> {
         self.state.log.end = self.after();
         self.state.log.counted = self.state.log.end.offset;
         self.state.log.link = self.state.record.link;
+        self.state.log.tag_at = self.state.record.at.offset + length_u32(self.state.record.shape.associated::<S>());
         self.state.log.declared = self.state.log.declaring;
         if self.state.log.run == Run::Ready {
             self.state.log.run = Run::Begun;

@@ -5,10 +5,12 @@
 //!  8 store id (8 bytes)
 //! 16 sequence | 20 previous sequence | 24 oldest live sequence | 28 erase count | 32 segment length
 //! 36 live bytes | 40 keys | 44 chunks | 48 tombstones | 52 retired blocks
-//! 56 end of the previous segment, bit 31: written in the middle of a run, the counts are those before the run
-//! 60 digest of all heads (8 bytes; zero: none, in the middle of a run or of settling)
-//! 68 how the tag of the last record of the previous segment begins (4 bytes)
-//! 72 tag of this header
+//! 56 epoch: twice the counter's value that the log is bound to, one more for an intent
+//! 60 end of the previous segment, bit 31: written in the middle of a run, the counts are those before the run,
+//!    bit 30: every commit of the store is counted
+//! 64 digest of all heads (8 bytes; zero: none, in the middle of a run or of settling)
+//! 72 how the tag of the last record of the previous segment begins (4 bytes)
+//! 76 tag of this header
 //! ```
 //!
 //! All numbers little-endian. Nothing here is secret; everything is covered by the tag. The magic, version, suite and
@@ -19,6 +21,7 @@
 use super::FORMAT_VERSION;
 use crate::layout::Layout;
 use crate::seal::Suite;
+use crate::trust::epoch::Epoch;
 
 /// The first word: magic and version.
 pub(crate) const MAGIC: u32 = u32::from_le_bytes([b'L', b'K', b'S', FORMAT_VERSION]);
@@ -33,16 +36,19 @@ pub(crate) const OLDEST: usize = 24;
 pub(crate) const ERASES: usize = 28;
 pub(crate) const SEGMENT: usize = 32;
 const COUNTS: usize = 36;
-pub(crate) const PREVIOUS_END: usize = 56;
-pub(crate) const DIGEST: usize = 60;
-pub(crate) const PREVIOUS_LINK: usize = 68;
+const EPOCH: usize = 56;
+pub(crate) const PREVIOUS_END: usize = 60;
+pub(crate) const DIGEST: usize = 64;
+pub(crate) const PREVIOUS_LINK: usize = 72;
 /// Bytes before the tag.
-pub(crate) const FIXED: usize = 72;
+pub(crate) const FIXED: usize = 76;
 
 /// The digest of a header that was written when the heads were not those that a replay finds.
 pub(crate) const NO_DIGEST: u64 = 0;
 /// In the word [`PREVIOUS_END`]: written in the middle of a run.
 pub(crate) const IN_RUN: u32 = 1 << 31;
+/// In the word [`PREVIOUS_END`]: every commit is counted.
+pub(crate) const EVERY: u32 = 1 << 30;
 
 /// A header as words, as it was read last or will be written. It has RAM of its own: a number at a constant place needs
 /// no check of any end, and the stack of the calls that write one is deep.
@@ -72,13 +78,14 @@ impl Image {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        Counts { live: self.get(COUNTS), of: core::array::from_fn(|index| self.get(COUNTS + 4 + 4 * index)) }
+        let of = core::array::from_fn(|index| self.get(COUNTS + 4 + 4 * index));
+        Counts { live: self.get(COUNTS), of, epoch: Epoch::of_word(self.get(EPOCH)) }
     }
 
     /// Whether a store can have counted so: what is computed from these numbers does not overflow, and the log ends at
     /// its newest segment.
     pub(crate) fn is_possible(&self) -> bool {
-        let counted = (SEQUENCE..PREVIOUS_END).step_by(4).all(|at| self.get(at) < IN_RUN);
+        let counted = (SEQUENCE..EPOCH).step_by(4).all(|at| self.get(at) < IN_RUN);
         let sequence = self.get(SEQUENCE);
         counted && self.get(PREVIOUS) <= sequence && self.get(OLDEST) <= sequence
     }
@@ -93,6 +100,7 @@ impl Image {
     pub(crate) fn set_counts(&mut self, counts: &Counts) {
         self.set(COUNTS, counts.live);
         (COUNTS + 4..).step_by(4).zip(counts.of).for_each(|(at, count)| self.set(at, count));
+        self.set(EPOCH, counts.epoch.as_word());
     }
 }
 
@@ -103,6 +111,8 @@ pub(crate) struct Counts {
     pub(crate) live: u32,
     /// Records in the index by [`Class`].
     pub(crate) of: [u32; 4],
+    /// What the log is bound to.
+    pub(crate) epoch: Epoch,
 }
 
 /// What a record counts as.
@@ -119,7 +129,7 @@ pub(crate) enum Class {
 }
 
 impl Counts {
-    pub(crate) const ZERO: Self = Self { live: 0, of: [0; 4] };
+    pub(crate) const ZERO: Self = Self { live: 0, of: [0; 4], epoch: Epoch::NONE };
 
     /// All records.
     pub(crate) fn records(&self) -> u32 {

@@ -2,18 +2,18 @@
 //!
 //! ```text
 //!  0      1        2 ................. 4       8 (sealed suites only)
-//! | kind | name   | inline 11 | ptrs 5 | link  | pointers ... | tag | text ................. | pad |
-//! | flags| length | bits      | bits   |       | 4 + check    |     | fields, name, inline   |     |
+//! | kind | name   | inline 10 | ptrs 5 | link  | pointers ... | tag | text ................. | pad |
+//! | flags| length | CLEAR 1   | bits   |       | 4 + check    |     | fields, name, inline   |     |
 //!  <------------- associated data -----------------------------------> <---- encrypted ------->
 //! ```
 //!
 //! - `kind`: entry, chunk, tombstone or mark; `flags`: FIRST and MORE frame a run (an atomic group of records), RESUME
 //!   says that the record closes a hole, LONG that the value goes on in chunks.
 //! - `link`: first bytes of the tag before this record in the log, so that a segment can't be spliced.
-//! - `fields`, each there only with its flag and in this order: hole start (RESUME, 4 bytes), client (CLIENT, 4), whole
-//!   length of the value (LONG, 4), attributes (ATTRIBUTES, 1, reserved).
+//! - `fields`, 4 bytes each, there only with their flags and in their order: hole start (RESUME), client (CLIENT),
+//!   attributes (ATTRIBUTES), whole length of the value (LONG).
 //! - name: of an entry its name; of a chunk its owner's hash (8) and index (4); of a tombstone the hash (8) of what is
-//!   gone; of a mark one byte, [`MARK_OPEN`], [`MARK_CLOSE`] or [`MARK_COMMIT`].
+//!   gone; of a mark one byte, [`MARK_OPEN`] and the others.
 //! - the tag is the commit mark: there is no second write.
 //!
 //! Invariant: a [`Shape`] that parsed says its own length, and that length is what the writer wrote.
@@ -40,6 +40,10 @@ pub(crate) const MARK_OPEN: u8 = 1;
 pub(crate) const MARK_CLOSE: u8 = 2;
 /// Ends the run of a transaction.
 pub(crate) const MARK_COMMIT: u8 = 3;
+/// Opens an epoch of counted commits; carries the counter's value.
+pub(crate) const MARK_INTENT: u8 = 4;
+/// Ends the run of a counted commit; carries the value that the counter has when it is acknowledged.
+pub(crate) const MARK_COUNTED: u8 = 5;
 
 /// A flag of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,26 +57,29 @@ pub(crate) const MORE: Flag = Flag(1 << 3);
 pub(crate) const RESUME: Flag = Flag(1 << 4);
 /// Has the field "client".
 pub(crate) const CLIENT: Flag = Flag(1 << 5);
-/// Has the field "attributes" (reserved).
+/// Has the field "attributes".
 pub(crate) const ATTRIBUTES: Flag = Flag(1 << 6);
 /// The value goes on in chunks; has the field "whole length".
 pub(crate) const LONG: Flag = Flag(1 << 7);
+/// The text stands in the clear, authenticated.
+pub(crate) const CLEAR: Flag = Flag(1 << 26);
 
 const NAME: u32 = 0xff << 8;
-const INLINE: u32 = 0x7ff << 16;
+const INLINE: u32 = 0x3ff << 16;
 const POINTERS: u32 = 0x1f << 27;
 
 /// Bytes of the head, before the link.
 pub(crate) const HEAD: usize = 4;
 
-/// The head of a record: 2 bits of kind, 6 flags, 8 bits of name length, 11 of inline length, 5 of pointer count.
+/// The head of a record: 2 bits of kind, 6 flags, 8 bits of name length, 10 of inline length, the flag CLEAR,
+/// 5 of pointer count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape(u32);
 
 impl Shape {
     pub(crate) const TOMBSTONE: Self = Self::single(Kind::Tombstone, 8, 0);
 
-    /// A record that is a run of its own. `name` below 256, `inline` below 2,048.
+    /// A record that is a run of its own. `name` below 256, `inline` below 1,024.
     pub(crate) const fn single(kind: Kind, name: usize, inline: usize) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "masked")]
         let lengths = (name as u32) << 8 & NAME | (inline as u32) << 16 & INLINE;
@@ -110,7 +117,7 @@ impl Shape {
 
     /// Bytes of the value that are in the record.
     pub(crate) const fn inline(self) -> usize {
-        (self.0 >> 16 & 0x7ff) as usize
+        (self.0 >> 16 & 0x3ff) as usize
     }
 
     /// Number of pointers.
@@ -129,7 +136,7 @@ impl Shape {
         match self.kind() {
             Kind::Entry => self.name() > 0,
             Kind::Chunk => self.0 & OWN == 12 << 8,
-            Kind::Tombstone => self.0 & (OWN | INLINE) == 8 << 8,
+            Kind::Tombstone => self.0 & (OWN | INLINE | CLEAR.0) == 8 << 8,
             Kind::Mark => self.0 & (OWN | POINTERS) == 1 << 8,
         }
     }
@@ -147,18 +154,14 @@ impl Shape {
     /// Where the field of a flag is, if there is one: behind those of the lower flags.
     pub(crate) fn field_at<S: Suite>(self, flag: Flag) -> usize {
         let before = Self(self.0 & (flag.0 - 1));
-        let words = usize::from(before.has(RESUME)) + usize::from(before.has(CLIENT)) + usize::from(before.has(LONG));
-        self.associated::<S>() + S::TAG + 4 * words
-    }
-
-    /// Bytes from the start to what follows the fields of four bytes: the name, after attributes.
-    pub(crate) fn text_at<S: Suite>(self) -> usize {
-        self.field_at::<S>(Flag(1 << 8))
+        let bit = |flag: Flag| usize::from(before.has(flag));
+        let fields = bit(RESUME) + bit(CLIENT) + bit(ATTRIBUTES) + bit(LONG);
+        self.associated::<S>() + S::TAG + 4 * fields
     }
 
     /// Bytes from the start to the first byte of the name.
     pub(crate) fn name_at<S: Suite>(self) -> usize {
-        self.text_at::<S>() + usize::from(self.has(ATTRIBUTES))
+        self.field_at::<S>(Flag(1 << 8))
     }
 
     /// All bytes but the padding.
@@ -182,9 +185,9 @@ mod tests {
         let shape = Shape::single(Kind::Entry, 3, 5).with(RESUME, true).with(LONG, true).with(ATTRIBUTES, true);
         let from = shape.associated::<crate::seal::Plain>() + crate::seal::Plain::TAG;
         assert_eq!(shape.field_at::<crate::seal::Plain>(RESUME), from);
-        assert_eq!(shape.field_at::<crate::seal::Plain>(LONG), from + 4);
-        assert_eq!(shape.text_at::<crate::seal::Plain>(), from + 8);
-        assert_eq!(shape.name_at::<crate::seal::Plain>(), from + 9);
-        assert_eq!(shape.length::<crate::seal::Plain>(), from + 17);
+        assert_eq!(shape.field_at::<crate::seal::Plain>(ATTRIBUTES), from + 4);
+        assert_eq!(shape.field_at::<crate::seal::Plain>(LONG), from + 8);
+        assert_eq!(shape.name_at::<crate::seal::Plain>(), from + 12);
+        assert_eq!(shape.length::<crate::seal::Plain>(), from + 20);
     }
 }

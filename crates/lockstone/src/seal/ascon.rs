@@ -4,6 +4,7 @@
 //! K_store = root.derive("lockstone" | version | store id)
 //! tag     = XOF(K_store | "record.." | sequence | offset | associated | text)   16 bytes
 //! text'   = text xor XOF(K_store | "stream.." | tag)
+//!           (a record in the clear: label "clear...", text' = text)
 //! hash    = XOF(K_store | "index..." | space | name)                            8 bytes
 //! digest  = XOF(K_store | "heads..." | words)                                   8 bytes
 //! ```
@@ -130,7 +131,10 @@ impl Ascon {
     }
 
     #[inline(always)]
-    fn apply_stream(&self, tag: &[u8], text: &mut [u8]) {
+    fn apply_stream(&self, domain: Domain, tag: &[u8], text: &mut [u8]) {
+        if domain == Domain::ClearRecord {
+            return;
+        }
         self.run(&[b"stream..", tag], text);
     }
 
@@ -139,6 +143,7 @@ impl Ascon {
         let label = match domain {
             Domain::Record => b"record..",
             Domain::Header => b"header..",
+            Domain::ClearRecord => b"clear...",
         };
         let mut tag = Tag::default();
         let mut place = [0; 8];
@@ -179,12 +184,12 @@ impl Suite for Ascon {
 
     fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
         let tag = self.tag(domain, at, associated, text);
-        self.apply_stream(&tag, text);
+        self.apply_stream(domain, &tag, text);
         tag
     }
 
     fn unseal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
-        self.apply_stream(tag, text);
+        self.apply_stream(domain, tag, text);
         let good = bool::from(self.tag(domain, at, associated, text).ct_eq(tag));
         if !good {
             text.zeroize();

@@ -13,6 +13,9 @@
 mod aes;
 #[cfg(feature = "ascon")]
 mod ascon;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod audit;
 #[cfg(feature = "plain")]
 mod plain;
 
@@ -39,6 +42,8 @@ pub enum Domain {
     Record,
     /// The header of a segment.
     Header,
+    /// A record of the log whose text stays in the clear: it's authenticated only.
+    ClearRecord,
 }
 
 /// A way to seal. Sealed: suites are part of the format.
@@ -97,4 +102,6 @@ mod private {
     impl Sealed for super::Ascon {}
     #[cfg(feature = "plain")]
     impl Sealed for super::Plain {}
+    #[cfg(feature = "fuzzing")]
+    impl<S> Sealed for super::audit::Audited<S> {}
 }

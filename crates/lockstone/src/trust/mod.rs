@@ -1,10 +1,20 @@
 //! Trusted state: what a store needs from the hardware and an attacker can't write.
 //!
 //! A root key from which keys are derived, a monotonic counter, a small trusted slot, and randomness for formatting.
-//! All are small traits, so that a fuse bank, a TPM, a TEE or a page of on-chip flash fits. The counter and the slot
-//! are declared here and have their place in the format (docs/spec/format.md, "Reserved"); the commit protocol that
-//! uses them is not part of this release, and nothing pretends to be protected by them.
+//! All are small traits, so that a fuse bank, a TPM, a TEE or a page of on-chip flash fits.
+//!
+//! | the hardware has | the store takes |
+//! |---|---|
+//! | fuses, OTP words | [`OtpCounter`] over [`OtpBits`]; [`Redundant`] where a bit may not take |
+//! | two erase blocks of on-chip flash | [`NorCounter`] |
+//! | RPMB, TPM NV, a secure element | [`SlotCounter`] over [`TrustedSlot`], or [`MonotonicCounter`] itself |
+//!
+//! The counter tells the newest image of the flash from older ones: docs/spec/format.md, "Counter", has the protocol. A
+//! protected commit takes one step, and each power session that makes any takes one more. So 32 fuses last for a few
+//! firmware updates, 2^16 steps for a few protected writes a day in ten years, and a counter in flash for more than the
+//! store's own flash does.
 
+pub(crate) mod epoch;
 mod nor;
 mod otp;
 mod slot;
@@ -47,6 +57,9 @@ pub trait MonotonicCounter {
     /// What the hardware says when it fails.
     type Error;
 
+    /// There is a counter: true of all but [`NoCounter`].
+    const PRESENT: bool = true;
+
     /// The present value.
     ///
     /// # Errors
@@ -66,8 +79,51 @@ pub trait MonotonicCounter {
     fn limit(&self) -> u64;
 }
 
-impl<C: MonotonicCounter + ?Sized> MonotonicCounter for &mut C {
+/// What a store with roll-back protection stands on.
+#[derive(Clone, Copy, Debug)]
+pub struct Anchor<'k, K, C> {
+    /// Derives the keys.
+    pub root: &'k K,
+    /// Counts the protected commits of this store, and of nothing else.
+    pub counter: C,
+}
+
+/// Which commits of a store are bound to its counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Those that ask for it, and the changes of entries that are [protected](crate::Attributes::PROTECTED).
+    #[default]
+    Chosen,
+    /// Every put, delete and transaction.
+    EveryCommit,
+}
+
+/// No counter: nothing can be protected from an older image, and asking for it is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoCounter;
+
+impl MonotonicCounter for NoCounter {
+    type Error = core::convert::Infallible;
+
+    const PRESENT: bool = false;
+
+    fn read(&mut self) -> Result<u64, Self::Error> {
+        Ok(0)
+    }
+
+    fn increment(&mut self) -> Result<u64, Self::Error> {
+        Ok(0)
+    }
+
+    fn limit(&self) -> u64 {
+        0
+    }
+}
+
+impl<C: MonotonicCounter> MonotonicCounter for &mut C {
     type Error = C::Error;
+
+    const PRESENT: bool = C::PRESENT;
 
     fn read(&mut self) -> Result<u64, C::Error> {
         (**self).read()

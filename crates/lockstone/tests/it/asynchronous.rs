@@ -9,11 +9,12 @@ use std::task::{Context, Poll, Waker};
 
 use lockstone::asynchronous::Store;
 use lockstone::seal::Suite;
-use lockstone::{Ascon, Error, Layout, Plain};
+use lockstone::trust::{Anchor, Protection};
+use lockstone::{Ascon, Error, Layout, Part, Plain, Put};
 use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry};
-use lockstone_sim::{SimError, SimFlash};
+use lockstone_sim::{SimCounter, SimError, SimFlash};
 
-use lockstone_torture::{Model, Op, Ram, World, name, root, value};
+use lockstone_torture::{Fixed, Model, Op, Ram, Trusted, World, name, root, value};
 
 type Sim<'w, const R: usize, const W: usize, const E: usize, S> = Store<'w, &'w mut SimFlash<R, W, E>, S>;
 type Changes = Vec<(usize, Option<Vec<u8>>)>;
@@ -166,4 +167,51 @@ fn dropped_futures_lose_nothing() {
     println!("dropped futures: {} calls were dropped, {} went wrong", dropped.drops, dropped.failures.len());
     assert!(dropped.failures.is_empty(), "{:#?}", dropped.failures);
     assert!(dropped.drops > 1000);
+}
+
+/// A protected write that is dropped anywhere is there or not, and costs no more than a write that ended.
+#[test]
+fn dropped_protected_writes_are_whole_and_counted_once() {
+    type Flash = SimFlash<4, 4, 2048>;
+    let key = root();
+    let mut dropped = 0;
+    for times in 0.. {
+        let mut flash = Flash::new(16 * 2048, 0xff);
+        let mut counter = Trusted(SimCounter::new(1000));
+        let mut memory = Ram::new();
+        let anchor = Anchor { root: &key, counter: &mut counter };
+        let store: Store<'_, _, Ascon, _> = finish(Store::format_protected(
+            &mut flash,
+            Part::NOR,
+            anchor,
+            Protection::Chosen,
+            &mut Fixed(7),
+            &mut memory,
+        ))
+        .unwrap();
+        drop(store);
+        let start = counter.0.value();
+        let anchor = Anchor { root: &key, counter: &mut counter };
+        let mut store: Store<'_, _, Ascon, _> =
+            finish(Store::mount_protected(&mut flash, Part::NOR, anchor, &mut memory)).unwrap();
+        finish(store.put("lock", b"old")).unwrap();
+        let ended = poll(store.put_with("lock", b"new", Put::PROTECTED), times);
+        let mut buffer = [0; 8];
+        let length = finish(store.get("lock", &mut buffer)).unwrap().unwrap();
+        let found = buffer[..length].to_vec();
+        assert!(found == b"new" || ended.is_none() && found == b"old", "{times} polls: {found:?}");
+        finish(store.put_with("after", b"", Put::PROTECTED)).unwrap();
+        drop(store);
+        assert!(counter.0.value() <= start + 4, "two writes, and one opening each");
+        let anchor = Anchor { root: &key, counter: &mut counter };
+        let mut store: Store<'_, _, Ascon, _> =
+            finish(Store::mount_protected(&mut flash, Part::NOR, anchor, &mut memory)).unwrap();
+        assert_eq!(finish(store.get("lock", &mut buffer)), Ok(Some(length)), "what was seen stays");
+        if ended.is_some() {
+            break;
+        }
+        dropped += 1;
+    }
+    println!("protected writes dropped at each of {dropped} places");
+    assert!(dropped > 20);
 }

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "async")]
 mod asynchronous;
+mod audited;
+mod clients;
 mod counter;
 mod cuts;
 #[cfg(feature = "aes")]
@@ -13,5 +15,9 @@ mod forgotten;
 mod found;
 mod hostile;
 mod interface;
+#[cfg(feature = "aes")]
+mod key_life;
+mod protected;
 mod random;
+mod replayed;
 mod trust;

@@ -283,8 +283,7 @@ fn borrowed_counters_are_counters() {
     }
     let mut counter = Trusted(SimCounter::new(7));
     assert_eq!(twice(&mut counter), (2, 2, 7));
-    let dynamic: &mut dyn MonotonicCounter<Error = SimError> = &mut counter;
-    assert_eq!(twice(dynamic), (4, 4, 7));
+    assert_eq!(twice(&mut &mut counter), (4, 4, 7));
     assert_eq!(twice(SlotCounter::new(&mut Slot::default())), (2, 2, u64::MAX));
     assert_eq!(twice(OtpCounter::open(&mut Trusted(SimOtp::new(5))).unwrap()), (2, 2, 5));
 }

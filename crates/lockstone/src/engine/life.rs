@@ -1,0 +1,155 @@
+//! Life: what happens to a store as a whole. Scrubbing what was deleted, sealing everything anew under another key or
+//! suite, and the end.
+//!
+//! # What remains on flash after a delete
+//! Records are never updated in place, so the sealed bytes of an old or deleted value stay where they are until their
+//! segment's turn to be erased comes. Nobody reads them without the key: they are as private as a value that is there.
+//! Who gets the key later reads them too. [`Store::scrub`] erases every segment once, in turn; afterwards only what is
+//! there now is on flash, and tombstones without names.
+
+use super::{NorFlash, Store, one_source};
+use crate::attributes::{Attributes, Put};
+use crate::error::{Error, ResealError};
+use crate::format::record::CLIENT;
+use crate::key::Key;
+use crate::layout::Position;
+use crate::report::Cursor;
+use crate::seal::Suite;
+use crate::trust::MonotonicCounter;
+
+/// Longest name.
+const NAME_MAX: usize = 255;
+
+#[one_source]
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    /// Removes from flash all that was deleted or replaced: every segment is erased once, in turn, and what is there is
+    /// written again. It may be cut at any moment and called again; it goes on where the log stands, at the cost of
+    /// another round. `progress` hears how many segments of how many are done.
+    ///
+    /// # Errors
+    /// [`Error`]; what is stored is still there, and something old may be.
+    pub async fn scrub(&mut self, mut progress: impl FnMut(u32, u32)) -> Result<(), Error<F::Error>> {
+        self.writable().await?;
+        let segments = self.sizes().segments;
+        let first = self.state.log.end.sequence;
+        // The segment that the log stands in now is erased too, when the round comes back to it.
+        while self.state.log.end.sequence <= first + segments {
+            let done = self.state.log.end.sequence - first;
+            progress(done.min(segments), segments);
+            self.make_room(0, self.kept_free()).await?;
+            if self.state.log.end.sequence - first > done {
+                continue;
+            }
+            self.state.log.settled = false;
+            self.open_segment().await?;
+            self.write_opening().await?;
+            self.state.log.settled = true;
+        }
+        progress(segments, segments);
+        Ok(())
+    }
+
+    /// Erases everything and gives the flash back. With a counter two of its steps come first, so that no image from
+    /// before is ever accepted again. Whoever kept an image *and* has the root key reads it all the same: where a key can
+    /// be destroyed, destroy it too.
+    ///
+    /// # Errors
+    /// [`Error::CounterExhausted`] when the counter has no two steps left: nothing was erased then, and images from before
+    /// would be accepted. [`Error::WornOut`] when a block can't be erased: what is in it stays, sealed.
+    pub async fn erase(mut self) -> Result<F, Error<F::Error>> {
+        if C::PRESENT {
+            self.ready().await?;
+            if self.counter_left() < 2 {
+                return Err(Error::CounterExhausted);
+            }
+            self.count_step()?;
+            self.count_step()?;
+        }
+        let mut stuck = false;
+        for sequence in 0..self.sizes().segments {
+            stuck |= self.erase_segment(sequence).await.is_err() || !self.is_blank(sequence).await;
+        }
+        if stuck { Err(Error::WornOut) } else { Ok(self.flash) }
+    }
+
+    async fn is_blank(&mut self, sequence: u32) -> bool {
+        let layout = self.sizes();
+        let mut at = Position::new(sequence, 0);
+        while at.offset < layout.segment {
+            if self.written_in(at, layout.cell).await > 0 {
+                return false;
+            }
+            at.offset += layout.cell;
+        }
+        true
+    }
+
+    /// Opens an epoch without a commit, so that a store made by [`reseal_into`](Self::reseal_into) can take the place of
+    /// this one in one step. Returns the value that the counter has now.
+    ///
+    /// # Errors
+    /// [`Error::NoCounter`], [`Error::CounterExhausted`], or as [`put`](Self::put).
+    pub async fn open_succession(&mut self) -> Result<u32, Error<F::Error>> {
+        self.writable().await?;
+        self.state.log.owns_epoch = false;
+        if !C::PRESENT {
+            return Err(Error::NoCounter);
+        }
+        self.open_epoch(self.kept_free()).await?;
+        Ok(self.state.log.counter)
+    }
+
+    /// Copies every entry of every client, with its attributes and its factory copy, into another store, which may have
+    /// another root key, suite and size: the way to change a key. `buffer` holds one value at a time. What is shared must
+    /// be shared again.
+    ///
+    /// # Errors
+    /// [`ResealError`]; this store is unchanged, and the other holds a part.
+    pub async fn reseal_into<G, T, D>(
+        &mut self,
+        target: &mut Store<'_, G, T, D>,
+        buffer: &mut [u8],
+        mut progress: impl FnMut(u32, u32),
+    ) -> Result<(), ResealError<F::Error, G::Error>>
+    where
+        G: NorFlash,
+        T: Suite,
+        D: MonotonicCounter,
+    {
+        self.ready().await.map_err(|stop| ResealError::Source(stop.into()))?;
+        self.confirm_last().await.map_err(|stop| ResealError::Source(stop.into()))?;
+        let keys = self.state.counts.keys();
+        let mut done = 0;
+        let mut cursor = Cursor::new();
+        while self.next_entry(&mut cursor).await.map_err(|stop| ResealError::Source(stop.into()))? {
+            let mut name = [0; NAME_MAX];
+            let length = self.name().len();
+            let Some(place) = name.get_mut(..length) else { return Err(ResealError::Source(Error::Damaged)) };
+            place.copy_from_slice(self.name());
+            let key = Key::new(place).of_client(self.field(CLIENT));
+            let cut = self.cut_found();
+            let Some(value) = buffer.get_mut(..cut.whole as usize) else {
+                return Err(ResealError::Source(Error::BufferTooSmall { needed: cut.whole }));
+            };
+            self.copy_value(cut, 0, value).await.map_err(|stop| ResealError::Source(stop.into()))?;
+            target.adopt(key, value, cut.attributes).await.map_err(ResealError::Target)?;
+            done += u32::from(!cut.attributes.any(Attributes::COPY));
+            progress(done, keys);
+        }
+        Ok(())
+    }
+
+    /// Takes an entry as it was elsewhere: no rule is asked, and no step of the counter taken.
+    async fn adopt(&mut self, key: Key<'_>, value: &[u8], attributes: Attributes) -> Result<(), Error<F::Error>> {
+        if attributes.any(Attributes::PROTECTED) && !C::PRESENT {
+            return Err(Error::NoCounter);
+        }
+        self.writable().await?;
+        let key = if attributes.any(Attributes::COPY) { key.of_copy() } else { key };
+        // As in a reset, which is not counted run by run either.
+        self.state.log.resetting = true;
+        let adopted = self.put_as(key, value, Put::with(attributes.without(Attributes::SHARED))).await;
+        self.state.log.resetting = false;
+        Ok(adopted?)
+    }
+}
