@@ -6,8 +6,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use lockstone::Rights;
 
-use crate::device::Suite;
+use crate::attributes::Attribute;
+use crate::device::{COUNTER_MAX, Suite};
 
 /// Keeps small secrets, configuration and firmware on untrusted flash: nothing acknowledged is ever lost, nothing
 /// stored can be read or changed unnoticed.
@@ -17,12 +19,18 @@ use crate::device::Suite;
     version,
     max_term_width = 100,
     after_help = "\
-Exit codes: 0 done · 1 no such key · 2 usage · 3 damaged or forged content · 4 rolled back (reserved)
+Exit codes: 0 done · 1 no such key · 2 usage · 3 damaged or forged content · 4 rolled back
             5 full or worn out · 6 not permitted · 7 device busy or I/O
 
 First steps:
   lockstone demo
-  lockstone new dev && echo hello | lockstone put dev greeting && lockstone get dev greeting | cat"
+  lockstone new dev && echo hello | lockstone put dev greeting && lockstone get dev greeting | cat
+
+Later:
+  lockstone share dev greeting --with everyone --rights r
+  lockstone rm dev greeting && lockstone scrub dev
+  lockstone rekey dev
+  lockstone erase dev --yes"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -37,7 +45,7 @@ pub(crate) enum Command {
     New(New),
     /// Store a value under a key, replacing the old one. Reads standard input unless --file is given.
     #[command(
-        after_help = "Examples:\n  lockstone put dev wifi/psk < psk.txt\n  lockstone put dev tls/key --file key.pem"
+        after_help = "Examples:\n  lockstone put dev wifi/psk < psk.txt\n  lockstone put dev tls/key --file key.pem\n  lockstone put dev fw/minimum --protect < version\n  lockstone put dev serial --once < serial"
     )]
     Put(Put),
     /// Write the value of a key to standard output or to a file, byte for byte.
@@ -48,6 +56,11 @@ pub(crate) enum Command {
     /// List the names of keys, one a line, sorted by bytes; odd bytes are written \xNN.
     #[command(after_help = "Example:\n  lockstone ls dev wifi/ -l")]
     Ls(Ls),
+    /// Show the attributes of a key, or change them; its value stays.
+    #[command(
+        after_help = "Examples:\n  lockstone attributes dev serial\n  lockstone attributes dev tls/key --add read-only,no-delete"
+    )]
+    Attributes(ChangeAttributes),
     /// Delete a key. Works on a full device too.
     #[command(after_help = "Example:\n  lockstone rm dev wifi/psk")]
     Rm(Named),
@@ -57,6 +70,41 @@ pub(crate) enum Command {
     /// Say how full and how worn the device is. Writes nothing.
     #[command(after_help = "Example:\n  lockstone stats dev --json")]
     Stats(Look),
+    /// Say where the counter stands that protects from older images of the flash, and how long it lasts. Writes nothing.
+    #[command(after_help = "Example:\n  lockstone counter dev --json")]
+    Counter(CountOf),
+    /// Take an older flash that was put back as the present one, for good. Says first what that means.
+    #[command(after_help = "Examples:\n  lockstone recover dev\n  lockstone recover dev --i-accept-rollback")]
+    Recover(Recover),
+    /// Bring the device back to its factory state. Without --yes it only says what would happen to how many keys.
+    #[command(
+        after_help = "Keys with a factory copy get it back; those that are write-once, non-deletable, protected or retained are\nkept; all others, of all clients, are removed. Atomic; takes steps of the counter.\n\nExamples:\n  lockstone factory-reset dev\n  lockstone factory-reset dev --yes"
+    )]
+    FactoryReset(Confirmed),
+    /// Remove from flash what was deleted or replaced: every segment is erased once.
+    #[command(
+        after_help = "What remains on flash after a delete: records are never updated in place, so the sealed bytes of an old or\ndeleted value stay where they are until their segment is erased in its turn. Nobody reads them without the\nroot key; who gets the key later reads them too. After a scrub only what is there now is on flash, and\ntombstones without names. It may be cut at any moment and called again.\n\nExample:\n  lockstone rm dev wifi/psk && lockstone scrub dev"
+    )]
+    Scrub(OnDevice),
+    /// Let another client, or everyone, use a key. What was said before of that client is replaced.
+    #[command(
+        after_help = "Examples:\n  lockstone share dev ca.pem --with everyone --rights r\n  lockstone get dev ca.pem --client 7 --owner 0\n  lockstone share dev ca.pem --with everyone --rights none"
+    )]
+    Share(Share),
+    /// List the clients that have keys: how many, and how many bytes. Writes nothing.
+    #[command(after_help = "Example:\n  lockstone client dev --json")]
+    Client(Clients),
+    /// Seal everything anew under a fresh random root key, and another suite if asked. What was shared has to be shared
+    /// again.
+    #[command(
+        after_help = "When it is cut, the next command finds the device with either all old or all new, and says so.\nIt does not change what somebody who had the old key and an old copy of flash.bin can read there.\n\nExamples:\n  lockstone rekey dev\n  lockstone rekey dev --suite aes"
+    )]
+    Rekey(Rekey),
+    /// Erase the flash and destroy the root key: the end of a device. Without --yes it only says what would be lost.
+    #[command(
+        after_help = "The key file is overwritten and removed; a disk may keep copies of it all the same, as may a backup.\n\nExample:\n  lockstone erase dev --yes"
+    )]
+    Erase(Confirmed),
     /// Show what is on a flash, damaged and foreign ones too: segments, records, wear, holes, and what a mount decides.
     /// Writes nothing to it.
     #[command(
@@ -65,12 +113,12 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Store every file of a folder or tar file, every item of an ESP-IDF NVS partition, or a sealed export.
     #[command(
-        after_help = "Examples:\n  lockstone import dev settings/\n  lockstone import dev backup.tar\n  lockstone import dev nvs.bin --nvs\n  lockstone import dev backup.bin --key backup.key"
+        after_help = "Examples:\n  lockstone import dev settings/\n  lockstone import dev backup.tar\n  lockstone import dev nvs.bin --nvs\n  lockstone import dev backup.bin --key backup.key\n\nKeys that are there keep their attributes and get the new value; new ones have none: `lockstone attributes`."
     )]
     Import(Import),
     /// Write all keys of a client to a new folder or tar file in the clear, or to a sealed image.
     #[command(
-        after_help = "Examples:\n  lockstone export dev --plain -o backup.tar\n  lockstone export dev --plain -o folder\n  lockstone export dev --sealed backup.key -o backup.bin"
+        after_help = "Examples:\n  lockstone export dev --plain -o backup.tar\n  lockstone export dev --plain -o folder\n  lockstone export dev --sealed backup.key -o backup.bin\n\nAttributes, factory copies and shares are not exported, sealed or not. To change the key of a device with all it\nhas: `lockstone rekey`."
     )]
     Export(Export),
     /// Make and verify factory images: the same bytes each time, for one device or thousands.
@@ -106,6 +154,12 @@ pub(crate) struct New {
     /// How records are sealed.
     #[arg(long, value_enum, default_value_t = Suite::Ascon)]
     pub(crate) suite: Suite,
+    /// Steps that the device's counter has, as fuses would: 32, 64, 65536; else more than it can ever need.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=i64::from(COUNTER_MAX)))]
+    pub(crate) counter_limit: Option<u32>,
+    /// Bind every change to the counter, not only those that ask for it. Decided here, for good.
+    #[arg(long)]
+    pub(crate) protect_all: bool,
 }
 
 /// A device and a client on it.
@@ -135,12 +189,142 @@ pub(crate) struct Put {
     /// File to read the value from instead of standard input.
     #[arg(short, long, value_name = "F")]
     pub(crate) file: Option<PathBuf>,
+    /// Replace the value of a key that this client shares with --client.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=u32::MAX as i64 - 1), conflicts_with_all = ["protect", "AttributeFlags"])]
+    pub(crate) owner: Option<u32>,
+    /// Bind this write to the counter: no older flash undoes it. Takes two of its steps.
+    #[arg(long)]
+    pub(crate) protect: bool,
+    #[command(flatten)]
+    pub(crate) attributes: AttributeFlags,
+}
+
+/// What the key is from now on. Any of these replace all that it had.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Attributes of the key, in place of those that it has")]
+pub(crate) struct AttributeFlags {
+    /// Bind each change of the key to the counter, this one too.
+    #[arg(long)]
+    pub(crate) protected: bool,
+    /// The value never changes again, nor can it be deleted. Brings --protected.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// The value can't be changed until the attribute is removed. Brings --protected.
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// The key can't be deleted until the attribute is removed. Brings --protected.
+    #[arg(long)]
+    pub(crate) no_delete: bool,
+    /// A factory reset keeps the key as it is.
+    #[arg(long)]
+    pub(crate) retain: bool,
+    /// A factory reset brings this value back.
+    #[arg(long)]
+    pub(crate) factory: bool,
+    /// The value may be executed in place: boot code asks.
+    #[arg(long)]
+    pub(crate) executable: bool,
+    /// Accept that an older flash undoes --once, --read-only or --no-delete: without --protected.
+    #[arg(long)]
+    pub(crate) accept_replay: bool,
+    /// Leave name and value in the clear on flash, for readers without the key; they can't be changed unnoticed.
+    #[arg(long)]
+    pub(crate) clear: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeAttributes {
+    #[command(flatten)]
+    pub(crate) named: Named,
+    /// Add these.
+    #[arg(long, value_name = "A,B", value_enum, value_delimiter = ',')]
+    pub(crate) add: Vec<Attribute>,
+    /// Take these away.
+    #[arg(long, value_name = "A,B", value_enum, value_delimiter = ',')]
+    pub(crate) remove: Vec<Attribute>,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CountOf {
+    /// Device directory.
+    #[arg(value_name = "DEV")]
+    pub(crate) device: PathBuf,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A device alone.
+#[derive(Debug, Args)]
+pub(crate) struct OnDevice {
+    /// Device directory.
+    #[arg(value_name = "DEV")]
+    pub(crate) device: PathBuf,
+}
+
+/// What can't be undone.
+#[derive(Debug, Args)]
+pub(crate) struct Confirmed {
+    /// Device directory.
+    #[arg(value_name = "DEV")]
+    pub(crate) device: PathBuf,
+    /// Do it.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Clients {
+    /// Device directory.
+    #[arg(value_name = "DEV")]
+    pub(crate) device: PathBuf,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Share {
+    #[command(flatten)]
+    pub(crate) named: Named,
+    /// Number of the other client, or `everyone`.
+    #[arg(long, value_name = "N|everyone", value_parser = other)]
+    pub(crate) with: u32,
+    /// What the other may do: r read, w write, x execute, or several, as in rw; `none` takes all back.
+    #[arg(long, value_name = "RWX|none", value_parser = rights)]
+    pub(crate) rights: Rights,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rekey {
+    /// Device directory.
+    #[arg(value_name = "DEV")]
+    pub(crate) device: PathBuf,
+    /// How records are sealed from now on; else as they are now.
+    #[arg(long, value_enum)]
+    pub(crate) suite: Option<Suite>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Recover {
+    /// Device directory.
+    #[arg(value_name = "DEV")]
+    pub(crate) device: PathBuf,
+    /// Do it. What was protected since is lost, and it stays on record that this was accepted.
+    #[arg(long)]
+    pub(crate) i_accept_rollback: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) named: Named,
+    /// Read a key that this client shares with --client.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=u32::MAX as i64 - 1))]
+    pub(crate) owner: Option<u32>,
     /// File to replace, as a whole and readable by you alone, instead of writing to standard output.
     #[arg(short, long, value_name = "F", conflicts_with = "show")]
     pub(crate) output: Option<PathBuf>,
@@ -156,7 +340,8 @@ pub(crate) struct Ls {
     /// Only names that begin with this.
     #[arg(value_name = "PREFIX", default_value = "")]
     pub(crate) prefix: OsString,
-    /// Show the length of each value too.
+    /// Show the length of each value and the attributes of its key too: p protected, o once, r read-only, d can't be
+    /// deleted, t retained by a factory reset, f factory value, x executable, a replay accepted, c in the clear.
     #[arg(short, long)]
     pub(crate) long: bool,
 }
@@ -347,9 +532,51 @@ pub(crate) fn size(text: &str) -> Result<u32, String> {
     number.checked_mul(factor).ok_or_else(|| "that is more than 4 GiB".to_owned())
 }
 
+/// Whom something is shared with: a number, or `everyone`.
+fn other(text: &str) -> Result<u32, String> {
+    if text == "everyone" {
+        return Ok(lockstone::EVERYONE);
+    }
+    let number: Option<u32> = text.parse().ok().filter(|number| *number != lockstone::EVERYONE);
+    number.ok_or_else(|| format!("a client is a number from 0 to {}, or `everyone`", lockstone::EVERYONE - 1))
+}
+
+const RIGHTS: [(char, Rights, &str); 3] =
+    [('r', Rights::READ, "read"), ('w', Rights::WRITE, "write"), ('x', Rights::EXECUTE, "execute")];
+
+/// `r`, `rw`, `none`.
+fn rights(text: &str) -> Result<Rights, String> {
+    if text == "none" {
+        return Ok(Rights::NONE);
+    }
+    let right = |letter| RIGHTS.iter().find(|(known, ..)| *known == letter).map(|(_, right, _)| *right);
+    let all = text.chars().try_fold(Rights::NONE, |all, letter| Some(all.and(right(letter)?)));
+    let all = all.filter(|all| *all != Rights::NONE);
+    all.ok_or_else(|| "rights are letters of r (read), w (write) and x (execute), or `none`".to_owned())
+}
+
+/// `read and write`.
+pub(crate) fn rights_in_words(rights: Rights) -> String {
+    let words: Vec<_> = RIGHTS.iter().filter(|(_, right, _)| rights.all(*right)).map(|(.., word)| *word).collect();
+    words.join(" and ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use lockstone::Rights;
+
+    use super::{rights, rights_in_words, size};
+
+    #[test]
+    fn rights_are_read_and_said() {
+        let told = |text: &str| rights(text).map(rights_in_words);
+        assert_eq!(told("r").as_deref(), Ok("read"));
+        assert_eq!(told("xwr").as_deref(), Ok("read and write and execute"));
+        assert_eq!(rights("none"), Ok(Rights::NONE));
+        for text in ["", "rwz", "all", "R"] {
+            assert!(rights(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_are_read_with_their_suffix() {

@@ -1,7 +1,7 @@
 //! Exit codes: one table from everything that can go wrong to a number, a sentence and, where there is one, a hint.
 //!
 //! ```text
-//! 0 done   1 no such key   2 usage   3 damaged or forged   4 rolled back (reserved)
+//! 0 done   1 no such key   2 usage   3 damaged or forged   4 rolled back
 //! 5 full or worn out       6 not permitted                 7 device busy or I/O
 //! ```
 //!
@@ -23,7 +23,6 @@ pub(crate) enum Exit {
     NoSuchKey = 1,
     Usage = 2,
     Damaged = 3,
-    #[expect(dead_code, reason = "reserved: roll-back protection is not part of this release")]
     RolledBack = 4,
     Full = 5,
     NotPermitted = 6,
@@ -81,6 +80,11 @@ impl fmt::Display for Failure {
 }
 
 const AFTER_DAMAGE: &str = "`lockstone check DEV` says what is damaged and what can still be read";
+const WHAT_FORBIDS: &str = "`lockstone attributes DEV KEY` shows what forbids it";
+const AFTER_EXHAUSTION: &str =
+    "what needs no counter still works; protected keys can be read, and have to move to a new device to change";
+const AFTER_COUNTER: &str = "can trusted/counter be written? The next command finds out by itself what was counted";
+const ITS_DEVICE: &str = "only its device can tell whether it is the newest: open it there";
 const WHICH_DEVICE: &str = "was flash.bin or trusted/root.key replaced? Nothing was changed by looking";
 
 impl From<FlashError> for Failure {
@@ -108,6 +112,12 @@ impl<E: Into<Self> + fmt::Debug> From<Error<E>> for Failure {
             Error::InvalidName | Error::TooLarge => (Exit::Usage, None),
             Error::Collision => (Exit::Usage, Some("take another name")),
             Error::ReadOnly => (Exit::NotPermitted, None),
+            Error::NotPermitted => (Exit::NotPermitted, Some(WHAT_FORBIDS)),
+            Error::Attributes(_) => (Exit::Usage, Some("nothing was changed")),
+            Error::NoCounter => (Exit::NotPermitted, None),
+            Error::CounterExhausted => (Exit::Full, Some(AFTER_EXHAUSTION)),
+            Error::Counter => (Exit::Io, Some(AFTER_COUNTER)),
+            Error::RolledBack => (Exit::RolledBack, Some("`lockstone check DEV` says more")),
             _ => (Exit::Io, None),
         };
         hint.into_iter().fold(Self::new(exit, error.to_string()), Self::hint)
@@ -121,6 +131,9 @@ impl<E: Into<Self> + fmt::Debug> From<OpenError<E>> for Failure {
             OpenError::WornOut => Self::new(Exit::Full, error.to_string()),
             OpenError::Random => Self::new(Exit::Io, error.to_string()),
             OpenError::RootKey => Self::new(Exit::NotPermitted, error.to_string()),
+            OpenError::RolledBack => Self::new(Exit::RolledBack, error.to_string()),
+            OpenError::Counter => Self::new(Exit::Io, error.to_string()).hint(AFTER_COUNTER),
+            OpenError::NoCounter => Self::new(Exit::Damaged, error.to_string()).hint(ITS_DEVICE),
             OpenError::Damaged => Self::new(Exit::Damaged, error.to_string()).hint(AFTER_DAMAGE),
             error => Self::new(Exit::Damaged, error.to_string()).hint(WHICH_DEVICE),
         }

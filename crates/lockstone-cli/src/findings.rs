@@ -6,6 +6,7 @@ use lockstone::inspect::SegmentState;
 use lockstone::{OpenError, Report};
 use serde_json::{Value, json};
 
+use crate::standing::{Standing, Verdict};
 use crate::terminal::counted;
 
 /// What was found. See [`Class::advice`].
@@ -16,6 +17,11 @@ pub(crate) enum Class {
     UnfinishedRun,
     RetiredSegment,
     Leftover,
+    Uncounted,
+    CounterLow,
+    RollbackAccepted,
+    RolledBack,
+    CounterMissing,
     DamagedRecord,
     DamagedHeader,
     Misplaced,
@@ -43,6 +49,11 @@ impl Class {
             Self::UnfinishedRun => "unfinished-run",
             Self::RetiredSegment => "retired-segment",
             Self::Leftover => "leftover",
+            Self::Uncounted => "uncounted",
+            Self::CounterLow => "counter-low",
+            Self::RollbackAccepted => "rollback-accepted",
+            Self::RolledBack => "rolled-back",
+            Self::CounterMissing => "counter-missing",
             Self::DamagedRecord => "damaged-record",
             Self::DamagedHeader => "damaged-header",
             Self::Misplaced => "misplaced-segment",
@@ -65,13 +76,24 @@ impl Class {
 
     /// Not what power cuts and age explain.
     pub(crate) const fn is_damage(self) -> bool {
-        !matches!(self, Self::NotClosed | Self::TornTail | Self::UnfinishedRun | Self::RetiredSegment | Self::Leftover)
+        !matches!(
+            self,
+            Self::NotClosed
+                | Self::TornTail
+                | Self::UnfinishedRun
+                | Self::RetiredSegment
+                | Self::Leftover
+                | Self::Uncounted
+                | Self::CounterLow
+                | Self::RollbackAccepted
+        )
     }
 
     /// How its line begins for people.
     const fn mark(self) -> &'static str {
         match self {
-            Self::KeyMissing => "UNVERIFIED",
+            Self::KeyMissing | Self::CounterMissing => "UNVERIFIED",
+            Self::RolledBack => "ROLLED BACK",
             Self::Blank | Self::NoStore | Self::HalfFormatted | Self::Incompatible => "NO STORE",
             _ if self.is_damage() => "DAMAGED",
             _ => "note",
@@ -84,6 +106,13 @@ impl Class {
             Self::NotClosed | Self::TornTail | Self::UnfinishedRun => "nothing: the next write tidies up by itself",
             Self::RetiredSegment => "nothing yet; when several segments retire, plan to replace the part",
             Self::Leftover => "nothing: the store erases a segment before it writes there",
+            Self::Uncounted => "nothing: the next command that may write counts it",
+            Self::CounterLow => "plan to replace the device: without steps nothing protected can be changed",
+            Self::RollbackAccepted => "nothing, if you know of it; if not, find out who did it and what was lost",
+            Self::RolledBack => {
+                "put the newest flash back, with the counter that belongs to it; `lockstone recover DEV` says what accepting this one means"
+            }
+            Self::CounterMissing => "put the counter back as it was: nothing else tells an older flash from the newest",
             Self::NotSealed => "find out who put a store of this suite in place of a sealed one",
             Self::DamagedRecord => "alone it hides nothing stored; keep a copy of the flash and look for the cause",
             Self::DamagedHeader => {
@@ -131,6 +160,8 @@ impl Finding {
             OpenError::Incompatible { .. } | OpenError::Heads { .. } | OpenError::Layout(_) => Class::Incompatible,
             OpenError::HalfFormatted => Class::HalfFormatted,
             OpenError::Flash(_) => Class::Unreadable,
+            OpenError::RolledBack => Class::RolledBack,
+            OpenError::NoCounter | OpenError::Counter => Class::CounterMissing,
             _ => Class::DamagedMount,
         };
         Self::new(class, error.to_string())
@@ -189,6 +220,31 @@ pub(crate) fn of_report(report: &Report, place: impl Fn(lockstone::Position) -> 
                  and so is every write; newer keys are served"
             ),
         );
+    }
+    findings
+}
+
+/// What the counter has to say. `accepted`: how often a roll-back was accepted, if that can be read.
+pub(crate) fn of_counter(standing: &Standing, accepted: Option<u32>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match standing.verdict() {
+        Verdict::Unbound | Verdict::Current => {}
+        Verdict::Uncounted => findings.push(Finding::new(Class::Uncounted, standing.sentence())),
+        Verdict::Older(_) | Verdict::Ahead(_) => findings.push(Finding::new(Class::RolledBack, standing.sentence())),
+    }
+    match accepted {
+        // Nothing bound, nothing accepted.
+        None if standing.bound.is_none() => {}
+        Some(0) => {}
+        Some(times) => {
+            let times = counted(times, "time");
+            let sentence = format!("a roll-back was accepted {times}: what had been stored since was given up");
+            findings.push(Finding::new(Class::RollbackAccepted, sentence));
+        }
+        None => {
+            let sentence = "how often a roll-back was accepted can't be read";
+            findings.push(Finding::new(Class::RollbackAccepted, sentence));
+        }
     }
     findings
 }

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! args ─> commands ─> device (directory, lock, session) ─> lockstone::Store ─> file_flash ─> flash.bin
+//!             │                                        └────────────> trusted/counter
 //!             ├─────> image (manifest, build, verify) ─> lockstone::Store ─> lockstone_sim::SimFlash ─> flash.bin
 //!             ├─────> inspect (examine, picture, text, svg) ─> lockstone::inspect, or lockstone::Store
 //!             ├─────> transfer (archives, NVS, sealed images) ─> device
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod attributes;
 mod commands;
 mod demo;
 mod device;
@@ -29,6 +31,7 @@ mod image;
 mod inspect;
 #[cfg(test)]
 mod mutated;
+mod standing;
 mod terminal;
 mod transfer;
 

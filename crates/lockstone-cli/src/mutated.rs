@@ -23,7 +23,14 @@ type Sim<'c, 'm, S> = Store<'m, &'c mut Chip, S>;
 
 fn known(root: &SoftRootKey) -> Known<'_> {
     let sizes = Sizes { unit: 4, segment: 2048, erased: 0xff, capacity: SEGMENTS * SEGMENT };
-    Known { sizes: Some(sizes), block: Some(2048), suite: Some(1), expects_sealed: false, root: Some(root) }
+    Known {
+        sizes: Some(sizes),
+        block: Some(2048),
+        suite: Some(1),
+        expects_sealed: false,
+        root: Some(root),
+        counter: None,
+    }
 }
 
 fn look(image: &[u8]) -> Picture {
@@ -194,7 +201,7 @@ fn every_kind_of_damage_has_its_name() {
         other version          incompatible
         other key              not-authentic
         no key                 key-missing
-        half formatted         half-formatted
+        half formatted         not-authentic
         other suite            incompatible
     "#]]
     .assert_eq(&table);
@@ -276,6 +283,7 @@ fn ten_thousand_changed_images_are_looked_at() {
             suite: Some(u8::from(*suite == Suite::Ascon)).filter(|_| !blind),
             expects_sealed: false,
             root: Some(&root).filter(|_| case % 7 != 0),
+            counter: Some(0).filter(|_| case % 2 == 0),
         };
         let picture = examine("changed", &image, &known);
         let drawn = drawn(&picture);

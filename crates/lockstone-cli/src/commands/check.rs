@@ -1,13 +1,14 @@
 //! `check`: everything is read, and what was found is said in sentences. Writes nothing.
 
-use lockstone::{Error, Key, Report, Stats};
+use lockstone::{CounterState, Error, Key, Position, Report, Stats};
 use serde_json::json;
 
-use super::{names, read_value};
+use super::{how_low, names, read_value};
 use crate::args::Look;
 use crate::device::{AnyRam, Device, HEADS, Purpose, Session};
 use crate::exit::{Exit, Failure};
-use crate::findings::{Class, Finding, of_report, of_segment};
+use crate::findings::{Class, Finding, of_counter, of_report, of_segment};
+use crate::standing::Standing;
 use crate::terminal::{bar, counted, escaped, print, print_json};
 
 /// What a check found.
@@ -23,12 +24,16 @@ struct Findings {
     gaps: u32,
     /// Segments that hold what the log does not need, though it's written like it.
     odd: Vec<Finding>,
+    counter: CounterState,
+    standing: Standing,
+    /// How often a roll-back was accepted, if that can be read.
+    accepted: Option<u32>,
 }
 
 pub(super) fn check(args: &Look) -> Result<(), Failure> {
     let device = Device::find(&args.place.device)?.hold(Purpose::Look)?;
     let mut memory = AnyRam::new();
-    let mut session = match device.mount(&mut memory) {
+    let mut session = match device.mount_even_rolled_back(&mut memory) {
         Ok(session) => session,
         Err(failure) => {
             if args.json {
@@ -43,7 +48,11 @@ pub(super) fn check(args: &Look) -> Result<(), Failure> {
     } else {
         print(findings.as_text().as_bytes())?
     }
-    if findings.is_sound() { Ok(()) } else { Err(Failure::new(Exit::Damaged, "the device is damaged or forged")) }
+    match findings.is_sound() {
+        true => Ok(()),
+        false if findings.standing.rolled_back => Err(findings.standing.failure_in_short()),
+        false => Err(Failure::new(Exit::Damaged, "the device is damaged or forged")),
+    }
 }
 
 /// Whether the device is sound, as `check` finds it with client 0: for tests.
@@ -51,7 +60,7 @@ pub(super) fn check(args: &Look) -> Result<(), Failure> {
 pub(crate) fn check_device(path: &std::path::Path) -> Result<bool, Failure> {
     let device = Device::find(path)?.hold(Purpose::Look)?;
     let mut memory = AnyRam::new();
-    let findings = look(&mut device.mount(&mut memory)?, 0)?;
+    let findings = look(&mut device.mount_even_rolled_back(&mut memory)?, 0)?;
     assert!(findings.is_sound() || findings.as_text().contains("DAMAGED"));
     Ok(findings.is_sound())
 }
@@ -74,7 +83,8 @@ fn look(session: &mut Session<'_>, client: u32) -> Result<Findings, Failure> {
     for physical in 0..stats.segments {
         odd.extend(of_segment(physical, session.look(physical)?.state));
     }
-    Ok(Findings { report, stats, client, good, damaged, gaps, odd })
+    let (counter, standing, accepted) = (session.counter(), session.standing(), session.rollbacks_accepted().ok());
+    Ok(Findings { report, stats, client, good, damaged, gaps, odd, counter, standing, accepted })
 }
 
 impl Findings {
@@ -106,13 +116,20 @@ impl Findings {
             "keys_damaged": self.damaged,
             "listing_gaps": self.gaps,
             "keys_of_others": self.others(),
+            "rolled_back": report.rolled_back,
+            "rollbacks_accepted": self.accepted,
+            "counter": self.standing.as_json(),
             "findings": self.findings().iter().map(Finding::as_json).collect::<Vec<_>>(),
         })
     }
 
     fn findings(&self) -> Vec<Finding> {
-        let mut findings =
-            of_report(&self.report, |at| format!("segment {}, byte {}", self.segment(at.sequence), at.offset));
+        let mut findings = of_counter(&self.standing, self.accepted);
+        if self.counter.low {
+            findings.push(Finding::new(Class::CounterLow, how_low(self.counter)));
+        }
+        let place = |at: Position| format!("segment {}, byte {}", self.segment(at.sequence), at.offset);
+        findings.extend(of_report(&self.report, place));
         findings.extend(self.odd.iter().cloned());
         for name in &self.damaged {
             let sentence = format!("key {name} can't be answered for: its content is damaged, forged or in doubt");

@@ -1,9 +1,10 @@
-//! `ls`: names, sorted by bytes.
+//! `ls`: names, sorted by bytes; with lengths and attributes if asked.
 
 use lockstone::Key;
 
 use super::names;
 use crate::args::Ls;
+use crate::attributes::letters;
 use crate::device::{AnyRam, Device, Purpose};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{escaped, print};
@@ -16,10 +17,14 @@ pub(super) fn ls(args: &Ls) -> Result<(), Failure> {
     let mut text = String::new();
     for name in &names {
         if args.long {
-            let length = session.length(Key::new(name).of_client(args.place.client));
-            damaged += u32::from(length.is_err());
-            let length = length.ok().flatten().map_or("?".to_owned(), |length| length.to_string());
-            text.push_str(&format!("{length:>8}  "));
+            let key = Key::new(name).of_client(args.place.client);
+            let found = session.length(key).and_then(|length| Ok((length, session.attributes_of(key)?)));
+            damaged += u32::from(found.is_err());
+            let (length, attributes) = match found {
+                Ok((Some(length), Some(attributes))) => (length.to_string(), letters(attributes)),
+                _ => ("?".to_owned(), "?".to_owned()),
+            };
+            text.push_str(&format!("{length:>8}  {attributes:<4}  "));
         }
         text.push_str(&escaped(name));
         text.push('\n');

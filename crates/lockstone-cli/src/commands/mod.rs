@@ -1,17 +1,28 @@
 //! Commands: one function each, from arguments to an answer.
 
+mod attributes;
 mod check;
+mod clients;
+mod counter;
+mod erase;
+mod factory_reset;
 mod get;
 mod list;
 mod put;
+mod recover;
+mod rekey;
 mod replay;
+mod scrub;
+mod share;
 mod stats;
 
 #[cfg(test)]
 pub(crate) use check::check_device;
+pub(crate) use counter::{how_low, warn_if_low};
 
 use std::ffi::OsStr;
 
+use lockstone::trust::Protection;
 use lockstone::{Cursor, Error, Key};
 use zeroize::Zeroizing;
 
@@ -30,9 +41,18 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Put(args) => put::put(args),
         Command::Get(args) => get::get(args),
         Command::Ls(args) => list::ls(args),
+        Command::Attributes(args) => attributes::attributes(args),
         Command::Rm(args) => rm(args),
         Command::Check(args) => check::check(args),
         Command::Stats(args) => stats::stats(args),
+        Command::Counter(args) => counter::counter(args),
+        Command::Recover(args) => recover::recover(args),
+        Command::FactoryReset(args) => factory_reset::factory_reset(args),
+        Command::Scrub(args) => scrub::scrub(args),
+        Command::Share(args) => share::share(args),
+        Command::Client(args) => clients::clients(args),
+        Command::Rekey(args) => rekey::rekey(args),
+        Command::Erase(args) => erase::erase(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Image(Image::Build(args)) => image::build(args),
         Command::Image(Image::Verify(args)) => image::verify_images(args),
@@ -46,14 +66,15 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 
 fn new(args: &New) -> Result<(), Failure> {
     let geometry = Geometry { flash: args.flash, block: args.block, write: args.write };
-    device::create(&args.device, &Config::with_heads(args.suite, geometry, args.heads.into()))
+    let config = Config::with_heads(args.suite, geometry, args.heads.into()).with_counter_limit(args.counter_limit);
+    let protection = if args.protect_all { Protection::EveryCommit } else { Protection::Chosen };
+    device::create(&args.device, &config, protection)
 }
 
 fn rm(args: &Named) -> Result<(), Failure> {
     let device = Device::find(&args.place.device)?.hold(Purpose::Use)?;
     let mut memory = AnyRam::new();
-    let mut session = device.mount(&mut memory)?;
-    let deleted = session.delete(key(args));
+    let (session, deleted) = device.mount(&mut memory)?.delete(args.place.client, name(args));
     match close_after(session, deleted)? {
         true => Ok(()),
         false => Err(no_such_key(&args.key)),
@@ -61,15 +82,21 @@ fn rm(args: &Named) -> Result<(), Failure> {
 }
 
 fn key(named: &Named) -> Key<'_> {
-    Key::new(named.key.as_encoded_bytes()).of_client(named.place.client)
+    Key::new(name(named)).of_client(named.place.client)
+}
+
+fn name(named: &Named) -> &[u8] {
+    named.key.as_encoded_bytes()
 }
 
 fn no_such_key(name: &OsStr) -> Failure {
     Failure::new(Exit::NoSuchKey, format!("no such key: {}", escaped(name.as_encoded_bytes())))
 }
 
-/// Closes the store in order, so that later damage is told from a power cut. The first error is what counts.
+/// Closes the store in order, so that later damage is told from a power cut. The first error is what counts. Says when
+/// the counter comes to its end.
 fn close_after<T>(session: Session<'_>, result: Result<T, Error<FlashError>>) -> Result<T, Failure> {
+    warn_if_low(&session);
     let closed = session.close();
     let value = result?;
     closed?;

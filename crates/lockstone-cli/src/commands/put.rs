@@ -4,23 +4,31 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
-use lockstone::Error;
+use lockstone::{Error, Put as How};
 use zeroize::Zeroizing;
 
-use super::{close_after, key};
+use super::{close_after, key, name, no_such_key};
 use crate::args::Put;
+use crate::attributes::of_flags;
 use crate::device::{AnyRam, Device, Purpose, Session};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{LONG_WORK, say, spinner};
 
 pub(super) fn put(args: &Put) -> Result<(), Failure> {
+    let how = How { attributes: of_flags(&args.attributes), protect: args.protect };
     let device = Device::find(&args.named.place.device)?;
     let value = read_input(args.file.as_deref(), device.config.geometry.flash)?;
     let device = device.hold(Purpose::Use)?;
     let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let spinner = spinner(value.len() > LONG_WORK, "storing");
-    let stored = session.put(key(&args.named), &value);
+    if let Some(owner) = args.owner {
+        let (session, stored) = session.put_shared(args.named.place.client, name(&args.named), owner, &value);
+        let stored = close_after(session, stored);
+        spinner.finish_and_clear();
+        return if stored? { Ok(()) } else { Err(no_such_key(&args.named.key)) };
+    }
+    let stored = session.put_with(key(&args.named), &value, how);
     let too_large = matches!(stored, Err(Error::TooLarge)).then(|| too_large(&mut session, value.len()));
     let closed = close_after(session, stored);
     spinner.finish_and_clear();

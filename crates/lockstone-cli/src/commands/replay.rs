@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   put a = 20 bytes: done
-//!       read    000000 +76 x8 each 0x1000 on, 00004c +4        address (hexadecimal) and length of each access
+//!       read    000000 +80 x8 each 0x1000 on, 000050 +4        address (hexadecimal) and length of each access
 //!       program 000180 +60
 //! ```
 

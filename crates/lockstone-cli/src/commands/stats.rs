@@ -9,9 +9,8 @@ use crate::exit::{Exit, Failure};
 use crate::terminal::{print, print_json};
 
 pub(super) fn stats(args: &Look) -> Result<(), Failure> {
-    let device = Device::find(&args.place.device)?;
-    let config = device.config;
-    let device = device.hold(Purpose::Look)?;
+    let device = Device::find(&args.place.device)?.hold(Purpose::Look)?;
+    let config = *device.config();
     let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let (stats, sound) = (session.stats()?, session.report().is_sound());

@@ -5,7 +5,7 @@ use lockstone::seal::Suite as _;
 use lockstone::{Aes, Ascon, Layout, Part, Plain};
 use serde::{Deserialize, Serialize};
 
-use super::HEADS;
+use super::{COUNTER_MAX, HEADS};
 use crate::exit::{Exit, Failure};
 
 const VERSION: u32 = 1;
@@ -78,6 +78,9 @@ pub(crate) struct Config {
     format: u32,
     pub(crate) suite: Suite,
     pub(super) heads: usize,
+    /// Steps of the counter, if fewer than a store can ever count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counter_limit: Option<u32>,
     pub(crate) geometry: Geometry,
 }
 
@@ -88,7 +91,21 @@ impl Config {
 
     /// The same for a store that was formatted elsewhere.
     pub(crate) const fn with_heads(suite: Suite, geometry: Geometry, heads: usize) -> Self {
-        Self { format: VERSION, suite, heads, geometry }
+        Self { format: VERSION, suite, heads, counter_limit: None, geometry }
+    }
+
+    /// The same with a counter that has only so many steps.
+    pub(crate) const fn with_counter_limit(self, counter_limit: Option<u32>) -> Self {
+        Self { counter_limit, ..self }
+    }
+
+    /// The same, sealed in another way.
+    pub(crate) const fn with_suite(self, suite: Suite) -> Self {
+        Self { suite, ..self }
+    }
+
+    pub(crate) fn counter_limit(&self) -> u32 {
+        self.counter_limit.unwrap_or(COUNTER_MAX)
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
@@ -102,6 +119,12 @@ impl Config {
         }
         if !(1..=0xffff).contains(&config.heads) {
             return Err(damaged(&format!("says {} bucket heads, a store has from 1 to 65535", config.heads)));
+        }
+        if !(2..=COUNTER_MAX).contains(&config.counter_limit()) {
+            return Err(damaged(&format!(
+                "says a counter limit of {}, it is from 2 to {COUNTER_MAX}",
+                config.counter_limit()
+            )));
         }
         config.geometry.check().map_err(|reason| damaged(&format!("describes no possible flash: {reason}")))?;
         Ok(config)
@@ -134,6 +157,10 @@ mod tests {
         "#]]
         .assert_eq(&text);
         assert_eq!(Config::parse(&text).unwrap(), config);
+        let fuses = config.with_counter_limit(Some(32));
+        let text = fuses.to_text().unwrap();
+        assert!(text.contains("counter_limit = 32\n"), "{text}");
+        assert_eq!(Config::parse(&text).unwrap(), fuses);
     }
 
     #[test]
@@ -144,6 +171,7 @@ mod tests {
             refused("format = 1", "format = 2"),
             refused("ascon", "rot13"),
             refused("1024", "0"),
+            refused("heads", "counter_limit = 1\nheads"),
             refused("write = 4", "write = 3"),
             refused("flash = 1048576", "flash = 1048577"),
             refused("flash = 1048576", "volume = 3"),
@@ -153,6 +181,7 @@ mod tests {
             device.toml is of format 2, this program knows 1
             device.toml can't be read: unknown variant `rot13`, expected one of `ascon`, `aes`, `plain`
             device.toml says 0 bucket heads, a store has from 1 to 65535
+            device.toml says a counter limit of 1, it is from 2 to 2147483647
             device.toml describes no possible flash: the program unit must be a power of two from 1 to 512 bytes
             device.toml describes no possible flash: the flash must be a whole number of erase blocks
             device.toml can't be read: unknown field `volume`, expected one of `flash`, `block`, `write`

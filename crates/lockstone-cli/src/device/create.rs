@@ -4,20 +4,23 @@ use std::path::Path;
 use std::{fs, io};
 
 use getrandom::SysRng;
-use lockstone::{Aes, Ascon, Plain, SoftRootKey, Store};
+use lockstone::seal::Suite as Sealing;
+use lockstone::trust::{Anchor, Protection};
+use lockstone::{Aes, Ascon, OpenError, Plain, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
-use super::{AnyRam, CONFIG, COUNTER, Config, FLASH, ROOT_KEY, Suite, TRUSTED};
+use super::{AnyRam, CONFIG, COUNTER, Config, FLASH, FileCounter, ROOT_KEY, Suite, TRUSTED};
 use crate::exit::{Exit, Failure};
-use crate::file_flash::FileFlash;
+use crate::file_flash::{FileFlash, FlashError};
 use crate::files::{Access, flush_directory, make_directory, make_folder, write_new};
 
-/// Makes a device with an empty store.
-pub(crate) fn create(path: &Path, config: &Config) -> Result<(), Failure> {
+/// Makes a device with an empty store. Unless every commit is protected, the counter stays at 0: the key is new, so there
+/// is no older image.
+pub(crate) fn create(path: &Path, config: &Config, protection: Protection) -> Result<(), Failure> {
     config.geometry.check().map_err(|reason| Failure::usage(format!("no store fits such a flash: {reason}")))?;
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(key.as_mut_slice()).map_err(|error| Failure::new(Exit::Io, format!("no randomness: {error}")))?;
-    build(path, config, Some(&key), |place| format(place, config, &key))
+    build(path, config, Some(&key), |device| format(device, config, &key, protection))
 }
 
 /// Makes a device with this key and this content of its flash.
@@ -27,8 +30,9 @@ pub(crate) fn create_from(path: &Path, config: &Config, key: &[u8; 32], image: &
 
 /// The same, without the trusted part when there is no key: that goes to the device another way.
 pub(crate) fn create_image(path: &Path, config: &Config, key: Option<&[u8; 32]>, image: &[u8]) -> Result<(), Failure> {
-    build(path, config, key, |place| {
-        write_new(place, image, Access::Private).map_err(|error| Failure::file("write", place, &error))
+    build(path, config, key, |device| {
+        let place = device.join(FLASH);
+        write_new(&place, image, Access::Private).map_err(|error| Failure::file("write", &place, &error))
     })
 }
 
@@ -53,21 +57,37 @@ fn build(
         trusted
             .and_then(|()| write_new(&inside.join(CONFIG), text.as_bytes(), Access::Usual))
             .map_err(|error| Failure::file("make", path, &error))?;
-        fill(&inside.join(FLASH))
+        fill(inside)
     })
 }
 
 /// Formats a new flash in a file.
-fn format(place: &Path, config: &Config, key: &[u8; 32]) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::file("make", place, &error);
-    let geometry = config.geometry;
-    let mut flash = FileFlash::create(place, geometry.flash as usize).map_err(failed)?;
-    let (root, mut memory) = (SoftRootKey::new(*key), AnyRam::new());
-    let (part, ram, random) = (geometry.part(), memory.with_heads(config.heads), &mut SysRng);
+fn format(device: &Path, config: &Config, key: &[u8; 32], protection: Protection) -> Result<(), Failure> {
+    let place = device.join(FLASH);
+    let failed = |error: io::Error| Failure::file("make", &place, &error);
+    let mut flash = FileFlash::create(&place, config.geometry.flash as usize).map_err(failed)?;
+    let counter = FileCounter::new(device.join(COUNTER), config.counter_limit().into());
+    let anchor = Anchor { root: &SoftRootKey::new(*key), counter };
     match config.suite {
-        Suite::Ascon => Store::<_, Ascon>::format_in(&mut flash, part, &root, random, ram).map(|_| ())?,
-        Suite::Aes => Store::<_, Aes>::format_in(&mut flash, part, &root, random, ram).map(|_| ())?,
-        Suite::Plain => Store::<_, Plain>::format_in(&mut flash, part, &root, random, ram).map(|_| ())?,
+        Suite::Ascon => format_as::<Ascon>(&mut flash, config, anchor, protection)?,
+        Suite::Aes => format_as::<Aes>(&mut flash, config, anchor, protection)?,
+        Suite::Plain => format_as::<Plain>(&mut flash, config, anchor, protection)?,
     }
     flash.finish().map_err(failed)
+}
+
+fn format_as<S: Sealing>(
+    flash: &mut FileFlash,
+    config: &Config,
+    anchor: Anchor<'_, SoftRootKey, FileCounter>,
+    protection: Protection,
+) -> Result<(), OpenError<FlashError>> {
+    let (mut memory, part, random) = (AnyRam::new(), config.geometry.part(), &mut SysRng);
+    let ram = memory.with_heads(config.heads);
+    match protection {
+        Protection::EveryCommit => {
+            Store::<_, S, _>::format_protected(flash, part, anchor, protection, random, ram).map(drop)
+        }
+        Protection::Chosen => Store::<_, S>::format_in(flash, part, anchor.root, random, ram).map(drop),
+    }
 }

@@ -4,34 +4,43 @@
 //! DEV/flash.bin          untrusted: the content of the flash
 //! DEV/device.toml        sizes, suite; also carries the lock. Trusted: it stands for what firmware is compiled with
 //! DEV/trusted/root.key   32 random bytes, for the owner alone
-//! DEV/trusted/counter    reserved: roll-back protection is not part of this release, nothing claims it
+//! DEV/trusted/counter    counts protected changes, so that an older flash.bin is known for one
 //! ```
+//!
+//! While `lockstone rekey` works there are `flash.bin.next`, `trusted/root.key.next` and maybe `device.toml.next` too: see
+//! [`rekey`](self::rekey).
 //!
 //! Commands that may write lock the device for themselves, those that only read share it; whoever waits longer than two
 //! seconds is told that the device is busy. Tested by the suites `commands`, `lock` and `killed`.
 
 mod config;
 mod create;
+mod rekey;
 mod session;
-// Not wired to the commands yet.
-#[cfg(test)]
 mod trusted;
 
 use std::fs::{File, TryLockError};
-use std::io::Read;
+use std::io::{Read, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use embedded_storage::nor_flash::NorFlash;
+use lockstone::trust::MonotonicCounter;
 use lockstone::{Head, Memory, SoftRootKey, State};
 use lockstone_sim::SimFlash;
 use zeroize::Zeroizing;
 
 pub(crate) use config::{Config, Geometry, Suite};
 pub(crate) use create::{create, create_from, create_image};
+use rekey::Settled;
 pub(crate) use session::Session;
+use trusted::FileCounter;
 
 use crate::exit::{Exit, Failure};
 use crate::file_flash::FileFlash;
+use crate::files::flush_directory;
 
 /// Bucket heads of every device made here; part of what a store is formatted with.
 pub(crate) const HEADS: usize = 1024;
@@ -74,6 +83,9 @@ const TRUSTED: &str = "trusted";
 const ROOT_KEY: &str = "trusted/root.key";
 const COUNTER: &str = "trusted/counter";
 
+/// As far as a store can count.
+pub(crate) const COUNTER_MAX: u32 = (1 << 31) - 1;
+
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a command will do with a device.
@@ -98,6 +110,8 @@ pub(crate) struct Device {
 pub(crate) struct Held {
     device: Device,
     purpose: Purpose,
+    /// A rekey was cut after it counted: the key is still in its place for the next one.
+    key: &'static str,
 }
 
 impl Device {
@@ -117,8 +131,25 @@ impl Device {
         Ok(Self { path: path.to_owned(), config, file })
     }
 
-    /// Locks the device.
-    pub(crate) fn hold(self, purpose: Purpose) -> Result<Held, Failure> {
+    /// Locks the device, and sees to what a rekey left that was cut.
+    pub(crate) fn hold(mut self, purpose: Purpose) -> Result<Held, Failure> {
+        loop {
+            self.lock(purpose)?;
+            let current = Self::find(&self.path)?;
+            if !same_file(&self.file, &current.file) {
+                // It was replaced while this one waited: the lock is worth nothing.
+                self = current;
+                continue;
+            }
+            let held = Held { device: self, purpose, key: ROOT_KEY };
+            match held.settle()? {
+                Settled::Yes(held) => return Ok(held),
+                Settled::Replaced(path) => self = Self::find(&path)?,
+            }
+        }
+    }
+
+    fn lock(&self, purpose: Purpose) -> Result<(), Failure> {
         let start = Instant::now();
         loop {
             let locked = match purpose {
@@ -126,7 +157,7 @@ impl Device {
                 Purpose::Use => self.file.try_lock(),
             };
             match locked {
-                Ok(()) => return Ok(Held { device: self, purpose }),
+                Ok(()) => return Ok(()),
                 Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -141,22 +172,79 @@ impl Device {
 }
 
 impl Held {
-    /// Mounts the store of the device.
+    /// Mounts the store of the device. One that was rolled back is refused, and nothing was changed.
     pub(crate) fn mount<'m>(&self, memory: &'m mut AnyRam) -> Result<Session<'m>, Failure> {
-        let (key, flash) = (self.root_key()?, self.flash()?);
-        Session::mount(flash, &self.device.config, &key, self.purpose, memory)
+        self.open(false, memory).map_err(|failure| match failure.exit {
+            Exit::RolledBack => self.how_rolled_back().unwrap_or(failure),
+            _ => failure,
+        })
+    }
+
+    /// The same, but one that was rolled back is shown: the session's standing says so, and it changes nothing.
+    pub(crate) fn mount_even_rolled_back<'m>(&self, memory: &'m mut AnyRam) -> Result<Session<'m>, Failure> {
+        self.open(true, memory)
+    }
+
+    fn open<'m>(&self, even_rolled_back: bool, memory: &'m mut AnyRam) -> Result<Session<'m>, Failure> {
+        let (key, counter, flash) = (self.root_key()?, self.counter()?, self.flash()?);
+        let session = Session::mount(flash, counter, &self.device.config, &key, even_rolled_back, memory)?;
+        Ok(if self.purpose == Purpose::Look { session.read_only() } else { session })
+    }
+
+    /// Looks once more to say how far back it is.
+    fn how_rolled_back(&self) -> Option<Failure> {
+        let mut memory = AnyRam::new();
+        let standing = self.open(true, &mut memory).ok()?.standing();
+        standing.rolled_back.then(|| standing.failure())
+    }
+
+    /// What the counter says.
+    pub(crate) fn counter_value(&self) -> Result<u32, Failure> {
+        let value = self.file_counter().read()?;
+        Ok(u32::try_from(value).unwrap_or(COUNTER_MAX))
+    }
+
+    /// The counter, known to be there and to make sense.
+    fn counter(&self) -> Result<FileCounter, Failure> {
+        let mut counter = self.file_counter();
+        counter.read()?;
+        Ok(counter)
+    }
+
+    fn file_counter(&self) -> FileCounter {
+        FileCounter::new(self.device.path.join(COUNTER), self.device.config.counter_limit().into())
     }
 
     pub(crate) fn root_key(&self) -> Result<SoftRootKey, Failure> {
-        let path = self.device.path.join(ROOT_KEY);
+        let path = self.device.path.join(self.key);
         match read_key_bytes(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(Failure::new(Exit::Damaged, "the root key of the device, trusted/root.key, is gone"))
+                let failure = Failure::new(Exit::Damaged, "the root key of the device, trusted/root.key, is gone");
+                Err(failure.hint("put it there if you have it; after `lockstone erase` nobody has"))
             }
             Err(error) => Err(Failure::file("read", &path, &error)),
             Ok(None) => Err(Failure::new(Exit::Damaged, "trusted/root.key is not a key of 32 bytes")),
             Ok(Some(key)) => Ok(SoftRootKey::new(*key)),
         }
+    }
+
+    pub(crate) const fn config(&self) -> &Config {
+        &self.device.config
+    }
+
+    /// Erases the flash as it is, without a look at what it holds.
+    pub(crate) fn erase_unseen(&self) -> Result<(), Failure> {
+        let size = self.device.config.geometry.flash;
+        Ok(self.flash()?.erase(0, size)?)
+    }
+
+    /// Overwrites the root key and removes it; one that a rekey left too.
+    pub(crate) fn destroy_key(&self) -> Result<(), Failure> {
+        for name in [ROOT_KEY, rekey::NEXT_KEY] {
+            let path = self.device.path.join(name);
+            destroy(&path).map_err(|error| Failure::file("destroy", &path, &error))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn flash_path(&self) -> PathBuf {
@@ -180,6 +268,32 @@ impl Held {
                 .map_err(|error| Failure::file("open", &path, &error)),
         }
     }
+}
+
+/// Overwrites a file and removes it, if it is there.
+fn destroy(path: &Path) -> std::io::Result<()> {
+    let opened = std::fs::OpenOptions::new().write(true).open(path);
+    let mut file = match opened {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    file.write_all(&[0; 32])?;
+    file.sync_all()?;
+    std::fs::remove_file(path)?;
+    flush_directory(path.parent().unwrap_or(path))
+}
+
+/// Whether two open files are one.
+#[cfg(unix)]
+fn same_file(one: &File, other: &File) -> bool {
+    let place = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    place(one) == place(other)
+}
+
+/// Whether two open files are one, which can't be told here: nobody should use a device while it gets another suite.
+#[cfg(not(unix))]
+fn same_file(_: &File, _: &File) -> bool {
+    true
 }
 
 /// Reads a root key that was named on the command line.

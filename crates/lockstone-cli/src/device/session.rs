@@ -1,67 +1,238 @@
 //! A mounted store of any suite.
 
-use lockstone::inspect::SegmentView;
-use lockstone::{Aes, Ascon, Cursor, Error, Key, Plain, Report, SoftRootKey, Stats, Store};
+use lockstone::inspect::{RecordKind, SegmentView, Sight};
+use lockstone::seal::Suite as Sealing;
+use lockstone::trust::{Anchor, Protection};
+use lockstone::{
+    Aes, Ascon, Attributes, Clients, CounterState, Cursor, Error, Key, OpenError, Plain, Put, Ram, Report, ResealError,
+    Rights, SoftRootKey, Stats, Store,
+};
+use lockstone_sim::SimError;
+use std::collections::BTreeSet;
+use zeroize::Zeroizing;
 
-use super::{AnyRam, Config, Purpose, Suite};
+use super::rekey::Ahead;
+use super::trusted::FileCounter;
+use super::{AnyRam, Chip, Config, Suite};
 use crate::exit::Failure;
 use crate::file_flash::{FileFlash, FlashError};
+use crate::standing::Standing;
 
 type Result<T> = core::result::Result<T, Error<FlashError>>;
+type Kept<'m, S> = Store<'m, FileFlash, S, FileCounter>;
 
-/// The store of a device, whatever its suite.
+/// The store of a device, bound to its counter.
 #[derive(Debug)]
-pub(crate) enum Session<'m> {
-    Ascon(Store<'m, FileFlash, Ascon>),
-    Aes(Store<'m, FileFlash, Aes>),
-    Plain(Store<'m, FileFlash, Plain>),
+pub(crate) struct Session<'m> {
+    store: AnyStore<'m>,
+    /// Where the counter stood when it was mounted.
+    counter_before: u32,
+}
+
+#[derive(Debug)]
+enum AnyStore<'m> {
+    Ascon(Kept<'m, Ascon>),
+    Aes(Kept<'m, Aes>),
+    Plain(Kept<'m, Plain>),
 }
 
 /// The same call on the store of any suite.
 macro_rules! on_store {
     ($session:expr, $store:ident => $call:expr) => {
         match $session {
-            Session::Ascon($store) => $call,
-            Session::Aes($store) => $call,
-            Session::Plain($store) => $call,
+            AnyStore::Ascon($store) => $call,
+            AnyStore::Aes($store) => $call,
+            AnyStore::Plain($store) => $call,
         }
     };
+}
+
+/// The same call as one client of the store of any suite; gives the session back too.
+macro_rules! as_client {
+    ($session:expr, $id:expr, $client:ident => $call:expr) => {{
+        let Session { store, counter_before } = $session;
+        as_client!(store, counter_before, $id, $client => $call, Ascon, Aes, Plain)
+    }};
+    ($store:ident, $before:ident, $id:expr, $client:ident => $call:expr, $($suite:ident),*) => {
+        match $store {
+            $(AnyStore::$suite(store) => {
+                let mut clients = Clients::new(store, &mut []);
+                let mut $client = clients.client($id);
+                let done = $call;
+                let store = AnyStore::$suite(clients.into_store());
+                (Session { store, counter_before: $before }, done)
+            })*
+        }
+    };
+}
+
+fn mount<'m, S: Sealing>(
+    flash: FileFlash,
+    config: &Config,
+    anchor: Anchor<'_, SoftRootKey, FileCounter>,
+    even_rolled_back: bool,
+    ram: Ram<'m>,
+) -> core::result::Result<Kept<'m, S>, OpenError<FlashError>> {
+    let part = config.geometry.part();
+    if even_rolled_back {
+        Store::danger_mount_rolled_back(flash, part, anchor, ram)
+    } else {
+        Store::mount_protected(flash, part, anchor, ram)
+    }
 }
 
 impl<'m> Session<'m> {
     pub(super) fn mount(
         flash: FileFlash,
+        counter: FileCounter,
         config: &Config,
         root: &SoftRootKey,
-        purpose: Purpose,
+        even_rolled_back: bool,
         memory: &'m mut AnyRam,
     ) -> core::result::Result<Self, Failure> {
-        let (part, ram) = (config.geometry.part(), memory.with_heads(config.heads));
-        let mut session = match config.suite {
-            Suite::Ascon => Self::Ascon(Store::mount_in(flash, part, root, ram)?),
-            Suite::Aes => Self::Aes(Store::mount_in(flash, part, root, ram)?),
-            Suite::Plain => Self::Plain(Store::mount_in(flash, part, root, ram)?),
+        let ram = memory.with_heads(config.heads);
+        let anchor = Anchor { root, counter };
+        let store = match config.suite {
+            Suite::Ascon => AnyStore::Ascon(mount(flash, config, anchor, even_rolled_back, ram)?),
+            Suite::Aes => AnyStore::Aes(mount(flash, config, anchor, even_rolled_back, ram)?),
+            Suite::Plain => AnyStore::Plain(mount(flash, config, anchor, even_rolled_back, ram)?),
         };
-        if purpose == Purpose::Look {
-            on_store!(&mut session, store => store.make_read_only());
-        }
+        let mut session = Self { store, counter_before: 0 };
+        session.counter_before = session.counter().value;
         Ok(session)
     }
 
+    /// Neither the flash nor the counter is changed from now on.
+    pub(super) fn read_only(mut self) -> Self {
+        on_store!(&mut self.store, store => store.make_read_only());
+        self
+    }
+
     pub(crate) fn put(&mut self, key: Key<'_>, value: &[u8]) -> Result<()> {
-        on_store!(self, store => store.put(key, value))
+        self.put_with(key, value, Put::USUAL)
+    }
+
+    pub(crate) fn put_with(&mut self, key: Key<'_>, value: &[u8], how: Put) -> Result<()> {
+        on_store!(&mut self.store, store => store.put_with(key, value, how))
+    }
+
+    pub(crate) fn attributes_of(&mut self, key: Key<'_>) -> Result<Option<Attributes>> {
+        on_store!(&mut self.store, store => store.attributes_of(key))
+    }
+
+    /// False: there is no such key.
+    pub(crate) fn set_attributes(&mut self, key: Key<'_>, attributes: Attributes) -> Result<bool> {
+        on_store!(&mut self.store, store => store.set_attributes(key, attributes))
+    }
+
+    /// Where the counter stands.
+    pub(crate) fn counter(&self) -> CounterState {
+        let state = on_store!(&self.store, store => store.counter_state());
+        state.unwrap_or_default()
+    }
+
+    /// Whether this session took steps of the counter.
+    pub(crate) fn has_counted(&self) -> bool {
+        self.counter().value != self.counter_before
+    }
+
+    /// What the flash is bound to, and what the counter says of it.
+    pub(crate) fn standing(&self) -> Standing {
+        let bound = on_store!(&self.store, store => store.binding());
+        Standing { bound, counter: self.counter().value, rolled_back: self.report().rolled_back }
+    }
+
+    pub(crate) fn rollbacks_accepted(&mut self) -> Result<u32> {
+        on_store!(&mut self.store, store => store.rollbacks_accepted())
+    }
+
+    pub(crate) fn accept_rollback(&mut self) -> Result<()> {
+        on_store!(&mut self.store, store => store.danger_accept_rollback())
     }
 
     pub(crate) fn get_range(&mut self, key: Key<'_>, offset: u32, buffer: &mut [u8]) -> Result<Option<usize>> {
-        on_store!(self, store => store.get_range(key, offset, buffer))
+        on_store!(&mut self.store, store => store.get_range(key, offset, buffer))
     }
 
     pub(crate) fn length(&mut self, key: Key<'_>) -> Result<Option<u32>> {
-        on_store!(self, store => store.length(key))
+        on_store!(&mut self.store, store => store.length(key))
     }
 
-    pub(crate) fn delete(&mut self, key: Key<'_>) -> Result<bool> {
-        on_store!(self, store => store.delete(key))
+    /// Deletes a key, and what was shared of it.
+    pub(crate) fn delete(self, of: u32, name: &[u8]) -> (Self, Result<bool>) {
+        as_client!(self, of, client => client.delete(name))
+    }
+
+    /// False: there is no such key.
+    pub(crate) fn share(self, of: u32, name: &[u8], with: u32, rights: Rights) -> (Self, Result<bool>) {
+        as_client!(self, of, client => client.share(name, with, rights))
+    }
+
+    /// Client `of` reads what `owner` shares under that name.
+    pub(crate) fn get_shared(self, of: u32, name: &[u8], owner: u32) -> (Self, Result<Option<Zeroizing<Vec<u8>>>>) {
+        as_client!(self, of, client => {
+            let mut value = Zeroizing::new(Vec::new());
+            let mut found = client.get_shared(owner, name, &mut value);
+            if let Err(Error::BufferTooSmall { needed }) = found {
+                value.resize(needed as usize, 0);
+                found = client.get_shared(owner, name, &mut value);
+            }
+            found.map(|found| found.map(|_| value))
+        })
+    }
+
+    /// Client `of` replaces what `owner` shares under that name; false: there is no such key.
+    pub(crate) fn put_shared(self, of: u32, name: &[u8], owner: u32, value: &[u8]) -> (Self, Result<bool>) {
+        as_client!(self, of, client => client.put_shared(owner, name, value))
+    }
+
+    pub(crate) fn factory_reset(&mut self) -> Result<()> {
+        on_store!(&mut self.store, store => store.factory_reset())
+    }
+
+    pub(crate) fn scrub(&mut self, progress: impl FnMut(u32, u32)) -> Result<()> {
+        on_store!(&mut self.store, store => store.scrub(progress))
+    }
+
+    /// Erases the whole flash.
+    pub(crate) fn erase(self) -> Result<()> {
+        on_store!(self.store, store => store.erase().map(drop))
+    }
+
+    /// Numbers of all clients of which a record is there, maybe of a key that was deleted.
+    pub(crate) fn clients(&mut self) -> Result<BTreeSet<u32>> {
+        let mut clients = BTreeSet::new();
+        let segments = self.stats()?.segments;
+        on_store!(&mut self.store, store => for segment in 0..segments {
+            store.look(segment, &mut |sight| match sight {
+                Sight::Record(record) if record.kind == RecordKind::Entry => {
+                    clients.insert(record.client);
+                }
+                _ => {}
+            })?;
+        });
+        clients.remove(&u32::MAX);
+        Ok(clients)
+    }
+
+    /// Which commits are bound to the counter.
+    pub(super) fn protection(&self) -> Protection {
+        on_store!(&self.store, store => store.protection())
+    }
+
+    /// See [`Store::open_succession`].
+    pub(super) fn open_succession(&mut self) -> Result<u32> {
+        on_store!(&mut self.store, store => store.open_succession())
+    }
+
+    /// Copies everything into another store.
+    pub(super) fn reseal_into<T: Sealing>(
+        &mut self,
+        target: &mut Store<'_, Chip, T, Ahead>,
+        buffer: &mut [u8],
+        progress: impl FnMut(u32, u32),
+    ) -> core::result::Result<(), ResealError<FlashError, SimError>> {
+        on_store!(&mut self.store, store => store.reseal_into(target, buffer, progress))
     }
 
     pub(crate) fn next_key(
@@ -71,24 +242,24 @@ impl<'m> Session<'m> {
         prefix: &[u8],
         name: &mut [u8; 255],
     ) -> Result<Option<usize>> {
-        on_store!(self, store => store.next_key(cursor, client, prefix, name))
+        on_store!(&mut self.store, store => store.next_key(cursor, client, prefix, name))
     }
 
     /// What a segment is; its records are passed over.
     pub(crate) fn look(&mut self, physical: u32) -> Result<SegmentView> {
-        on_store!(self, store => store.look(physical, &mut |_| {}))
+        on_store!(&mut self.store, store => store.look(physical, &mut |_| {}))
     }
 
     pub(crate) fn stats(&mut self) -> Result<Stats> {
-        on_store!(self, store => store.stats())
+        on_store!(&mut self.store, store => store.stats())
     }
 
     pub(crate) const fn report(&self) -> &Report {
-        on_store!(self, store => store.report())
+        on_store!(&self.store, store => store.report())
     }
 
     /// Writes the closing mark, if one is due.
     pub(crate) fn close(self) -> Result<()> {
-        on_store!(self, store => store.close().map(drop))
+        on_store!(self.store, store => store.close().map(drop))
     }
 }

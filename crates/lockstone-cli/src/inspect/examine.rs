@@ -12,12 +12,14 @@
 
 use lockstone::inspect::{ClearHeader, ClearRecord, SegmentState, SegmentView, Sight};
 use lockstone::seal::Suite;
+use lockstone::trust::{Anchor, Protection};
 use lockstone::{Aes, Ascon, OpenError, Part as FlashPart, Plain, Position, SoftRootKey, Store};
 
-use super::image::{ImageFlash, NotThere, Sizes, guess};
+use super::image::{ImageFlash, NotThere, ReadCounter, Sizes, guess};
 use super::picture::{Part, PartKind, Picture, Record, Segment, View, kind_of};
 use crate::device::{AnyRam, HEADS};
-use crate::findings::{Class, Finding, of_report, of_segment};
+use crate::findings::{Class, Finding, of_counter, of_report, of_segment};
+use crate::standing::Standing;
 use crate::terminal::counted;
 
 /// What is known before anything is read.
@@ -31,6 +33,8 @@ pub(crate) struct Known<'k> {
     /// Number of the suite; else it's guessed.
     pub(crate) suite: Option<u8>,
     pub(crate) root: Option<&'k SoftRootKey>,
+    /// What the counter of the device says.
+    pub(crate) counter: Option<u32>,
 }
 
 /// Looks at an image.
@@ -48,6 +52,10 @@ pub(crate) fn examine(title: &str, bytes: &[u8], known: &Known<'_>) -> Picture {
         segment_bytes: sizes.map_or(0, |sizes| sizes.segment),
         erased: sizes.map_or(0xff, |sizes| sizes.erased),
         keys: None,
+        bound: None,
+        standing: None,
+        every_commit: false,
+        accepted: None,
         decisions: Vec::new(),
         findings: Vec::new(),
         segments: Vec::new(),
@@ -117,7 +125,8 @@ fn mount<S: Suite>(
     // A segment is whole erase blocks, so it does for one where the part is not known.
     let part = base.with_units(sizes.unit as usize, known.block.unwrap_or(sizes.segment) as usize);
     let ram = memory.with_heads(picture.heads.map_or(HEADS, usize::from).max(1));
-    let mut store = match Store::<_, S>::mount_in(flash, part, root, ram) {
+    let anchor = Anchor { root, counter: ReadCounter(known.counter) };
+    let mut store = match Store::<_, S, _>::danger_mount_rolled_back(flash, part, anchor, ram) {
         Ok(store) => store,
         Err(error) => return Some(Finding::of_refusal(&error)),
     };
@@ -133,6 +142,7 @@ fn mount<S: Suite>(
     picture.newest = Some(report.newest % segments);
     picture.oldest = Some(report.oldest % segments);
     picture.keys = store.stats().ok().map(|stats| stats.keys);
+    tell_counter(picture, &mut store, known.counter);
     picture.decisions = decisions(&store);
     if known.sizes.is_none() {
         picture.decisions.push(format!(
@@ -154,6 +164,22 @@ fn mount<S: Suite>(
         picture.segments.push(segment);
     }
     None
+}
+
+/// What binds the store, and what the counter says of it.
+fn tell_counter<S: Suite>(
+    picture: &mut Picture,
+    store: &mut Store<'_, ImageFlash<'_>, S, ReadCounter>,
+    counter: Option<u32>,
+) {
+    picture.bound = store.binding();
+    picture.every_commit = store.protection() == Protection::EveryCommit;
+    picture.accepted = store.rollbacks_accepted().ok();
+    let (bound, rolled_back) = (picture.bound, store.report().rolled_back);
+    picture.standing = counter.map(|counter| Standing { bound, counter, rolled_back });
+    // Without a counter nothing is said of the age, only of what was accepted.
+    let ageless = Standing { bound, counter: bound.map_or(0, |bound| bound.value), rolled_back: false };
+    picture.findings.extend(of_counter(&picture.standing.unwrap_or(ageless), picture.accepted));
 }
 
 /// A sight that outlives the look.
@@ -233,7 +259,7 @@ fn place(at: Position, segments: u32) -> String {
 }
 
 /// What the mount decided, and why.
-fn decisions<S: Suite>(store: &Store<'_, ImageFlash<'_>, S>) -> Vec<String> {
+fn decisions<S: Suite>(store: &Store<'_, ImageFlash<'_>, S, ReadCounter>) -> Vec<String> {
     let (report, layout) = (store.report(), store.layout());
     let segment = |sequence: u32| format!("segment {} (sequence {sequence})", sequence % layout.segments);
     let mut lines = vec![
@@ -315,6 +341,7 @@ fn show_clear_records(segment: &mut Segment, header: &ClearHeader, cells: &[u8])
             value_bytes: record.value_bytes,
             in_run: !record.first || record.more,
             resumes: record.resumes,
+            counter: None,
         };
         segment.add(Part { offset: at, length: record.length, kind: PartKind::Unverified, record: Some(known) });
         at += record.length;

@@ -25,11 +25,11 @@ use crate::args::Inspect;
 use crate::device::{Config, Device, Purpose, read_root_key};
 use crate::exit::{Exit, Failure};
 use crate::files::replace_file;
-use crate::findings::Class;
+use crate::findings::{Class, Finding};
 use crate::terminal::{print, print_json};
 
 pub(crate) use examine::{Known, examine};
-pub(crate) use image::{ImageFlash, Sizes, guess};
+pub(crate) use image::{ImageFlash, ReadCounter, Sizes, guess};
 pub(crate) use picture::Picture;
 
 /// Larger files are no flash that a store could be on.
@@ -51,14 +51,17 @@ pub(crate) fn inspect(args: &Inspect) -> Result<(), Failure> {
     } else {
         print(text::page(&picture, args.long, args.records).as_bytes())?;
     }
-    if picture.is_sound() { Ok(()) } else { Err(Failure::new(Exit::Damaged, "not all of it could be verified")) }
+    match &picture.standing {
+        Some(standing) if standing.rolled_back => Err(standing.failure_in_short()),
+        _ if picture.is_sound() => Ok(()),
+        _ => Err(Failure::new(Exit::Damaged, "not all of it could be verified")),
+    }
 }
 
 /// Whatever of the device is there; what is missing is not in the way.
 fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
-    let device = Device::find(path)?;
-    let config = device.config;
-    let held = device.hold(Purpose::Look)?;
+    let held = Device::find(path)?.hold(Purpose::Look)?;
+    let config = *held.config();
     let bytes = read(&held.flash_path(), 0)?;
     // Without its key a device still shows something, and why there is no key.
     let (root, no_key) = match (&args.key, held.root_key()) {
@@ -72,11 +75,16 @@ fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
         suite: Some(config.suite.id()),
         expects_sealed: args.key.is_some(),
         root: root.as_ref(),
+        counter: held.counter_value().ok(),
     };
     let mut picture = examine(&path.display().to_string(), &bytes, &known);
     let missing = picture.findings.iter_mut().find(|finding| finding.class == Class::KeyMissing);
     if let (Some(finding), Some(reason)) = (missing, no_key) {
         finding.sentence = format!("{reason}: names and values stay sealed");
+    }
+    if let (Some(_), Err(failure)) = (picture.bound, held.counter_value()) {
+        let sentence = format!("{}: whether this flash is the newest can't be told", failure.sentence());
+        picture.findings.push(Finding::new(Class::CounterMissing, sentence));
     }
     Ok(picture)
 }
@@ -92,6 +100,7 @@ fn of_image(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
         suite: None,
         expects_sealed: root.is_some(),
         root: root.as_ref(),
+        counter: None,
     };
     Ok(examine(&path.display().to_string(), &bytes, &known))
 }

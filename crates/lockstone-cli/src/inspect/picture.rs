@@ -3,10 +3,11 @@
 //! Invariant: the parts of a segment lie in order, don't overlap, and end inside of it; what no part covers was never
 //! written.
 
-use lockstone::inspect::{Liveness, RecordKind, RecordView, SegmentState};
+use lockstone::inspect::{Binding, Liveness, RecordKind, RecordView, SegmentState};
 use serde_json::{Value, json};
 
 use crate::findings::Finding;
+use crate::standing::{Standing, bound_json};
 
 /// What a stretch of a segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub(crate) struct Record {
     /// Part of a run of several.
     pub(crate) in_run: bool,
     pub(crate) resumes: bool,
+    /// The counter's value that it states.
+    pub(crate) counter: Option<u32>,
 }
 
 /// One segment.
@@ -156,6 +159,7 @@ impl Record {
             value_bytes: view.value_bytes,
             in_run: !view.first || view.more,
             resumes: view.hole.is_some(),
+            counter: view.counter,
         }
     }
 }
@@ -165,7 +169,15 @@ pub(crate) const fn kind_of(view: &RecordView<'_>) -> PartKind {
     match (view.liveness, view.kind) {
         (Liveness::Dead, _) => PartKind::Dead,
         (Liveness::Unknown, _) => PartKind::InDoubt,
-        (_, RecordKind::Entry | RecordKind::Retirement) => PartKind::Entry,
+        (
+            _,
+            RecordKind::Entry
+            | RecordKind::Retirement
+            | RecordKind::Rollbacks
+            | RecordKind::Resetting
+            | RecordKind::Grant
+            | RecordKind::FactoryCopy,
+        ) => PartKind::Entry,
         (_, RecordKind::Chunk) => PartKind::Chunk,
         (_, RecordKind::Tombstone) => PartKind::Tombstone,
         _ => PartKind::Mark,
@@ -198,6 +210,13 @@ pub(crate) struct Picture {
     pub(crate) segment_bytes: u32,
     pub(crate) erased: u8,
     pub(crate) keys: Option<u32>,
+    /// What binds it to a counter, if anything does.
+    pub(crate) bound: Option<Binding>,
+    /// What its counter says of it, if that could be read.
+    pub(crate) standing: Option<Standing>,
+    pub(crate) every_commit: bool,
+    /// How often a roll-back was accepted, if that could be read.
+    pub(crate) accepted: Option<u32>,
     /// What the mount decided, and why, in sentences.
     pub(crate) decisions: Vec<String>,
     pub(crate) findings: Vec<Finding>,
@@ -244,6 +263,10 @@ impl Picture {
             "segment_bytes": self.segment_bytes,
             "erased": self.erased,
             "keys": self.keys,
+            "bound": bound_json(self.bound),
+            "counter": self.standing.map(|standing| standing.as_json()),
+            "every_commit": self.every_commit,
+            "rollbacks_accepted": self.accepted,
             "newest": self.newest,
             "oldest": self.oldest,
             "decisions": self.decisions,

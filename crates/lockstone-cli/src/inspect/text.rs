@@ -5,6 +5,7 @@ use core::fmt::Write as _;
 use lockstone::inspect::{RecordKind, SegmentState};
 
 use super::picture::{PartKind, Picture, Segment, View};
+use crate::standing::Verdict;
 use crate::terminal::{counted, escaped};
 
 /// Signs of the map in a row.
@@ -60,6 +61,9 @@ fn facts(picture: &Picture) -> String {
     if let Some(keys) = picture.keys.filter(|_| picture.is_sound()) {
         let _ = writeln!(text, "keys     {keys}, of all clients");
     }
+    if let Some(line) = counter(picture) {
+        let _ = writeln!(text, "counter  {line}");
+    }
     if picture.view == View::Clear {
         let _ = writeln!(
             text,
@@ -79,6 +83,27 @@ fn facts(picture: &Picture) -> String {
         let _ = writeln!(text, "erases   {least} to {most} a segment");
     }
     text
+}
+
+/// What the counter says, what the flash is bound to, and what follows.
+fn counter(picture: &Picture) -> Option<String> {
+    let bound = picture.bound.map(|bound| {
+        let what = if bound.is_intent { "an intent" } else { "a counted commit" };
+        let every = if picture.every_commit { ", as every commit is" } else { "" };
+        format!("the flash is bound to it at {} by {what}{every}", bound.value)
+    });
+    match (&picture.standing, bound) {
+        (None, None) => None,
+        (None, Some(bound)) => Some(format!("not here; {bound}: whether it is the newest can't be told")),
+        (Some(standing), bound) => {
+            let bound = bound.unwrap_or("nothing on the flash is bound to it".to_owned());
+            let verdict = match standing.verdict() {
+                Verdict::Unbound => String::new(),
+                _ => format!(": {}", standing.name()),
+            };
+            Some(format!("trusted/counter says {}; {bound}{verdict}", standing.counter))
+        }
+    }
 }
 
 /// A sign a segment.
@@ -157,8 +182,10 @@ fn list(picture: &Picture) -> String {
                 RecordKind::Entry | RecordKind::Chunk => record.value_bytes.to_string(),
                 _ => "-".to_owned(),
             };
-            let name = record.name.as_deref().map(escaped).unwrap_or_default();
-            let client = if record.client == 0 { String::new() } else { format!(" (client {})", record.client) };
+            let stated = record.counter.map(|counter| format!("counter {counter}"));
+            let name = record.name.as_deref().map(escaped).or(stated).unwrap_or_default();
+            let own = record.client == 0 || record.name.is_none();
+            let client = if own { String::new() } else { format!(" (client {})", record.client) };
             let line = format!(
                 "{place:>8}  {offset:>6}  {length:>6}  {:<10}  {state:<10}  {value:>5}  {flags:<5}  {name}{client}",
                 record.kind.name()

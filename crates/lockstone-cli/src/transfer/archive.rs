@@ -75,7 +75,7 @@ pub(crate) fn read_tar(path: &Path) -> Result<Vec<Item>, Failure> {
 fn item(path: &[u8], value: Zeroizing<Vec<u8>>) -> Result<Item, Failure> {
     let name = name_of(path)
         .ok_or_else(|| Failure::usage(format!("{} is no name of 1 to 255 bytes", String::from_utf8_lossy(path))))?;
-    Ok(Item { name, value })
+    Ok(Item::new(name, value))
 }
 
 /// Writes values to files in a new folder that only its owner can read.

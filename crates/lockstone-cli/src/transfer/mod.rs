@@ -19,11 +19,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use lockstone::Key;
+use lockstone::{Attributes, Key};
 use zeroize::Zeroizing;
 
 use crate::args::{Export, Import};
-use crate::commands::{names as list_names, read_value};
+use crate::commands::{names as list_names, read_value, warn_if_low};
 use crate::device::{AnyRam, Device, Purpose, Session, read_key};
 use crate::exit::{Exit, Failure};
 use crate::files::make_file;
@@ -33,6 +33,14 @@ use crate::terminal::{bar, counted, escaped, print, say};
 pub(crate) struct Item {
     pub(crate) name: Vec<u8>,
     pub(crate) value: Zeroizing<Vec<u8>>,
+    /// There is more to it on its device.
+    pub(crate) has_attributes: bool,
+}
+
+impl Item {
+    pub(crate) const fn new(name: Vec<u8>, value: Zeroizing<Vec<u8>>) -> Self {
+        Self { name, value, has_attributes: false }
+    }
 }
 
 pub(crate) fn import(args: &Import) -> Result<(), Failure> {
@@ -65,6 +73,7 @@ pub(crate) fn import(args: &Import) -> Result<(), Failure> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    warn_if_low(&session);
     let closed = session.close();
     if let Some(failure) = failed {
         return Err(failure);
@@ -120,6 +129,10 @@ pub(crate) fn export(args: &Export) -> Result<(), Failure> {
     if all > items.len() as u64 {
         say(format!("left out, as they are of other clients: {}; --client N names one", counted(others, "key")));
     }
+    let marked = items.iter().filter(|item| item.has_attributes).count();
+    if marked > 0 {
+        say(format!("left out: the attributes of {}; an import stores plain values", counted(marked as u64, "key")));
+    }
     if let Some(key) = &args.sealed {
         let image = sealed::seal(geometry, args.place.client, &items, &*read_key(key)?)?;
         make_file(&args.output, |file| file.write_all(&image))?;
@@ -144,9 +157,11 @@ fn read_all(session: &mut Session<'_>, client: u32) -> Result<Vec<Item>, Failure
     let bar = bar(true, names.len() as u64, "exporting");
     let mut items = Vec::new();
     for name in names {
-        let value = read_value(session, Key::new(&name).of_client(client), |_, _| {})?;
+        let key = Key::new(&name).of_client(client);
+        let value = read_value(session, key, |_, _| {})?;
         let value = value.ok_or_else(|| Failure::new(Exit::Damaged, format!("key {} is gone", escaped(&name))))?;
-        items.push(Item { name, value });
+        let has_attributes = session.attributes_of(key)?.is_some_and(|attributes| attributes != Attributes::NONE);
+        items.push(Item { name, value, has_attributes });
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -31,7 +31,7 @@ pub(crate) fn read(path: &Path, bytes: Vec<u8>) -> Result<Vec<Item>, Failure> {
             let name = String::from_utf8_lossy(&name).into_owned();
             Failure::new(Exit::Damaged, format!("item {name} of {} can't be read: {error}", path.display()))
         })?;
-        items.push(Item { name, value: Zeroizing::new(value) });
+        items.push(Item::new(name, Zeroizing::new(value)));
     }
     Ok(items)
 }

@@ -57,7 +57,7 @@ fn read<S: Sealing>(image: &[u8], sizes: Sizes, heads: u16, client: u32, key: &[
         let length = store.length(key)?.unwrap_or(0);
         let mut value = Zeroizing::new(vec![0; length as usize]);
         store.get(key, &mut value)?;
-        items.push(Item { name, value });
+        items.push(Item::new(name, value));
     }
     Ok(items)
 }

@@ -57,8 +57,8 @@ fn damage_is_named() {
         ! lockstone: the device is damaged or forged
         = 3
         $ ls dev -l
-               3  first
-               3  second
+               3  -     first
+               3  -     second
         $ get dev first
         one
         $ put dev third < 3
@@ -132,6 +132,7 @@ fn what_is_missing_or_foreign_is_told_apart() {
         = 3
 
         ! lockstone: the root key of the device, trusted/root.key, is gone
+        !   hint: put it there if you have it; after `lockstone erase` nobody has
         = 3
 
         ! lockstone: device.toml can't be read: missing field `suite`

@@ -72,6 +72,7 @@ fn a_batch_is_made_twice_alike_and_its_devices_work() {
         correct horse
         $ get again/dev-10 serial
         ! lockstone: the root key of the device, trusted/root.key, is gone
+        !   hint: put it there if you have it; after `lockstone erase` nobody has
         = 3
         $ image key batch.toml dev-10 -o key
         $ image key batch.toml dev-77 -o key

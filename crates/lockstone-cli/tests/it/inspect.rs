@@ -29,7 +29,8 @@ fn a_device_in_order() {
         store    (16 digits), suite plain, 1024 heads
         flash    16 segments of 2048 bytes, unit 4, erased ff
         keys     1, of all clients
-        bytes    36 live, 148 dead, 208 in holes, 0 damaged
+        counter  trusted/counter says 0; nothing on the flash is bound to it
+        bytes    36 live, 148 dead, 204 in holes, 0 damaged
         erases   1 to 1 a segment
 
         The log ends in segment 0 (sequence 0): no authentic header has a higher number and a record behind it.
@@ -43,12 +44,12 @@ fn a_device_in_order() {
                  . blank    - freed   ! damaged   x retired   ? unknown
 
          segment  sequence  erases  state        records    live  live bytes    dead   holes    free
-               0         0       1  log               13       2          36     148     208    1476
+               0         0       1  log               13       2          36     148     204    1476
 
          segment    byte  length  what        state       value  flags  name
-               0       0      76  header
-               0      76      24  closing     dead            -  --
-               0     100      28  hole
+               0       0      80  header
+               0      80      24  closing     dead            -  --
+               0     104      24  hole
                0     128      20  opening     -               -  -h
                0     148      32  entry       dead           13  --     wifi/psk
                0     180      24  closing     dead            -  --
@@ -136,7 +137,8 @@ fn damage_is_drawn_and_listed() {
         view     every record shown fits its checksum; suite plain is no protection against forgery
         store    (16 digits), suite plain, 1024 heads
         flash    16 segments of 2048 bytes, unit 4, erased ff
-        bytes    36 live, 116 dead, 208 in holes, 32 damaged
+        counter  trusted/counter says 0; nothing on the flash is bound to it
+        bytes    36 live, 116 dead, 204 in holes, 32 damaged
         erases   1 to 1 a segment
 
         The log ends in segment 0 (sequence 0): no authentic header has a higher number and a record behind it.
@@ -154,9 +156,9 @@ fn damage_is_drawn_and_listed() {
                  . blank    - freed   ! damaged   x retired   ? unknown
 
          segment    byte  length  what        state       value  flags  name
-               0       0      76  header
-               0      76      24  closing     dead            -  --
-               0     100      28  hole
+               0       0      80  header
+               0      80      24  closing     dead            -  --
+               0     104      24  hole
                0     128      20  opening     -               -  -h
                0     148      32  damaged
                0     180      24  closing     dead            -  --

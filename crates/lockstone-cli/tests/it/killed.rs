@@ -13,7 +13,7 @@ const TIME: Duration = Duration::from_secs(5);
 #[test]
 fn what_was_acknowledged_survives_kills() {
     let bench = Bench::with_device("--flash 256K");
-    let (kills, puts) = torment(&bench, 40_000);
+    let (kills, puts) = torment(&bench, "put dev", 40_000);
     println!("{kills} of {puts} puts were killed");
     assert!(kills >= 20 && puts - kills >= 20, "{kills} of {puts}");
 }
@@ -21,13 +21,24 @@ fn what_was_acknowledged_survives_kills() {
 #[test]
 fn small_blocks_too() {
     let bench = Bench::with_device("--flash 64K --block 2K --write 8");
-    let (kills, puts) = torment(&bench, 6_000);
+    let (kills, puts) = torment(&bench, "put dev", 6_000);
     println!("{kills} of {puts} puts were killed");
     assert!(kills >= 20 && puts - kills >= 20, "{kills} of {puts}");
 }
 
+/// The counter is killed with the flash: what is there then is never called rolled back.
+#[test]
+fn protected_writes_too() {
+    let bench = Bench::with_device("--flash 64K");
+    let (kills, puts) = torment(&bench, "put --protect dev", 3_000);
+    let counter = String::from_utf8(bench.read("dev/trusted/counter")).unwrap();
+    println!("{kills} of {puts} protected puts were killed, the counter came to {}", counter.trim());
+    assert!(kills >= 20 && puts - kills >= 20, "{kills} of {puts}");
+    assert!(counter.trim().parse::<u32>().unwrap() <= 2 * puts, "no more steps than were asked for");
+}
+
 /// Puts values of up to `longest` bytes and kills about half of the puts; returns how many were killed, and all.
-fn torment(bench: &Bench, longest: u32) -> (u32, u32) {
+fn torment(bench: &Bench, put: &str, longest: u32) -> (u32, u32) {
     let (start, mut model) = (Instant::now(), BTreeMap::<u32, Vec<u8>>::new());
     let (mut puts, mut kills, mut usual) = (0u32, 0, Duration::from_millis(8));
     while start.elapsed() < TIME {
@@ -35,7 +46,8 @@ fn torment(bench: &Bench, longest: u32) -> (u32, u32) {
         let key = puts.wrapping_mul(2_654_435_761) % 3;
         let value: Vec<u8> = (0..puts.wrapping_mul(40_503) % longest).map(|at| (at ^ puts) as u8).collect();
         let began = Instant::now();
-        let mut child = bench.command().args(["put", "dev", &key.to_string()]).stdin(Stdio::piped()).spawn().unwrap();
+        let key_name = key.to_string();
+        let mut child = bench.command().args(put.split(' ')).arg(key_name).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(&value).unwrap();
         if puts.is_multiple_of(2) {
             std::thread::sleep(usual * (puts.wrapping_mul(97) % 128) / 100);

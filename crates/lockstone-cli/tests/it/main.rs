@@ -9,6 +9,7 @@
 mod attacked;
 mod commands;
 mod corpus;
+mod custody;
 mod demo;
 mod documents;
 mod image;
@@ -17,6 +18,7 @@ mod inspect;
 mod killed;
 mod lock;
 mod replay;
+mod rolled_back;
 mod transfer;
 
 use std::fmt::Write as _;

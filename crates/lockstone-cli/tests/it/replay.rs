@@ -62,7 +62,7 @@ fn a_case_is_told_step_by_step() {
         right: 2 keys as acknowledged after each cut; no rule of the flash broken
     "#]]
     .assert_eq(&without_reads(&seen));
-    assert!(seen.contains("      read    000000 +76"), "reads are told too: {seen}");
+    assert!(seen.contains("      read    000000 +80"), "reads are told too: {seen}");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn what_is_kept_is_a_device() {
           what to do: nothing: the next write tidies up by itself
         Nothing is damaged.
         $ ls kept wifi/ -l
-               1  wifi/psk\x00\x01
+               1  -     wifi/psk\x00\x01
         $ replay delete/word4/ascon/3/ecc --keep kept
         ! lockstone: kept is there already
         = 2

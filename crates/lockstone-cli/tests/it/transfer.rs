@@ -84,11 +84,11 @@ fn every_form_brings_all_keys_back() {
         ! lockstone: there is no file absent.tar
         = 2
         $ ls unsealed -l
-               3  ../up
-            3000  cert
-               0  empty
-               1  wifi
-              13  wifi/psk
+               3  -     ../up
+            3000  -     cert
+               0  -     empty
+               1  -     wifi
+              13  -     wifi/psk
         $ get unsealed other --client 3
         3
     "#]]

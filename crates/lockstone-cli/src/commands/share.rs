@@ -1,0 +1,29 @@
+//! `share`: what the owner of a key lets others do with it.
+
+use lockstone::Rights;
+
+use super::{close_after, name, no_such_key};
+use crate::args::{Share, rights_in_words};
+use crate::device::{AnyRam, Device, Purpose};
+use crate::exit::Failure;
+use crate::terminal::{escaped, print};
+
+pub(super) fn share(args: &Share) -> Result<(), Failure> {
+    let device = Device::find(&args.named.place.device)?.hold(Purpose::Use)?;
+    let mut memory = AnyRam::new();
+    let session = device.mount(&mut memory)?;
+    let (session, shared) = session.share(args.named.place.client, name(&args.named), args.with, args.rights);
+    if !close_after(session, shared)? {
+        return Err(no_such_key(&args.named.key));
+    }
+    let whom = match args.with {
+        lockstone::EVERYONE => "everyone".to_owned(),
+        client => format!("client {client}"),
+    };
+    let shown = escaped(name(&args.named));
+    let said = match args.rights {
+        Rights::NONE => format!("{shown} is not shared with {whom} any more.\n"),
+        rights => format!("{shown}: {whom} may {} it.\n", rights_in_words(rights)),
+    };
+    print(said.as_bytes())
+}
