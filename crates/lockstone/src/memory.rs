@@ -4,7 +4,7 @@ use crate::format::pointer::Pointer;
 use crate::state::State;
 
 /// RAM for one store: `HEADS` bucket heads of 8 bytes, a record buffer of `BUFFER` bytes, one byte a segment for up
-/// to `SEGMENTS` segments, and the [`State`] of about 750 bytes.
+/// to `SEGMENTS` segments, and the [`State`] of about 800 bytes on a 32-bit processor.
 ///
 /// More heads make reads cheaper: about half the number of keys is a good start. `BUFFER` comes from
 /// [`buffer_size`](crate::buffer_size). `SEGMENTS` may be smaller than the part has, even 0: compaction then reads
