@@ -24,10 +24,12 @@ const FLAGS: &str = r#"-Clinker=arm-none-eabi-ld --cfg ascon_backend="soft-compa
 const INSTALL: &str = "apt-get install --no-install-recommends rustc-web cargo-web rust-web-src gcc-arm-none-eabi";
 const TARGETS: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7em-none-eabi", "thumbv8m.main-none-eabi"];
 /// Programs, and what their rows are called. The first one does nothing.
-const PROBES: [(&str, &str); 10] = [
+const PROBES: [(&str, &str); 12] = [
     ("empty", ""),
-    ("plain", "plain/kv"),
-    ("ascon", "ascon/kv"),
+    ("plain_small", "plain/kv"),
+    ("ascon_small", "ascon/kv"),
+    ("plain", "plain/kv-standard"),
+    ("ascon", "ascon/kv-standard"),
     ("plain_full", "plain/full"),
     ("ascon_full", "ascon/full"),
     ("plain_async", "plain/kv-async"),

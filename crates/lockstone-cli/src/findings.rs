@@ -157,7 +157,9 @@ impl Finding {
             OpenError::Blank => Class::Blank,
             OpenError::Unknown => Class::NoStore,
             OpenError::NotAuthentic => Class::NotAuthentic,
-            OpenError::Incompatible { .. } | OpenError::Heads { .. } | OpenError::Layout(_) => Class::Incompatible,
+            OpenError::Incompatible { .. } | OpenError::Heads { .. } | OpenError::Layout(_) | OpenError::NotSmall => {
+                Class::Incompatible
+            }
             OpenError::HalfFormatted => Class::HalfFormatted,
             OpenError::Flash(_) => Class::Unreadable,
             OpenError::RolledBack => Class::RolledBack,

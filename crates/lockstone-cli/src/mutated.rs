@@ -105,7 +105,7 @@ fn cut<S: Sealing>(operations: u64, tear: Tear, transaction: bool) -> Vec<u8> {
 fn what_power_cuts_leave_is_no_damage() {
     let mut seen = BTreeSet::new();
     for tear in Tear::ALL {
-        for operations in 0..6 {
+        for operations in 0..10 {
             for transaction in [false, true] {
                 let picture = look(&cut::<Ascon>(operations, tear, transaction));
                 assert!(picture.is_sound(), "{tear:?} at {operations}: {:?}", picture.findings);

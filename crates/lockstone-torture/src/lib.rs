@@ -23,6 +23,7 @@ mod random;
 pub mod replay;
 mod scenes;
 mod tale;
+mod tried;
 mod trusted;
 mod world;
 
@@ -31,8 +32,9 @@ pub use life::Life;
 pub use random::{Fixed, Random};
 pub use scenes::{SCENES, Scene, Script};
 pub use tale::{Step, Tale};
+pub use tried::{SmallOf, Sort, Tried};
 pub use trusted::Trusted;
-pub use world::{End, HEADS, Model, Op, Oracle, ROOT, Ram, Stop, World, name, read_all, root, value};
+pub use world::{Change, End, HEADS, Model, Op, Oracle, ROOT, Ram, SimStore, Stop, World, name, read_all, root, value};
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -2,16 +2,15 @@
 
 use std::fmt;
 
-use lockstone::seal::Suite;
-use lockstone::{Ascon, Plain};
 use lockstone_sim::geometry::{Geometry, Scenario, run_on};
 use lockstone_sim::{SimFlash, Tear};
 
 use crate::caught;
-use crate::cuts::{geometry_name, is_plain, suite_name};
+use crate::cuts::geometry_name;
 use crate::random::Random;
 use crate::replay::Image;
 use crate::tale::Tale;
+use crate::tried::{Sort, Tried, for_sort};
 use crate::world::{Op, Stop, World};
 
 /// Stretches of operations in a life; on large geometries a twelfth.
@@ -21,29 +20,29 @@ const STEPS: usize = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Life {
     geometry: &'static str,
-    plain: bool,
+    sort: Sort,
     seed: u64,
 }
 
 /// `life/geometry/suite/seed`
 impl fmt::Display for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "life/{}/{}/{}", self.geometry, suite_name(self.plain), self.seed)
+        write!(f, "life/{}/{}/{}", self.geometry, self.sort.name(), self.seed)
     }
 }
 
 impl Life {
     /// The life of this seed on a geometry.
     #[must_use]
-    pub const fn new(geometry: &Geometry, plain: bool, seed: u64) -> Self {
-        Self { geometry: geometry.name, plain, seed }
+    pub const fn new(geometry: &Geometry, sort: Sort, seed: u64) -> Self {
+        Self { geometry: geometry.name, sort, seed }
     }
 
     /// The life of this id; `None` if there is none.
     #[must_use]
     pub fn parse(id: &str) -> Option<Self> {
         let ["life", geometry, suite, seed] = id.split('/').collect::<Vec<_>>()[..] else { return None };
-        Some(Self { geometry: geometry_name(geometry)?, plain: is_plain(suite)?, seed: seed.parse().ok()? })
+        Some(Self { geometry: geometry_name(geometry)?, sort: Sort::parse(suite)?, seed: seed.parse().ok()? })
     }
 
     /// Lives it and tells it; how often the power was cut.
@@ -61,15 +60,15 @@ impl Scenario for Told<'_> {
     type Output = (Result<u64, String>, Option<Image>);
 
     fn run<const R: usize, const W: usize, const E: usize>(&mut self, geometry: &Geometry) -> Self::Output {
-        let Self { life: Life { plain, seed, .. }, tale } = *self;
+        let Self { life: Life { sort, seed, .. }, tale } = *self;
         let mut world = World::<R, W, E>::new(geometry.flash());
         world.tell(tale);
         let mut cuts = 0;
         let outcome = caught(|| {
-            let live = if *plain { live::<R, W, E, Plain> } else { live::<R, W, E, Ascon> };
-            live(&mut world, geometry, *seed, &mut cuts).map_err(Stop::sentence)
+            for_sort!(*sort, W, E, S => live::<R, W, E, S>(&mut world, geometry, *seed, &mut cuts), Ok(()))
+                .map_err(Stop::sentence)
         });
-        (outcome.map(|()| cuts), Some(Image::of(geometry, *plain, &world.flash)))
+        (outcome.map(|()| cuts), Some(Image::of(geometry, sort.is_plain(), &world.flash)))
     }
 }
 
@@ -91,7 +90,7 @@ fn random_op(random: &mut Random, geometry: &Geometry) -> Op {
     }
 }
 
-fn live<const R: usize, const W: usize, const E: usize, S: Suite>(
+fn live<const R: usize, const W: usize, const E: usize, S: Tried>(
     world: &mut World<R, W, E>,
     geometry: &Geometry,
     seed: u64,

@@ -10,6 +10,7 @@ use crate::fuzz::Target;
 use crate::life::Life;
 use crate::scenes::SCENES;
 use crate::tale::{Step, Tale};
+use crate::tried::Sort;
 
 /// How ids are written.
 pub const GRAMMAR: &str = "\
@@ -93,8 +94,8 @@ impl Id {
             "there is no such scene"
         } else if !known(1, &geometries) {
             "there is no such geometry"
-        } else if !known(2, &["ascon", "plain"]) {
-            "a suite is ascon or plain"
+        } else if !known(2, &Sort::ALL.map(Sort::name)) {
+            "a suite is ascon or plain, or that of a small store, small-ascon or small-plain"
         } else if parts.get(3).is_none_or(|number| number.parse::<u64>().is_err()) {
             "an operation is a number"
         } else if !known(4, &Tear::ALL.map(Tear::name)) {
@@ -155,6 +156,7 @@ mod tests {
         for id in [
             "mixed/word4/ascon/5/bits/1/ecc",
             "names/huge-256k/plain/31/metastable-whole",
+            "fill/word4/small-ascon/2/absent",
             "life/stm32l0/plain/107",
             "fuzz/operations/00ff10",
         ] {
@@ -167,7 +169,10 @@ mod tests {
         for (id, reason) in [
             ("", "there is no such scene"),
             ("mixed/word5/ascon/5/bits", "there is no such geometry"),
-            ("mixed/word4/rot13/5/bits", "a suite is ascon or plain"),
+            (
+                "mixed/word4/rot13/5/bits",
+                "a suite is ascon or plain, or that of a small store, small-ascon or small-plain",
+            ),
             ("mixed/word4/ascon/five/bits", "an operation is a number"),
             ("mixed/word4/ascon/5/torn", "there is no such tear"),
             ("mixed/word4/ascon/5/bits/1", "the second cut is an operation and a tear"),

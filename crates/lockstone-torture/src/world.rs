@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use lockstone::seal::Suite;
+use lockstone::trust::{Anchor, MonotonicCounter, Protection};
 use lockstone::{Cursor, Error, Layout, Memory, OpenError, Part, Report, SoftRootKey, Store};
 use lockstone_sim::{SimError, SimFlash};
 
 use crate::random::{Fixed, Random};
 use crate::tale::Tale;
+use crate::tried::Tried;
 
 /// Bucket heads of every store here: few, so that the index is deep.
 pub const HEADS: usize = 16;
@@ -20,7 +21,7 @@ pub const HEADS: usize = 16;
 pub const ROOT: [u8; 32] = [0x5a; 32];
 
 /// RAM of the store under test.
-pub type Ram = Memory<HEADS, 2048, 8>;
+pub type Ram = Memory<HEADS, { 2048 + 8 }>;
 /// Names and values.
 pub type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -186,8 +187,11 @@ pub enum End {
     Failed(String),
 }
 
-type Change = (Vec<u8>, Option<Vec<u8>>);
-type SimStore<'w, const R: usize, const W: usize, const E: usize, S> = Store<'w, &'w mut SimFlash<R, W, E>, S>;
+/// A name, and the value it gets.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
+/// A store on a simulated flash.
+pub type SimStore<'w, const R: usize, const W: usize, const E: usize, S> =
+    Store<'w, &'w mut SimFlash<R, W, E>, <S as Tried>::Suite, <S as Tried>::Counter>;
 
 impl Oracle {
     fn plan(&mut self, changes: &[(usize, Option<usize>)]) -> Vec<Change> {
@@ -255,23 +259,32 @@ impl<const R: usize, const W: usize, const E: usize> World<R, W, E> {
     ///
     /// # Errors
     /// What the store says.
-    pub fn mount<'w, S: Suite>(
+    pub fn mount<'w, S: Tried>(
         flash: &'w mut SimFlash<R, W, E>,
         part: Part,
         memory: &'w mut Ram,
     ) -> Result<SimStore<'w, R, W, E, S>, OpenError<SimError>> {
-        Store::mount(flash, part, &root(), memory)
+        Store::mount_protected(flash, part, Anchor { root: &root(), counter: S::counter() }, memory)
     }
 
     /// Formats the part.
     ///
     /// # Errors
     /// What the store says.
-    pub fn format<S: Suite>(&mut self) -> Result<(), OpenError<SimError>> {
+    pub fn format<S: Tried>(&mut self) -> Result<(), OpenError<SimError>> {
         let mut memory = Ram::new();
         self.tale.begin(|| "format".to_owned());
-        let result =
-            SimStore::<R, W, E, S>::format(&mut self.flash, self.part, &root(), &mut Fixed(7), &mut memory).map(|_| ());
+        let key = root();
+        let anchor = Anchor { root: &key, counter: S::counter() };
+        let formatted = SimStore::<R, W, E, S>::format_protected(
+            &mut self.flash,
+            self.part,
+            anchor,
+            Protection::Chosen,
+            &mut Fixed(7),
+            &mut memory,
+        );
+        let result = formatted.map(|_| ());
         self.tale.end(self.flash.trace(), || result.map_or_else(|error| error.to_string(), |()| "done".to_owned()));
         result
     }
@@ -280,10 +293,10 @@ impl<const R: usize, const W: usize, const E: usize> World<R, W, E> {
     ///
     /// # Errors
     /// Power was cut, or something is wrong.
-    pub fn run<S: Suite>(&mut self, script: &[Op]) -> Result<(), Stop> {
+    pub fn run<S: Tried>(&mut self, script: &[Op]) -> Result<(), Stop> {
         let mut rest = script;
         loop {
-            match self.session::<S>(|store, oracle, tale| session(store, oracle, tale, rest))? {
+            match self.session::<S>(|store, oracle, tale| session::<R, W, E, S>(store, oracle, tale, rest))? {
                 None => return Ok(()),
                 Some(at) => rest = &rest[at + 1..],
             }
@@ -295,8 +308,8 @@ impl<const R: usize, const W: usize, const E: usize> World<R, W, E> {
     ///
     /// # Errors
     /// Power was cut, or something is wrong.
-    pub fn verify<S: Suite>(&mut self) -> Result<(), Stop> {
-        let looked = self.session::<S>(|store, oracle, tale| match compare(store, oracle, tale) {
+    pub fn verify<S: Tried>(&mut self) -> Result<(), Stop> {
+        let looked = self.session::<S>(|store, oracle, tale| match compare::<R, W, E, S>(store, oracle, tale) {
             Ok(()) => End::Done,
             Err(what) => End::Failed(what),
         });
@@ -307,7 +320,7 @@ impl<const R: usize, const W: usize, const E: usize> World<R, W, E> {
     ///
     /// # Errors
     /// What is wrong.
-    pub fn recover<S: Suite>(&mut self, mut recut: impl FnMut(&mut SimFlash<R, W, E>)) -> Result<u64, Stop> {
+    pub fn recover<S: Tried>(&mut self, mut recut: impl FnMut(&mut SimFlash<R, W, E>)) -> Result<u64, Stop> {
         for cuts in 1.. {
             self.flash.power_on();
             recut(&mut self.flash);
@@ -322,7 +335,7 @@ impl<const R: usize, const W: usize, const E: usize> World<R, W, E> {
 
     /// One mount, and what `act` does with the store. `Some`: the script goes on behind that operation after another
     /// mount.
-    fn session<S: Suite>(
+    fn session<S: Tried>(
         &mut self,
         act: impl FnOnce(&mut SimStore<'_, R, W, E, S>, &mut Oracle, &Tale) -> End,
     ) -> Result<Option<usize>, Stop> {
@@ -382,7 +395,7 @@ impl<const R: usize, const W: usize, const E: usize> World<R, W, E> {
     }
 }
 
-fn session<const R: usize, const W: usize, const E: usize, S: Suite>(
+fn session<const R: usize, const W: usize, const E: usize, S: Tried>(
     store: &mut SimStore<'_, R, W, E, S>,
     oracle: &mut Oracle,
     tale: &Tale,
@@ -393,11 +406,11 @@ fn session<const R: usize, const W: usize, const E: usize, S: Suite>(
             Op::Reopen => return End::Again { at, close: true },
             Op::Restart => return End::Again { at, close: false },
             Op::Fill(length) => (100..)
-                .map(|index| told(store, oracle, tale, &Op::Put(index, *length)))
+                .map(|index| told::<R, W, E, S>(store, oracle, tale, &Op::Put(index, *length)))
                 .find(|full| full != &Ok(true))
                 .unwrap_or(Ok(true)),
-            Op::Look => compare(store, oracle, tale).map(|()| true),
-            op => told(store, oracle, tale, op),
+            Op::Look => compare::<R, W, E, S>(store, oracle, tale).map(|()| true),
+            op => told::<R, W, E, S>(store, oracle, tale, op),
         };
         if let Err(what) = done {
             return End::Failed(what);
@@ -407,7 +420,7 @@ fn session<const R: usize, const W: usize, const E: usize, S: Suite>(
 }
 
 /// One operation that changes something; false when the store was full.
-fn told<const R: usize, const W: usize, const E: usize, S: Suite>(
+fn told<const R: usize, const W: usize, const E: usize, S: Tried>(
     store: &mut SimStore<'_, R, W, E, S>,
     oracle: &mut Oracle,
     tale: &Tale,
@@ -415,10 +428,10 @@ fn told<const R: usize, const W: usize, const E: usize, S: Suite>(
 ) -> Result<bool, String> {
     tale.begin(|| op.to_string());
     let done = match op {
-        Op::Put(index, length) => change(store, oracle, &[(*index, Some(*length))]),
-        Op::Delete(index) => change(store, oracle, &[(*index, None)]),
-        Op::Transaction(changes) => transaction(store, oracle, changes, true),
-        Op::Abandon(changes) => transaction(store, oracle, changes, false).map(|_| true),
+        Op::Put(index, length) => change::<R, W, E, S>(store, oracle, &[(*index, Some(*length))]),
+        Op::Delete(index) => change::<R, W, E, S>(store, oracle, &[(*index, None)]),
+        Op::Transaction(changes) => transaction::<R, W, E, S>(store, oracle, changes, true),
+        Op::Abandon(changes) => transaction::<R, W, E, S>(store, oracle, changes, false).map(|_| true),
         _ => Ok(true),
     }?;
     tale.end(store.flash().trace(), || if done { "done" } else { "full" }.to_owned());
@@ -426,7 +439,7 @@ fn told<const R: usize, const W: usize, const E: usize, S: Suite>(
 }
 
 /// One put or delete; false when the store was full.
-fn change<const R: usize, const W: usize, const E: usize, S: Suite>(
+fn change<const R: usize, const W: usize, const E: usize, S: Tried>(
     store: &mut SimStore<'_, R, W, E, S>,
     oracle: &mut Oracle,
     change: &[(usize, Option<usize>)],
@@ -444,13 +457,15 @@ fn change<const R: usize, const W: usize, const E: usize, S: Suite>(
             oracle.refuse();
             return Ok(false);
         }
+        // A small store has no values that go on in other records.
+        Err(Error::TooLarge) if S::Counter::SMALL => oracle.refuse(),
         Err(error) => return Err(format!("{}: {error}; {:?}", shown_all(change), store.report())),
     }
     Ok(true)
 }
 
 /// Whether a value may be refused so: only one of an eighth of the part is too large for an empty store.
-const fn is_no_room(error: Error<SimError>, value: &[u8], layout: &Layout) -> bool {
+pub(crate) const fn is_no_room(error: Error<SimError>, value: &[u8], layout: &Layout) -> bool {
     match error {
         Error::Full => true,
         Error::TooLarge => value.len() * 8 > (layout.segment * layout.segments) as usize,
@@ -459,7 +474,7 @@ const fn is_no_room(error: Error<SimError>, value: &[u8], layout: &Layout) -> bo
 }
 
 /// A transaction; false when the store was full.
-fn transaction<const R: usize, const W: usize, const E: usize, S: Suite>(
+fn transaction<const R: usize, const W: usize, const E: usize, S: Tried>(
     store: &mut SimStore<'_, R, W, E, S>,
     oracle: &mut Oracle,
     changes: &[(usize, Option<usize>)],
@@ -467,27 +482,8 @@ fn transaction<const R: usize, const W: usize, const E: usize, S: Suite>(
 ) -> Result<bool, String> {
     let bytes = changes.iter().map(|(_, length)| 600 + length.unwrap_or(0) as u32 * 2).sum();
     let plan = oracle.plan(changes);
-    let layout = *store.layout();
-    let attempt = || -> Result<bool, Error<SimError>> {
-        let mut transaction = match store.transaction(bytes) {
-            Err(Error::Full) => return Ok(false),
-            other => other?,
-        };
-        for (name, value) in &plan {
-            match value {
-                Some(value) => match transaction.put(&name[..], value) {
-                    Err(error) if is_no_room(error, value, &layout) => return Ok(false),
-                    other => other?,
-                },
-                None => drop(transaction.delete(&name[..])?),
-            }
-        }
-        if commit {
-            transaction.commit()?;
-        }
-        Ok(true)
-    };
-    let fits = { attempt }().map_err(|error| format!("transaction ({}): {error}", shown_all(changes)))?;
+    let attempt = S::transaction(store, &plan, bytes, commit);
+    let fits = attempt.map_err(|error| format!("transaction ({}): {error}", shown_all(changes)))?;
     if fits && commit {
         oracle.acknowledge();
     } else {
@@ -497,13 +493,13 @@ fn transaction<const R: usize, const W: usize, const E: usize, S: Suite>(
 }
 
 /// Every key of the model, and no other.
-fn compare<const R: usize, const W: usize, const E: usize, S: Suite>(
+fn compare<const R: usize, const W: usize, const E: usize, S: Tried>(
     store: &mut SimStore<'_, R, W, E, S>,
     oracle: &mut Oracle,
     tale: &Tale,
 ) -> Result<(), String> {
     tale.begin(|| "read all".to_owned());
-    let found = read_all(store, oracle)?;
+    let found = read_all::<R, W, E, S>(store, oracle)?;
     let matches_old = found == oracle.model;
     let matches_new = oracle.pending.as_ref() == Some(&found);
     if !matches_old && !matches_new {
@@ -522,7 +518,7 @@ fn compare<const R: usize, const W: usize, const E: usize, S: Suite>(
     if !report.is_sound() {
         return Err(format!("false alarm: {report:?}"));
     }
-    check_listing(store, &oracle.model)?;
+    check_listing::<R, W, E, S>(store, &oracle.model)?;
     let keys = oracle.model.len();
     tale.end(store.flash().trace(), || format!("all {keys} keys as they must be{flight}"));
     Ok(())
@@ -532,7 +528,7 @@ fn compare<const R: usize, const W: usize, const E: usize, S: Suite>(
 ///
 /// # Errors
 /// What the store says of the first that it can't answer for.
-pub fn read_all<const R: usize, const W: usize, const E: usize, S: Suite>(
+pub fn read_all<const R: usize, const W: usize, const E: usize, S: Tried>(
     store: &mut SimStore<'_, R, W, E, S>,
     oracle: &Oracle,
 ) -> Result<Model, String> {
@@ -554,7 +550,7 @@ pub fn read_all<const R: usize, const W: usize, const E: usize, S: Suite>(
     Ok(found)
 }
 
-fn check_listing<const R: usize, const W: usize, const E: usize, S: Suite>(
+fn check_listing<const R: usize, const W: usize, const E: usize, S: Tried>(
     store: &mut SimStore<'_, R, W, E, S>,
     model: &Model,
 ) -> Result<(), String> {

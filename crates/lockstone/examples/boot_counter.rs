@@ -11,7 +11,7 @@ use lockstone_sim::{SimFlash, Tear};
 /// Blocks of 4 KiB, a program unit of 4 bytes; any `NorFlash` of `embedded-storage` will do.
 type Chip = SimFlash<1, 4, 4096>;
 /// 16 bucket heads, a buffer for the longest record on such a chip, and one byte for each of 16 segments.
-type Ram = Memory<16, { buffer_size(1, 4, 4096) }, 16>;
+type Ram = Memory<16, { buffer_size(1, 4, 4096) + 16 }>;
 
 /// What the device does at each start: counts.
 fn boot(flash: &mut Chip, root: &SoftRootKey) -> Result<u32, Box<dyn Error>> {

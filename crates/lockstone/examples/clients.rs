@@ -12,7 +12,7 @@ use lockstone::{Ascon, Clients, Memory, Part, Quota, Rights, SoftRootKey, Store,
 use lockstone_sim::SimFlash;
 
 type Chip = SimFlash<1, 4, 4096>;
-type Ram = Memory<16, { buffer_size(1, 4, 4096) }, 16>;
+type Ram = Memory<16, { buffer_size(1, 4, 4096) + 16 }>;
 type Shared<'m> = RefCell<Clients<'m, Chip, Ascon>>;
 type Done = Result<(), Box<dyn Error>>;
 

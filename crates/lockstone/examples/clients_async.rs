@@ -18,7 +18,7 @@ use lockstone::{Ascon, Memory, Part, SoftRootKey, buffer_size};
 use lockstone_sim::SimFlash;
 
 type Chip = SimFlash<1, 4, 4096>;
-type Ram = Memory<16, { buffer_size(1, 4, 4096) }, 16>;
+type Ram = Memory<16, { buffer_size(1, 4, 4096) + 16 }>;
 type Shared<'m> = Mutex<NoopRawMutex, Clients<'m, Chip, Ascon>>;
 type Done = Result<(), Box<dyn Error>>;
 

@@ -10,7 +10,7 @@ use lockstone_sim::SimFlash;
 use serde::{Deserialize, Serialize};
 
 type Chip = SimFlash<1, 4, 4096>;
-type Ram = Memory<16, { buffer_size(1, 4, 4096) }, 16>;
+type Ram = Memory<16, { buffer_size(1, 4, 4096) + 16 }>;
 
 /// What release 1 stores.
 #[derive(Debug, Deserialize, Serialize)]

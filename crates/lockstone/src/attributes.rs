@@ -32,6 +32,88 @@ impl Put {
     }
 }
 
+/// How the engine changes an entry: what [`Put`] says, and what only the store itself asks for. One word of flags, so that
+/// it's passed in a register, and what no caller asks for is not compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct How(u32);
+
+impl How {
+    /// A value is put; the entry's attributes stay.
+    pub(crate) const USUAL: Self = Self(0);
+    /// The entry is deleted.
+    pub(crate) const DELETE: Self = Self(1 << 0);
+    /// Nothing is written: what the change would take is added to [`measured`](crate::state::Log::measured).
+    pub(crate) const MEASURE: Self = Self(1 << 1);
+    /// This change is bound to the counter, whatever the attributes say.
+    pub(crate) const PROTECT: Self = Self(1 << 2);
+    /// Nor is it, whatever they say.
+    pub(crate) const UNCOUNTED: Self = Self(1 << 3);
+    /// The attributes are not asked whether the change is allowed, and those given are taken as they are.
+    pub(crate) const EXACT: Self = Self(1 << 4);
+    /// Whether it fits was asked before, or must not matter.
+    pub(crate) const ADMITTED: Self = Self(1 << 5);
+    /// The value stays: the record is written again.
+    pub(crate) const KEEP: Self = Self(1 << 6);
+    /// The value is that of the factory copy.
+    pub(crate) const RESTORE: Self = Self(1 << 7);
+    /// The attributes in the bits above are asked for.
+    const GIVEN: Self = Self(1 << 8);
+    /// How many bits stand below the attributes.
+    const FLAGS: u32 = 9;
+
+    /// As a caller asks for it, if that makes sense.
+    pub(crate) fn asked(put: Put) -> Result<Self, AttributesError> {
+        let protect = if put.protect { Self::PROTECT } else { Self::USUAL };
+        let Some(attributes) = put.attributes else { return Ok(protect) };
+        attributes.check()?;
+        Ok(protect.and(Self::with(attributes)))
+    }
+
+    /// With these attributes.
+    pub(crate) const fn with(attributes: Attributes) -> Self {
+        Self(attributes.0 << Self::FLAGS).and(Self::GIVEN)
+    }
+
+    /// With exactly these, and the value that it has.
+    pub(crate) const fn keep(attributes: Attributes) -> Self {
+        Self::with(attributes).and(Self::EXACT).and(Self::ADMITTED).and(Self::KEEP)
+    }
+
+    /// For the factory copy of an entry, which is to have these attributes, when the entry is changed in this way: whether
+    /// that is allowed, and counted, is for the entry to say. A copy has no value to keep: it goes.
+    pub(crate) const fn of_copy(self, attributes: Attributes) -> Self {
+        let gone = if self.any(Self::KEEP) { Self::DELETE } else { Self::USUAL };
+        let same = Self(self.0 & Self::MEASURE.0);
+        Self::with(attributes).and(Self::EXACT).and(Self::UNCOUNTED).and(same).and(gone)
+    }
+
+    /// In this way and in that.
+    pub(crate) const fn and(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
+    /// Whether any of those is asked for.
+    pub(crate) const fn any(self, of: Self) -> bool {
+        self.0 & of.0 != 0
+    }
+
+    /// The attributes that are asked for.
+    pub(crate) const fn given(self) -> Attributes {
+        Attributes(self.0 >> Self::FLAGS)
+    }
+
+    /// The attributes that an entry with `had` has afterwards.
+    pub(crate) const fn attributes(self, had: Attributes) -> Attributes {
+        if !self.any(Self::GIVEN) {
+            had
+        } else if self.any(Self::EXACT) {
+            self.given()
+        } else {
+            had.replaced_by(self.given())
+        }
+    }
+}
+
 /// Why a set of attributes makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

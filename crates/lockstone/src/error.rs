@@ -6,9 +6,10 @@ use crate::layout::LayoutError;
 /// Why a call on a mounted store failed. Whatever the error, what was stored before the call is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum Error<E> {
     /// The flash driver failed. A write may or may not have happened; the store finds out at the next call by itself.
-    Flash(E),
+    Flash(E) = 1,
     /// No room: nothing was changed. Delete something and try again; deletes always succeed.
     Full,
     /// So many blocks went bad that the log can't go on: read-only from now on.
@@ -21,22 +22,13 @@ pub enum Error<E> {
     InvalidName,
     /// The value is longer than the store could ever hold. Nothing was changed.
     TooLarge,
-    /// The buffer is shorter than the value; `needed` bytes would do. Nothing was written to the buffer.
-    BufferTooSmall {
-        /// Length of the value in bytes.
-        needed: u32,
-    },
     /// The store was mounted read-only. Nothing was changed.
     ReadOnly,
     /// Two names have the same 64-bit hash (about one chance in 2^44 for a thousand keys), or a bucket is deeper than
     /// a record can tell. The name can't be stored; nothing was changed.
     Collision,
-    /// An earlier call of this transaction failed: nothing of the transaction is stored.
-    Aborted,
     /// The entry's attributes forbid it. Nothing was changed.
     NotPermitted,
-    /// These attributes make no sense together. Nothing was changed.
-    Attributes(AttributesError),
     /// This asks for protection from replay, and the store was mounted without a counter; or for a transaction that was
     /// not begun as a protected one. Nothing was changed.
     NoCounter,
@@ -48,13 +40,24 @@ pub enum Error<E> {
     /// The flash holds an older state than the counter says: it was rolled back under the mounted store. Nothing was
     /// changed, and nothing is served.
     RolledBack,
+    /// These attributes make no sense together. Nothing was changed.
+    Attributes(AttributesError),
+    /// The buffer is shorter than the value; `needed` bytes would do. Nothing was written to the buffer.
+    BufferTooSmall {
+        /// Length of the value in bytes.
+        needed: u32,
+    },
+    /// An earlier call of this transaction failed: nothing of the transaction is stored.
+    Aborted,
 }
 
 /// Why a call inside the engine ends: what [`Error`] says, but for the one case with a number, which only `get` has. So
-/// it's one byte, and comes back in one register, where the driver's error says nothing.
+/// it's one byte, and comes back in one register, where the driver's error says nothing. In the order of [`Error`]: then one
+/// is turned into the other without a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Stop<E> {
-    Flash(E),
+    Flash(E) = 1,
     Full,
     WornOut,
     Damaged,
@@ -67,6 +70,8 @@ pub(crate) enum Stop<E> {
     CounterExhausted,
     Counter,
     RolledBack,
+    /// The one of [`AttributesError`] that only the entry itself tells.
+    WithoutValue,
 }
 
 impl<E> From<Stop<E>> for Error<E> {
@@ -81,11 +86,18 @@ impl<E> From<Stop<E>> for Error<E> {
             Stop::ReadOnly => Self::ReadOnly,
             Stop::Collision => Self::Collision,
             Stop::NotPermitted => Self::NotPermitted,
+            Stop::WithoutValue => Self::Attributes(AttributesError::WithoutValue),
             Stop::NoCounter => Self::NoCounter,
             Stop::CounterExhausted => Self::CounterExhausted,
             Stop::Counter => Self::Counter,
             Stop::RolledBack => Self::RolledBack,
         }
+    }
+}
+
+impl<E> From<AttributesError> for Error<E> {
+    fn from(error: AttributesError) -> Self {
+        Self::Attributes(error)
     }
 }
 
@@ -119,8 +131,8 @@ pub enum OpenError<E> {
         /// Suite number found (0 plain, 1 ascon, 2 aes).
         suite: u8,
     },
-    /// Formatting was cut: there is a header but nothing was ever stored. Format again.
-    HalfFormatted,
+    /// The store is no [small](crate::trust::Small) one, and was to be mounted as one.
+    NotSmall,
     /// The store was formatted with another number of bucket heads.
     Heads {
         /// The number it was formatted with.
@@ -132,6 +144,8 @@ pub enum OpenError<E> {
     Random,
     /// So many blocks are bad that a log doesn't fit.
     WornOut,
+    /// Formatting was cut: there is a header but nothing was ever stored. Format again.
+    HalfFormatted,
     /// Damage in what the mount itself depends on.
     Damaged,
     /// The flash holds an older state than the counter says (or the counter is another one). Nothing is ever formatted or
@@ -200,6 +214,7 @@ impl<E: core::fmt::Debug> core::fmt::Display for OpenError<E> {
             Self::Incompatible { version, suite } => {
                 write!(f, "there is a store of format {version}, suite {suite}, or of another geometry")
             }
+            Self::NotSmall => f.write_str("the store uses more than a small store has: mount it as a standard one"),
             Self::HalfFormatted => f.write_str("formatting was cut short; nothing was stored yet: format again"),
             Self::Heads { formatted } => write!(f, "the store was formatted with {formatted} bucket heads"),
             Self::RootKey => f.write_str("the root key refused"),

@@ -13,8 +13,8 @@ use crate::format::header::{
     ERASES, EVERY, FIXED, ID, IN_RUN, Image, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
 };
 use crate::format::record::{
-    ATTRIBUTES, CLIENT, FIRST, HEAD, Kind, LONG, MARK_CLOSE, MARK_COMMIT, MARK_COUNTED, MARK_INTENT, MARK_OPEN, MORE,
-    RESUME, Shape,
+    ATTRIBUTES, CLIENT, FIRST, HEAD, Kind, LONG, MARK_CLOSE, MARK_COMMIT, MARK_COUNTED, MARK_INTENT, MARK_LIST,
+    MARK_OPEN, MORE, RESUME, Shape,
 };
 use crate::format::word;
 use crate::layout::Position;
@@ -49,6 +49,8 @@ pub enum RecordKind {
     Intent,
     /// Ends a commit that is bound to the counter.
     Counted,
+    /// Mark that says where old heads are.
+    List,
     /// Some mark: which one is encrypted.
     Mark,
 }
@@ -81,6 +83,7 @@ impl RecordKind {
             Self::Commit => "commit",
             Self::Intent => "intent",
             Self::Counted => "counted",
+            Self::List => "list",
             Self::Mark => "mark",
         }
     }
@@ -92,6 +95,7 @@ impl RecordKind {
             [MARK_COMMIT] => Self::Commit,
             [MARK_INTENT] => Self::Intent,
             [MARK_COUNTED] => Self::Counted,
+            [MARK_LIST] => Self::List,
             _ => Self::Mark,
         }
     }
@@ -280,14 +284,14 @@ impl ClearHeader {
         let bytes: &[u8; HEADER_FIELDS] = bytes.first_chunk()?;
         let [_, _, _, version, suite, sizes, low, high] = *bytes.first_chunk()?;
         let mut image = Image::EMPTY;
-        image.read(bytes);
+        image.read(0, bytes);
         let counts = image.counts();
-        let [keys, ..] = counts.of;
+        let keys = counts.keys();
         let header = Self {
             version,
             suite,
             store_id: *bytes.get(ID..)?.first_chunk()?,
-            unit: 1_u32.checked_shl(u32::from(sizes & 0x7f))?,
+            unit: 1_u32.checked_shl(u32::from(sizes & 0x1f))?,
             erased: if sizes & 0x80 == 0 { 0 } else { 0xff },
             heads: u16::from_le_bytes([low, high]),
             sequence: word(bytes, SEQUENCE),

@@ -7,20 +7,23 @@ pub type ClientId = u32;
 /// The store's own entries.
 pub(crate) const SYSTEM: ClientId = u32::MAX;
 
+/// What tells the hash spaces of factory copies from those of entries: see [`Key::space`].
+pub(crate) const COPIES: u32 = 2;
+
 /// A name in a client's own space. Keys of different clients never collide.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key<'a> {
     pub(crate) client: ClientId,
     pub(crate) name: &'a [u8],
-    /// Its factory copy.
-    pub(crate) copy: bool,
+    /// 0, or [`COPIES`] for its factory copy: the high half of the hash space.
+    pub(crate) space: u32,
 }
 
 impl<'a> Key<'a> {
     /// The key of client 0 with this name: 1 to 255 bytes, any bytes.
     #[must_use]
     pub const fn new(name: &'a [u8]) -> Self {
-        Self { client: 0, name, copy: false }
+        Self { client: 0, name, space: 0 }
     }
 
     /// The same name in the space of another client. The last number, `u32::MAX`, is the store's own and refused as an
@@ -34,7 +37,7 @@ impl<'a> Key<'a> {
 impl Key<'_> {
     /// The factory copy of the entry with this key.
     pub(crate) const fn of_copy(self) -> Self {
-        Self { copy: true, ..self }
+        Self { space: COPIES, ..self }
     }
 }
 

@@ -54,20 +54,28 @@ impl LayoutError {
 pub struct Part {
     pub(crate) erased: u8,
     pub(crate) units: Option<(usize, usize)>,
+    pub(crate) thorough: bool,
 }
 
 impl Part {
     /// Erased bytes read 0xff, as on nearly every part.
-    pub const NOR: Self = Self { erased: 0xff, units: None };
+    pub const NOR: Self = Self { erased: 0xff, units: None, thorough: false };
     /// Erased bytes read 0x00, as on some low-power microcontrollers.
-    pub const ZERO_ERASED: Self = Self { erased: 0, units: None };
+    pub const ZERO_ERASED: Self = Self { erased: 0, units: None, thorough: false };
 
     /// Says at run time what the program unit and the erase block are (bytes): for a driver of many parts, such as a
     /// file. Its type must name the finest, a program unit of 1 and an erase block of 128; other drivers know their
     /// part, and so does the compiler.
     #[must_use]
     pub const fn with_units(self, program: usize, erase: usize) -> Self {
-        Self { erased: self.erased, units: Some((program, erase)) }
+        Self { erased: self.erased, units: Some((program, erase)), thorough: self.thorough }
+    }
+
+    /// A mount reads the whole log, so that its [`Report`](crate::Report) speaks of all damage in it, also of what no key
+    /// depends on: for tools. Others read as much as they need.
+    #[must_use]
+    pub const fn thoroughly(self) -> Self {
+        Self { erased: self.erased, units: self.units, thorough: true }
     }
 
     /// Lays the part out, given what the driver says.

@@ -13,7 +13,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let (mut flash, mut random) = (SimFlash::<1, 4, 4096>::new(64 * 4096, 0xff), Dice);
 //! let root = SoftRootKey::new([0x42; 32]); // from a fuse bank, a TPM, a protected file
-//! let mut memory = Memory::<64, { buffer_size(1, 4, 4096) }, 64>::new();
+//! let mut memory = Memory::<64, { buffer_size(1, 4, 4096) + 64 }>::new();
 //! let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root, &mut random, &mut memory)?;
 //! # assert_eq!(store.stats()?.capacity_bytes, 221_040, "the example of the section Capacity");
 //! store.put("wifi/psk", b"correct horse battery staple")?;
@@ -143,7 +143,7 @@ pub use seal::Plain;
 pub use seal::{Aes, AesSiv};
 #[cfg(feature = "ascon")]
 pub use seal::{Ascon, SoftRootKey};
-pub use state::State;
+pub use state::Handed as State;
 
 /// The blocking store, over `embedded_storage::nor_flash::NorFlash`.
 #[path = "."]

@@ -1,33 +1,31 @@
 //! The RAM of a store: handed in by the caller, nothing else is used.
 
 use crate::format::pointer::Pointer;
-use crate::state::State;
+use crate::state::Handed;
 
-/// RAM for one store: `HEADS` bucket heads of 8 bytes, a record buffer of `BUFFER` bytes, one byte a segment for up
-/// to `SEGMENTS` segments, and the [`State`] of about 800 bytes on a 32-bit processor.
+/// RAM for one store: `HEADS` bucket heads of 8 bytes, `BYTES` for the record buffer and more, and the
+/// [`State`](crate::State) of about 900 bytes on a 32-bit processor.
 ///
-/// More heads make reads cheaper: about half the number of keys is a good start. `BUFFER` comes from
-/// [`buffer_size`](crate::buffer_size). `SEGMENTS` may be smaller than the part has, even 0: compaction then reads
-/// more.
+/// More heads make reads cheaper: about half the number of keys is a good start. `BYTES` is
+/// [`buffer_size`](crate::buffer_size) and one byte more for each segment; with fewer, even none, compaction reads more.
 #[derive(Debug)]
-pub struct Memory<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> {
+pub struct Memory<const HEADS: usize, const BYTES: usize> {
     pub(crate) heads: [Pointer; HEADS],
-    pub(crate) buffer: [u8; BUFFER],
-    pub(crate) used: [u8; SEGMENTS],
-    pub(crate) state: State,
+    pub(crate) bytes: [u8; BYTES],
+    pub(crate) handed: Handed,
 }
 
-impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Memory<HEADS, BUFFER, SEGMENTS> {
+impl<const HEADS: usize, const BYTES: usize> Memory<HEADS, BYTES> {
     /// Fresh memory; can live in a `static`.
     #[must_use]
     pub const fn new() -> Self {
-        Self { heads: [Pointer::EMPTY; HEADS], buffer: [0; BUFFER], used: [0; SEGMENTS], state: State::new() }
+        Self { heads: [Pointer::EMPTY; HEADS], bytes: [0; BYTES], handed: Handed::new() }
     }
 
     /// The same, its sizes forgotten.
     pub(crate) fn as_ram(&mut self) -> Ram<'_> {
-        let Self { heads, buffer, used, state } = self;
-        Ram { heads, buffer, used, state }
+        let Self { heads, bytes, handed } = self;
+        Ram { heads, bytes, handed }
     }
 }
 
@@ -36,25 +34,24 @@ impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Memory<HEAD
 #[derive(Debug)]
 pub struct Ram<'m> {
     pub(crate) heads: &'m mut [Pointer],
-    pub(crate) buffer: &'m mut [u8],
-    pub(crate) used: &'m mut [u8],
-    pub(crate) state: &'m mut State,
+    pub(crate) bytes: &'m mut [u8],
+    pub(crate) handed: &'m mut Handed,
 }
 
 impl<'m> Ram<'m> {
-    /// From 1 to 65,535 heads, a record buffer, a byte a segment or fewer, and the state.
-    pub const fn new(heads: &'m mut [Pointer], buffer: &'m mut [u8], used: &'m mut [u8], state: &'m mut State) -> Self {
-        Self { heads, buffer, used, state }
+    /// From 1 to 65,535 heads, a record buffer with a byte a segment or fewer behind it, and the state.
+    pub const fn new(heads: &'m mut [Pointer], bytes: &'m mut [u8], handed: &'m mut Handed) -> Self {
+        Self { heads, bytes, handed }
     }
 }
 
-impl<'m, const H: usize, const B: usize, const G: usize> From<&'m mut Memory<H, B, G>> for Ram<'m> {
-    fn from(memory: &'m mut Memory<H, B, G>) -> Self {
+impl<'m, const H: usize, const B: usize> From<&'m mut Memory<H, B>> for Ram<'m> {
+    fn from(memory: &'m mut Memory<H, B>) -> Self {
         memory.as_ram()
     }
 }
 
-impl<const HEADS: usize, const BUFFER: usize, const SEGMENTS: usize> Default for Memory<HEADS, BUFFER, SEGMENTS> {
+impl<const HEADS: usize, const BYTES: usize> Default for Memory<HEADS, BYTES> {
     fn default() -> Self {
         Self::new()
     }

@@ -1,5 +1,6 @@
 //! Rights: what several clients of one store may do, each for itself and with what others share.
 
+use crate::format::{put, put_word};
 use crate::key::ClientId;
 
 /// What the owner of an entry lets another do with it. Put together with [`and`](Self::and).
@@ -41,63 +42,30 @@ const SHARE: usize = 5;
 /// Bytes of all of them.
 pub(crate) const GRANT: usize = SHARE * SHARES_MAX;
 
-/// Who shares an entry, as it stands in the entry's grant.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Grant {
-    shares: [(ClientId, Rights); SHARES_MAX],
-    number: usize,
+/// Writes a grant again, with other rights of one client; without any, it leaves. Returns the length; `None`: there are too
+/// many.
+pub(crate) fn grant(old: &[u8], client: ClientId, rights: Rights, new: &mut [u8; GRANT]) -> Option<usize> {
+    let mut length = 0;
+    for share in old.as_chunks::<SHARE>().0.iter().filter(|share| owner_of(share) != client) {
+        put(new, length, share);
+        length += SHARE;
+    }
+    if rights == Rights::NONE {
+        return Some(length);
+    }
+    put_word(new, length, client);
+    *new.get_mut(length + SHARE - 1)? = rights.0;
+    Some(length + SHARE)
 }
 
-impl Grant {
-    pub(crate) fn read(bytes: &[u8]) -> Self {
-        let mut grant = Self::default();
-        for share in bytes.as_chunks::<SHARE>().0 {
-            let [a, b, c, d, rights] = *share;
-            grant.set(u32::from_le_bytes([a, b, c, d]), Rights(rights));
-        }
-        grant
-    }
+/// What a client has in a grant, by its own name or as one of all.
+pub(crate) fn granted(grant: &[u8], client: ClientId) -> Rights {
+    let shares = grant.as_chunks().0.iter().filter(|share| owner_of(share) == client || owner_of(share) == EVERYONE);
+    shares.fold(Rights::NONE, |all, [.., rights]| all.and(Rights(*rights)))
+}
 
-    /// Writes it, and says how many bytes it has.
-    pub(crate) fn write(&self, bytes: &mut [u8; GRANT]) -> usize {
-        for (place, (client, rights)) in bytes.as_chunks_mut::<SHARE>().0.iter_mut().zip(self.shares) {
-            let [a, b, c, d] = client.to_le_bytes();
-            *place = [a, b, c, d, rights.0];
-        }
-        self.number * SHARE
-    }
-
-    /// What a client has, by its own name or as one of all.
-    pub(crate) fn of(&self, client: ClientId) -> Rights {
-        let shares = self.shares.iter().take(self.number);
-        shares
-            .filter(|(whose, _)| *whose == client || *whose == EVERYONE)
-            .fold(Rights::NONE, |all, (_, of)| all.and(*of))
-    }
-
-    /// Sets what a client has; nothing: it leaves. False: there are too many.
-    pub(crate) fn set(&mut self, client: ClientId, rights: Rights) -> bool {
-        let known = self.shares.iter().take(self.number).position(|(whose, _)| *whose == client);
-        let at = known.unwrap_or(self.number);
-        if rights == Rights::NONE {
-            if known.is_some() {
-                self.number -= 1;
-                let last = self.shares.get(self.number).copied().unwrap_or_default();
-                if let Some(place) = self.shares.get_mut(at) {
-                    *place = last;
-                }
-            }
-            return true;
-        }
-        let Some(place) = self.shares.get_mut(at) else { return false };
-        *place = (client, rights);
-        self.number = self.number.max(at + 1);
-        true
-    }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.number == 0
-    }
+fn owner_of([a, b, c, d, _]: &[u8; SHARE]) -> ClientId {
+    u32::from_le_bytes([*a, *b, *c, *d])
 }
 
 /// How much of a store a client may fill, in bytes: of the records of its entries, padded to whole program units, and 16
@@ -125,26 +93,34 @@ impl Quota {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
-    fn a_grant_is_read_as_it_was_written() {
-        let mut grant = Grant::default();
+    fn a_grant_says_what_was_set() {
+        let mut bytes = Vec::new();
+        let set = |bytes: &mut Vec<u8>, client, rights| {
+            let mut new = [0; GRANT];
+            let length = grant(bytes, client, rights, &mut new)?;
+            *bytes = new[..length].to_vec();
+            Some(length)
+        };
         for client in 1..=8 {
-            assert!(grant.set(client, Rights::READ));
+            assert!(set(&mut bytes, client, Rights::READ).is_some());
         }
-        assert!(!grant.set(9, Rights::READ), "there is room for eight");
-        assert!(grant.set(3, Rights::WRITE) && grant.set(5, Rights::NONE) && grant.set(EVERYONE, Rights::EXECUTE));
-        let mut bytes = [0; GRANT];
-        let length = grant.write(&mut bytes);
-        let read = Grant::read(&bytes[..length]);
-        assert_eq!(read.of(3), Rights::WRITE.and(Rights::EXECUTE));
-        assert_eq!(read.of(5), Rights::EXECUTE);
-        assert_eq!(read.of(8), Rights::READ.and(Rights::EXECUTE));
-        let mut none = read;
+        assert_eq!(set(&mut bytes, 9, Rights::READ), None, "there is room for eight");
+        for (client, rights) in [(3, Rights::WRITE), (5, Rights::NONE), (9, Rights::NONE), (EVERYONE, Rights::EXECUTE)]
+        {
+            assert!(set(&mut bytes, client, rights).is_some());
+        }
+        assert_eq!(bytes.len(), GRANT);
+        assert_eq!(granted(&bytes, 3), Rights::WRITE.and(Rights::EXECUTE));
+        assert_eq!(granted(&bytes, 5), Rights::EXECUTE);
+        assert_eq!(granted(&bytes, 8), Rights::READ.and(Rights::EXECUTE));
         for client in (1..=8).chain([EVERYONE]) {
-            none.set(client, Rights::NONE);
+            assert!(set(&mut bytes, client, Rights::NONE).is_some());
         }
-        assert!(none.is_empty() && !read.is_empty());
+        assert!(bytes.is_empty());
     }
 }

@@ -3,22 +3,47 @@
 //!
 //! One type for both builds of the engine; what its parts mean, and who changes them, is the engine's matter.
 
-use crate::attributes::{Attributes, Put};
+use crate::attributes::Attributes;
 use crate::format::header::{Class, Counts, Image};
 use crate::format::pointer::Pointer;
 use crate::format::record::Shape;
 use crate::key::ClientId;
 use crate::layout::{Layout, POINTERS_MAX, Position};
 use crate::report::Report;
-use crate::seal::StoreId;
+use crate::seal::{Keys, StoreId};
 
-/// What a store knows of its log: opaque, [`Memory`](crate::Memory) and [`Ram`](crate::Ram) have one.
+/// The part of a store's RAM that has the same size for all: opaque, [`Memory`](crate::Memory) and [`Ram`](crate::Ram) have
+/// one.
+#[derive(Debug, Default)]
+pub struct Handed {
+    pub(crate) state: State,
+    pub(crate) keys: Keys,
+}
+
+impl Handed {
+    /// Fresh: nothing is mounted.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { state: State::new(), keys: Keys::none() }
+    }
+}
+
+/// The keys while a store is mounted: they are wiped with it.
+pub(crate) struct Unlocked<'m>(pub(crate) &'m mut Keys);
+
+impl Drop for Unlocked<'_> {
+    fn drop(&mut self) {
+        self.0.wipe();
+    }
+}
+
+/// What a store knows of its log.
 ///
 /// What is used most comes first, bytes before words: short instructions of small processors reach the first 32 bytes,
 /// and the first 32 words. Fresh state is zeros only, so that a `static` takes no room in the program.
 #[derive(Debug)]
 #[repr(C)]
-pub struct State {
+pub(crate) struct State {
     pub(crate) erased: u8,
     pub(crate) read_only: bool,
     /// Every commit of the store is counted.
@@ -38,16 +63,18 @@ pub struct State {
     pub(crate) replay: Replay,
     pub(crate) header: Image,
     pub(crate) draft: Draft,
-    /// How the value that is put now is put.
-    pub(crate) how: Put,
     pub(crate) layout: Layout,
     pub(crate) id: StoreId,
+    /// The bucket from which the next list goes on; 0: it begins a round.
+    pub(crate) list_from: u16,
+    /// A mount reads the whole log.
+    pub(crate) thorough: bool,
+    /// The newest segment is where the log ends, as far as it's known: the search for a store has just found it.
+    pub(crate) glanced: bool,
 }
 
 impl State {
-    /// Fresh: nothing is mounted.
-    #[must_use]
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         Self {
             erased: 0,
             read_only: false,
@@ -62,11 +89,13 @@ impl State {
             replay: Replay::START,
             header: Image::EMPTY,
             draft: Draft::EMPTY,
-            how: Put::USUAL,
             path: Path::EMPTY,
             layout: Layout::NONE,
             report: Report::NONE,
             id: [0; 8],
+            list_from: 0,
+            thorough: false,
+            glanced: false,
         }
     }
 
@@ -91,7 +120,6 @@ impl State {
         self.log.debt = 0;
         self.log.uncounted = false;
         self.log.resetting = false;
-        self.counts = Counts::ZERO;
         self.report = Report::NONE;
         self.path.target = None;
     }
@@ -117,6 +145,16 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Becomes the other, field by field: a copy of the whole is a library call.
+    #[inline(never)]
+    pub(crate) fn set(&mut self, other: &Self) {
+        self.at = other.at;
+        self.shape = other.shape;
+        self.class = other.class;
+        self.link = other.link;
+        self.hash = other.hash;
+    }
+
     pub(crate) const NONE: Self = Self { at: NOWHERE, shape: Shape::of_head(0), link: 0, hash: 0, class: Class::Key };
 }
 
@@ -128,7 +166,7 @@ pub(crate) struct Log {
     pub(crate) settled: bool,
     /// Nothing more fits or may go into the newest segment.
     pub(crate) closed: bool,
-    /// A segment that a mark had freed could not be read whole: the counts need counting.
+    /// A segment that a mark had freed could not be read whole: the digest in the newest header says nothing then.
     pub(crate) incomplete: bool,
     /// Settling failed in this session; reads do without.
     pub(crate) stuck: bool,
@@ -179,6 +217,8 @@ pub(crate) struct Log {
     pub(crate) debt: i32,
     /// Bytes that a change was refused for, though the store would hold it: something must be compacted first.
     pub(crate) wanted: u32,
+    /// Bytes that changes would take, which were only measured.
+    pub(crate) measured: u32,
     /// Bytes that the last step of compaction passed.
     pub(crate) passed: u32,
 }
@@ -213,6 +253,7 @@ impl Log {
         tail: 0,
         debt: 0,
         wanted: 0,
+        measured: 0,
         passed: 0,
     };
 }
@@ -290,6 +331,8 @@ pub(crate) struct Scan {
     pub(crate) trail: [Boundary; 3],
     /// So many records before the present one don't count any more.
     pub(crate) undone: usize,
+    /// Something was passed that could not be read.
+    pub(crate) damaged: bool,
 }
 
 /// Between two records.
@@ -307,7 +350,8 @@ impl Boundary {
 
 impl Scan {
     /// In no segment.
-    pub(crate) const NOWHERE: Self = Self { sequence: 0, end: 0, end_link: 0, trail: [Boundary::NONE; 3], undone: 0 };
+    pub(crate) const NOWHERE: Self =
+        Self { sequence: 0, end: 0, end_link: 0, trail: [Boundary::NONE; 3], undone: 0, damaged: false };
 
     pub(crate) fn leave(&mut self) {
         self.end = 0;
@@ -323,7 +367,10 @@ impl Scan {
 
     /// Goes on at `offset`; nothing before it can be taken back.
     pub(crate) fn begin(&mut self, offset: u32, link: u32) {
-        self.trail = [Boundary { offset, link }, Boundary::NONE, Boundary::NONE];
+        let [here, last, older] = &mut self.trail;
+        *here = Boundary { offset, link };
+        last.offset = 0;
+        older.offset = 0;
     }
 
     /// Takes the last `undone` records back, and passes one that ends at `offset`.

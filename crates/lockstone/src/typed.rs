@@ -40,7 +40,7 @@
 //! # }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let mut flash = lockstone_sim::SimFlash::<1, 4, 4096>::new(64 * 4096, 0xff);
-//! # let mut memory = Memory::<64, { buffer_size(1, 4, 4096) }, 64>::new();
+//! # let mut memory = Memory::<64, { buffer_size(1, 4, 4096) + 64 }>::new();
 //! # let mut store = Store::<_, Plain>::format(&mut flash, Part::NOR, &NoKey, &mut Dice, &mut memory)?;
 //! let mut scratch = [0; 128];
 //! let settings = Settings { name: "kitchen", interval_s: 90, night_mode: true };

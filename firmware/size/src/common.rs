@@ -10,8 +10,8 @@ use core::task::{Context, Waker};
 
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use lockstone::seal::Suite;
-use lockstone::trust::{Anchor, MonotonicCounter, RootKey, RootKeyError};
-use lockstone::{Attributes, Clients, Cursor, Memory, Part, Put, Quota, Rights, Store, asynchronous};
+use lockstone::trust::{Anchor, MonotonicCounter, RootKey, RootKeyError, Small};
+use lockstone::{Attributes, Clients, Cursor, Memory, Part, Put, Quota, Rights, Store, asynchronous, buffer_size};
 
 /// Where a memory-mapped flash might begin.
 const FLASH: usize = 0x6000_0000;
@@ -21,7 +21,7 @@ const KEY: usize = 0x5000_0000;
 const REGISTER: usize = 0x4000_0000;
 
 /// RAM of the store: 100 keys on 64 blocks.
-type Ram = Memory<141, 512, 64>;
+type Ram = Memory<141, { buffer_size(1, 4, 4096) + 64 }>;
 
 static mut MEMORY: Ram = Ram::new();
 
@@ -118,6 +118,20 @@ fn memory() -> &'static mut Ram {
 #[allow(dead_code, reason = "each probe calls one")]
 pub fn kv<S: Suite>() -> ! {
     if let Ok(mut store) = Store::<_, S>::mount(Flash, Part::NOR, &Key, memory()) {
+        let mut value = [0; 64];
+        if let Ok(Some(length)) = store.get("boot", &mut value) {
+            let _ = store.put("boot", &value[..length]);
+        }
+        let _ = store.delete("x");
+        keep(value[0]);
+    }
+    rest()
+}
+
+/// The same of a small store.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn small<S: Suite>() -> ! {
+    if let Ok(mut store) = Store::<_, S, Small>::mount_small(Flash, Part::NOR, &Key, memory()) {
         let mut value = [0; 64];
         if let Ok(Some(length)) = store.get("boot", &mut value) {
             let _ = store.put("boot", &value[..length]);

@@ -54,7 +54,8 @@ pub(crate) struct Geometry {
 impl Geometry {
     /// The part as the engine sees it: the file's driver has finer units than the flash it stands for.
     pub(crate) const fn part(&self) -> Part {
-        Part::NOR.with_units(self.write as usize, self.block as usize)
+        // Time is cheap on a host: what is damaged is worth knowing before it matters.
+        Part::NOR.with_units(self.write as usize, self.block as usize).thoroughly()
     }
 
     /// Why no store fits, if so.

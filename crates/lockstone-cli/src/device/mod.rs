@@ -54,26 +54,24 @@ const SEGMENTS: usize = 8192;
 pub(crate) type Chip = SimFlash<1, 1, 128>;
 
 /// RAM of a store that is made here.
-pub(crate) type Ram = Memory<HEADS, BUFFER, SEGMENTS>;
+pub(crate) type Ram = Memory<HEADS, { BUFFER + SEGMENTS }>;
 
 /// RAM of a store that is mounted, with as many heads as it was formatted with.
 #[derive(Debug)]
 pub(crate) struct AnyRam {
     heads: Vec<Head>,
-    buffer: Zeroizing<Vec<u8>>,
-    used: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     state: State,
 }
 
 impl AnyRam {
     pub(crate) fn new() -> Self {
-        let buffer = Zeroizing::new(vec![0; BUFFER]);
-        Self { heads: Vec::new(), buffer, used: vec![0; SEGMENTS], state: State::new() }
+        Self { heads: Vec::new(), bytes: Zeroizing::new(vec![0; BUFFER + SEGMENTS]), state: State::new() }
     }
 
     pub(crate) fn with_heads(&mut self, heads: usize) -> lockstone::Ram<'_> {
         self.heads.resize(heads, Head::EMPTY);
-        lockstone::Ram::new(&mut self.heads, &mut self.buffer, &mut self.used, &mut self.state)
+        lockstone::Ram::new(&mut self.heads, &mut self.bytes, &mut self.state)
     }
 }
 

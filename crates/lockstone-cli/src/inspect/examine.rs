@@ -123,7 +123,7 @@ fn mount<S: Suite>(
     let flash = ImageFlash::new(bytes, sizes.capacity);
     let base = if sizes.erased == 0 { FlashPart::ZERO_ERASED } else { FlashPart::NOR };
     // A segment is whole erase blocks, so it does for one where the part is not known.
-    let part = base.with_units(sizes.unit as usize, known.block.unwrap_or(sizes.segment) as usize);
+    let part = base.with_units(sizes.unit as usize, known.block.unwrap_or(sizes.segment) as usize).thoroughly();
     let ram = memory.with_heads(picture.heads.map_or(HEADS, usize::from).max(1));
     let anchor = Anchor { root, counter: ReadCounter(known.counter) };
     let mut store = match Store::<_, S, _>::danger_mount_rolled_back(flash, part, anchor, ram) {

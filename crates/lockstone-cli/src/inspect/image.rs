@@ -164,7 +164,7 @@ mod tests {
         let header = ClearHeader::parse(&{
             let mut bytes = [0; 76];
             bytes[..8].copy_from_slice(b"LKS\x01\x01\x82\x00\x04");
-            bytes[32..36].copy_from_slice(&4096_u32.to_le_bytes());
+            bytes[28..32].copy_from_slice(&4096_u32.to_le_bytes());
             bytes
         });
         let at = |place: usize, sequence| (place, ClearHeader { sequence, ..header.unwrap() });

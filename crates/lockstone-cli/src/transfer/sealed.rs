@@ -36,7 +36,7 @@ pub(crate) fn open(image: &[u8], client: u32, key: &[u8; 32]) -> Result<Vec<Item
 }
 
 fn read<S: Sealing>(image: &[u8], sizes: Sizes, heads: u16, client: u32, key: &[u8; 32]) -> Result<Vec<Item>, Failure> {
-    let part = Part::NOR.with_units(sizes.unit as usize, sizes.segment as usize);
+    let part = Part::NOR.with_units(sizes.unit as usize, sizes.segment as usize).thoroughly();
     let (mut memory, root) = (AnyRam::new(), SoftRootKey::new(*key));
     let flash = ImageFlash::new(image, image.len());
     let ram = memory.with_heads(heads.max(1).into());

@@ -42,15 +42,17 @@ fn a_flipped_bit_never_gives_a_wrong_answer() {
 #[test]
 fn damage_is_named() {
     let bench = Bench::with_device("");
+    bench.feed("put dev first", b"zero");
     bench.feed("put dev first", b"one");
     bench.feed("put dev second", b"two");
     let mut image = bench.read("dev/flash.bin");
-    image[400] ^= 1;
+    // The value that was replaced.
+    image[330] ^= 1;
     bench.write("dev/flash.bin", &image);
     expect![[r#"
         $ check dev
         The store was closed in order.
-        6 records of the log read well.
+        9 records of the log read well.
         2 keys of client 0 read well.
         DAMAGED (damaged-record): 1 record can't be read, though something was written later
           what to do: alone it hides nothing stored; keep a copy of the flash and look for the cause

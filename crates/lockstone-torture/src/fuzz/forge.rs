@@ -5,8 +5,10 @@
 //! of suite `plain`) can make such images; the store must survive them.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::rc::Rc;
 
-use lockstone::seal::{Domain, Suite};
+use lockstone::seal::{Domain, Keys, Suite};
 use lockstone::{Layout, Position};
 
 use super::bytes::Bytes;
@@ -14,8 +16,10 @@ use crate::world::root;
 
 /// Bytes of a header in the clear.
 const HEADER: usize = 76;
-/// Where in it the digest is, and the link.
-const DIGEST: std::ops::Range<usize> = 64..72;
+/// Where in it the digest is.
+const DIGEST: std::ops::Range<usize> = 68..76;
+/// Where in it the link is.
+const LINK: std::ops::Range<usize> = 36..40;
 
 /// A header or a record of a genuine image.
 #[derive(Clone, Debug)]
@@ -34,8 +38,9 @@ struct Piece {
 /// A genuine image in pieces, in the order of the log.
 #[derive(Clone, Debug)]
 pub(super) struct Forge<S> {
-    suite: S,
+    keys: Rc<Keys>,
     pieces: Vec<Piece>,
+    suite: PhantomData<S>,
 }
 
 /// What is changed about an image.
@@ -80,8 +85,9 @@ impl<S: Suite> Forge<S> {
     pub(super) fn open(layout: &Layout, image: &[u8]) -> Option<Self> {
         let header = |address: usize| image[address..].starts_with(b"LKS").then_some(address);
         let first = (0..image.len()).step_by(layout.segment as usize).find_map(header)?;
-        let suite = S::open(&root(), image[first + 8..first + 16].try_into().ok()?).ok()?;
-        let mut forge = Self { suite, pieces: Vec::new() };
+        let mut keys = Keys::none();
+        S::unlock(&mut keys, &root(), image[first + 8..first + 16].try_into().ok()?).ok()?;
+        let mut forge = Self { keys: Rc::new(keys), pieces: Vec::new(), suite: PhantomData };
         for start in (0..layout.segments * layout.segment).step_by(layout.segment as usize) {
             forge.open_segment(layout, image, start as usize);
         }
@@ -111,7 +117,7 @@ impl<S: Suite> Forge<S> {
         let (clear, length) = if is_header { (HEADER, HEADER + S::TAG) } else { lengths::<S>(bytes) };
         let (associated, tag) = (bytes.get(..clear)?, bytes.get(clear..clear + S::TAG)?);
         let mut text = bytes.get(clear + S::TAG..length)?.to_vec();
-        let genuine = self.suite.unseal(domain(is_header, associated), at, associated, &mut text, tag);
+        let genuine = S::unseal(&self.keys, domain(is_header, associated), at, associated, &mut text, tag);
         let (clear, tag) = (associated.to_vec(), tag.to_vec());
         genuine.then_some(Piece { address, at, is_header, clear, text, tag })
     }
@@ -144,7 +150,7 @@ impl<S: Suite> Forge<S> {
 
     fn seal(&self, piece: &mut Piece, image: &mut [u8]) {
         let mut text = piece.text.clone();
-        let tag = self.suite.seal(domain(piece.is_header, &piece.clear), piece.at, &piece.clear, &mut text);
+        let tag = S::seal(&self.keys, domain(piece.is_header, &piece.clear), piece.at, &piece.clear, &mut text);
         piece.tag = tag[..S::TAG].to_vec();
         let bytes = piece.clear.iter().chain(&piece.tag).chain(&text);
         image[piece.address..].iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
@@ -179,7 +185,7 @@ impl Piece {
             }
         };
         if self.is_header {
-            rename(&mut self.clear[DIGEST.end..HEADER]);
+            rename(&mut self.clear[LINK]);
         } else {
             let (link, pointers) = self.clear[4..].split_at_mut(S::LINK);
             if !link.is_empty() {

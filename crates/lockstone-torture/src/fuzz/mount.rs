@@ -260,15 +260,17 @@ impl<const R: usize, const W: usize, const E: usize> Trial<'_, R, W, E> {
         } else {
             Sim::<R, W, E, S>::mount_read_only(metered, *part, &root(), &mut memory)
         };
-        let refused = match mounted {
-            Ok(mut store) => {
-                tale.end(store.flash().flash.trace(), || format!("{:?}", store.report()));
-                return act(&mut store, meter, tale).map(Some);
+        let done = mounted.map(|mut store| {
+            tale.end(store.flash().flash.trace(), || format!("{:?}", store.report()));
+            act(&mut store, meter, tale)
+        });
+        match done {
+            Ok(done) => done.map(Some),
+            Err(refused) => {
+                tale.end(flash.trace(), || format!("refused: {refused}"));
+                Ok(None)
             }
-            Err(error) => error,
-        };
-        tale.end(flash.trace(), || format!("refused: {refused}"));
-        Ok(None)
+        }
     }
 
     /// Reads everything; nothing is written.

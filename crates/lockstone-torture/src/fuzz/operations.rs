@@ -7,14 +7,13 @@
 //! A cut that is drawn mounts again and is armed for the operations that follow; when it hits, the next act, if it is a cut
 //! too, is armed for the recovery.
 
-use lockstone::seal::Suite;
-use lockstone::{Ascon, Plain};
 use lockstone_sim::Tear;
 use lockstone_sim::geometry::{GEOMETRIES, Geometry, Scenario, run_on};
 
 use super::bytes::Bytes;
 use crate::replay::Image;
 use crate::tale::Tale;
+use crate::tried::{Sort, Tried, for_sort};
 use crate::world::{Op, Stop, World};
 
 /// Acts of one input; what comes behind them is ignored.
@@ -37,10 +36,10 @@ pub(super) fn small_geometry(bytes: &mut Bytes<'_>) -> &'static Geometry {
 pub(super) fn run(input: &[u8], tale: &Tale, image: &mut Option<Image>) -> Result<(), String> {
     let mut bytes = Bytes(input);
     let geometry = small_geometry(&mut bytes);
-    let plain = bytes.byte() & 1 == 1;
+    let sort = Sort::ALL[usize::from(bytes.byte() & 3)];
     let acts = acts(&mut bytes);
-    tale.note(|| format!("{}, {}, {} acts", geometry.name, if plain { "plain" } else { "ascon" }, acts.len()));
-    run_on(geometry.name, &mut Game { acts: &acts, plain, tale, image }).unwrap_or(Ok(()))
+    tale.note(|| format!("{}, {}, {} acts", geometry.name, sort.name(), acts.len()));
+    run_on(geometry.name, &mut Game { acts: &acts, sort, tale, image }).unwrap_or(Ok(()))
 }
 
 fn acts(bytes: &mut Bytes<'_>) -> Vec<Act> {
@@ -85,7 +84,7 @@ fn changes(bytes: &mut Bytes<'_>) -> Vec<(usize, Option<usize>)> {
 
 struct Game<'a> {
     acts: &'a [Act],
-    plain: bool,
+    sort: Sort,
     tale: &'a Tale,
     image: &'a mut Option<Image>,
 }
@@ -96,14 +95,13 @@ impl Scenario for Game<'_> {
     fn run<const R: usize, const W: usize, const E: usize>(&mut self, geometry: &Geometry) -> Self::Output {
         let mut world = World::<R, W, E>::new(geometry.flash());
         world.tell(self.tale);
-        let play = if self.plain { play::<R, W, E, Plain> } else { play::<R, W, E, Ascon> };
-        let result = play(&mut world, self.acts);
-        *self.image = self.tale.is_told().then(|| Image::of(geometry, self.plain, &world.flash));
+        let result = for_sort!(self.sort, W, E, S => play::<R, W, E, S>(&mut world, self.acts), Ok(()));
+        *self.image = self.tale.is_told().then(|| Image::of(geometry, self.sort.is_plain(), &world.flash));
         result.map_err(Stop::sentence)
     }
 }
 
-fn play<const R: usize, const W: usize, const E: usize, S: Suite>(
+fn play<const R: usize, const W: usize, const E: usize, S: Tried>(
     world: &mut World<R, W, E>,
     acts: &[Act],
 ) -> Result<(), Stop> {

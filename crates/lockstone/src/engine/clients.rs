@@ -16,15 +16,15 @@
 //! Quotas are counted once after a mount, by one pass over all entries, and then kept up to date. A write pays for the
 //! compaction that it owes itself, so one client's writes don't make another's slower.
 
-use super::{NorFlash, Store, one_source, space_of};
-use crate::attributes::{Attributes, Put};
+use super::ops::{Cost, Cut};
+use super::{NorFlash, Store, one_source};
+use crate::attributes::{Attributes, How, Put};
 use crate::error::{Error, Stop};
 use crate::format::header::Class;
-use crate::format::record::{CLIENT, Kind, Shape};
-use crate::format::{put, put_word};
+use crate::format::record::CLIENT;
 use crate::key::{ClientId, Key, SYSTEM};
 use crate::report::Cursor;
-use crate::rights::{GRANT, Grant, Quota, Rights};
+use crate::rights::{GRANT, Quota, Rights, grant, granted};
 use crate::seal::Suite;
 use crate::trust::{MonotonicCounter, NoCounter};
 
@@ -32,6 +32,9 @@ use crate::trust::{MonotonicCounter, NoCounter};
 const GRANTS: u8 = b'g';
 /// Bytes of such a name: the byte above, the owner's number, the hash of the entry.
 const GRANT_NAME: usize = 13;
+
+/// Bytes of pointers that a record counts for its client, however many it has.
+const WEIGHT_OF_POINTERS: u32 = 16;
 
 /// A store with several clients.
 pub struct Clients<'m, F, S, C = NoCounter> {
@@ -96,7 +99,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
     /// # Errors
     /// As [`Store::put_with`]; [`Error::Full`] when it would go over the client's quota.
     pub async fn put_with(&mut self, name: &[u8], value: &[u8], how: Put) -> Result<(), Error<F::Error>> {
-        self.all.put_for(self.id, name, value, how).await
+        let how = How::asked(how)?;
+        Ok(self.all.put_for(self.id, name, value, how).await?)
     }
 
     /// Reads a value; see [`Store::get`].
@@ -133,15 +137,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
     /// # Errors
     /// As [`Store::delete`].
     pub async fn delete(&mut self, name: &[u8]) -> Result<bool, Error<F::Error>> {
-        let key = Key::new(name).of_client(self.id);
-        let shared = self.all.attributes(key).await?.any(Attributes::SHARED);
-        self.all.counted = false;
-        let deleted = self.all.store.delete(key).await?;
-        if shared {
-            // Cut before this, the grant stands for nothing: a new entry of that name is not shared.
-            self.all.put_grant(key, Grant::default()).await?;
-        }
-        Ok(deleted)
+        Ok(self.all.delete_for(Key::new(name).of_client(self.id)).await?)
     }
 
     /// The attributes of an entry; see [`Store::attributes_of`].
@@ -158,7 +154,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
     /// As [`Store::set_attributes`].
     pub async fn set_attributes(&mut self, name: &[u8], attributes: Attributes) -> Result<bool, Error<F::Error>> {
         self.all.counted = false;
-        self.all.store.set_attributes(Key::new(name).of_client(self.id), attributes).await
+        attributes.check()?;
+        Ok(self.all.store.set_attributes_of(Key::new(name).of_client(self.id), attributes).await?)
     }
 
     /// The next of the client's names that begin with `prefix`; see [`Store::next_key`].
@@ -180,22 +177,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
     /// # Errors
     /// As [`Store::put_with`]; [`Error::TooLarge`] when [`SHARES_MAX`](crate::SHARES_MAX) others share it.
     pub async fn share(&mut self, name: &[u8], with: ClientId, rights: Rights) -> Result<bool, Error<F::Error>> {
-        let key = Key::new(name).of_client(self.id);
-        let Some(attributes) = self.all.store.attributes_of(key).await? else { return Ok(false) };
-        let mut grant = if attributes.any(Attributes::SHARED) { self.all.grant(key).await? } else { Grant::default() };
-        if !grant.set(with, rights) {
-            return Err(Error::TooLarge);
-        }
-        self.all.counted = false;
-        // In this order a cut leaves less shared than was asked for, never more.
-        if grant.is_empty() {
-            self.all.store.set_shared(key, false).await?;
-            self.all.put_grant(key, grant).await?;
-        } else {
-            self.all.put_grant(key, grant).await?;
-            self.all.store.set_shared(key, true).await?;
-        }
-        Ok(true)
+        Ok(self.all.share(Key::new(name).of_client(self.id), with, rights).await?)
     }
 
     /// Reads what another client shares; `None`: there is no such key, or it's none of this client's business.
@@ -208,10 +190,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
         name: &[u8],
         buffer: &mut [u8],
     ) -> Result<Option<usize>, Error<F::Error>> {
-        match self.shared(owner, name, Rights::READ).await? {
-            Some(key) => self.all.store.get(key, buffer).await,
-            None => Ok(None),
-        }
+        let key = Key::new(name).of_client(owner);
+        if self.may(key, Rights::READ).await? { self.all.store.get(key, buffer).await } else { Ok(None) }
     }
 
     /// Replaces the value of what another client shares, on its owner's quota; false: there is no such key, or this
@@ -220,10 +200,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
     /// # Errors
     /// As [`put`](Self::put).
     pub async fn put_shared(&mut self, owner: ClientId, name: &[u8], value: &[u8]) -> Result<bool, Error<F::Error>> {
-        if self.shared(owner, name, Rights::WRITE).await?.is_none() {
+        if !self.may(Key::new(name).of_client(owner), Rights::WRITE).await? {
             return Ok(false);
         }
-        self.all.put_for(owner, name, value, Put::USUAL).await?;
+        self.all.put_for(owner, name, value, How::USUAL).await?;
         Ok(true)
     }
 
@@ -232,15 +212,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
     /// # Errors
     /// As [`Store::get`].
     pub async fn may_execute(&mut self, owner: ClientId, name: &[u8]) -> Result<bool, Error<F::Error>> {
-        let key = if owner == self.id {
-            Some(Key::new(name).of_client(owner))
-        } else {
-            self.shared(owner, name, Rights::EXECUTE).await?
-        };
-        match key {
-            Some(key) => Ok(self.all.attributes(key).await?.any(Attributes::EXECUTABLE)),
-            None => Ok(false),
-        }
+        let key = Key::new(name).of_client(owner);
+        let may = owner == self.id || self.may(key, Rights::EXECUTE).await?;
+        Ok(may && self.all.has(key, Attributes::EXECUTABLE).await?)
     }
 
     /// Resets the store to its factory state; see [`Store::factory_reset`].
@@ -252,55 +226,88 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
             return Err(Error::NotPermitted);
         }
         self.all.counted = false;
-        self.all.store.factory_reset().await
+        Ok(self.all.store.reset().await?)
     }
 
-    /// The key of another client's entry, if this one has all these rights to it.
-    async fn shared<'k>(
-        &mut self,
-        owner: ClientId,
-        name: &'k [u8],
-        rights: Rights,
-    ) -> Result<Option<Key<'k>>, Error<F::Error>> {
-        let key = Key::new(name).of_client(owner);
-        let grant = self.all.grant(key).await?;
-        if !grant.of(self.id).all(rights) {
-            return Ok(None);
+    /// Whether there is such an entry, of another client, and this one has all these rights to it.
+    async fn may(&mut self, key: Key<'_>, rights: Rights) -> Result<bool, Stop<F::Error>> {
+        if !self.all.find_grant(key).await? || !granted(self.all.store.inline(), self.id).all(rights) {
+            return Ok(false);
         }
         // An entry that was deleted and made again is not shared, though its old grant may still be there.
-        let shared = self.all.attributes(key).await?.any(Attributes::SHARED);
-        Ok(shared.then_some(key))
+        self.all.has(key, Attributes::SHARED).await
     }
 }
 
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Clients<'_, F, S, C> {
-    async fn put_for(&mut self, id: ClientId, name: &[u8], value: &[u8], how: Put) -> Result<(), Error<F::Error>> {
+    async fn put_for(&mut self, id: ClientId, name: &[u8], value: &[u8], how: How) -> Result<(), Stop<F::Error>> {
         let key = Key::new(name).of_client(id);
         self.count().await?;
-        let Some(at) = self.quotas.iter().position(|quota| quota.client == id) else {
-            return self.store.put_with(key, value, how).await;
-        };
-        let (mut old, mut attributes) = (0, Attributes::NONE);
-        if self.store.look_up(key).await? {
-            let cut = self.store.cut_found();
-            (old, attributes) = (self.store.weigh(key, cut), cut.attributes);
+        let unlimited = self.quota(id).is_none();
+        if !unlimited {
+            self.admit(key, value, how).await?;
         }
-        let cut = self.store.cut(key, value.len(), how.attributes.unwrap_or(attributes))?;
-        let new = self.store.weigh(key, cut);
-        let Some(Quota { limit, used, .. }) = self.quotas.get(at).copied() else { return Err(Error::Full) };
-        let used = used.saturating_sub(old).saturating_add(new);
-        if new > old && used > limit {
-            return Err(Error::Full);
-        }
-        // Until it ends well nobody knows.
-        self.counted = false;
-        self.store.put_with(key, value, how).await?;
-        if let Some(quota) = self.quotas.get_mut(at) {
-            quota.used = used;
-        }
+        // Until it ends well nobody knows what the client takes.
+        self.counted = unlimited;
+        self.store.put_as(key, value, how).await?;
         self.counted = true;
         Ok(())
+    }
+
+    /// Whether a value may be stored for a client with a quota; counts it as if it were.
+    async fn admit(&mut self, key: Key<'_>, value: &[u8], how: How) -> Result<(), Stop<F::Error>> {
+        let (mut old, mut had) = (0, Attributes::NONE);
+        if self.store.look_up(key).await? {
+            had = self.store.attributes();
+            old = weigh(self.store.cost_found(), had);
+        }
+        let cut = Cut { attributes: how.attributes(had), ..self.store.cut(key, value.len())? };
+        let new = weigh(self.store.cost_of(self.store.entry_shape(key, cut), cut), cut.attributes);
+        let Some(Quota { limit, used, .. }) = self.quota(key.client) else { return Ok(()) };
+        let grown = used.saturating_sub(old).saturating_add(new);
+        if new > old && grown > *limit {
+            return Err(Stop::Full);
+        }
+        *used = grown;
+        Ok(())
+    }
+
+    /// The quota of a client.
+    fn quota(&mut self, id: ClientId) -> Option<&mut Quota> {
+        self.quotas.iter_mut().find(|quota| quota.client == id)
+    }
+
+    async fn delete_for(&mut self, key: Key<'_>) -> Result<bool, Stop<F::Error>> {
+        let shared = self.has(key, Attributes::SHARED).await?;
+        self.counted = false;
+        let deleted = self.store.commit(key, &[], How::DELETE).await?;
+        if shared {
+            // Cut before this, the grant stands for nothing: a new entry of that name is not shared.
+            self.put_grant(key, &[]).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn share(&mut self, key: Key<'_>, with: ClientId, rights: Rights) -> Result<bool, Stop<F::Error>> {
+        if !self.store.look_up(key).await? {
+            return Ok(false);
+        }
+        let attributes = self.store.attributes();
+        let granted = attributes.any(Attributes::SHARED) && self.find_grant(key).await?;
+        let old = if granted { self.store.inline() } else { &[] };
+        let mut shares = [0; GRANT];
+        let length = grant(old, with, rights, &mut shares).ok_or(Stop::TooLarge)?;
+        self.counted = false;
+        // In this order a cut leaves less shared than was asked for, never more.
+        if length == 0 {
+            self.note_shared(key, attributes.without(Attributes::SHARED)).await?;
+        }
+        self.put_grant(key, shares.get(..length).unwrap_or_default()).await?;
+        if length > 0 {
+            self.note_shared(key, attributes.and(Attributes::SHARED)).await?;
+        }
+        Ok(true)
     }
 
     /// Counts what each client with a quota takes.
@@ -310,67 +317,60 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Clients<'_, F, S, C> {
         }
         self.quotas.iter_mut().for_each(|quota| quota.used = 0);
         let mut cursor = Cursor::new();
-        while let Some((client, weight)) = self.store.next_weight(&mut cursor).await? {
-            for quota in self.quotas.iter_mut().filter(|quota| quota.client == client) {
-                quota.used = quota.used.saturating_add(weight);
+        self.store.ready().await?;
+        while self.store.next_record(&mut cursor).await? {
+            if self.store.state.record.class == Class::Key {
+                let weight = weigh(self.store.cost_found(), self.store.attributes());
+                if let Some(quota) = self.quota(self.store.field(CLIENT)) {
+                    quota.used = quota.used.saturating_add(weight);
+                }
             }
         }
         self.counted = true;
         Ok(())
     }
 
-    async fn attributes(&mut self, key: Key<'_>) -> Result<Attributes, Error<F::Error>> {
-        Ok(self.store.attributes_of(key).await?.unwrap_or(Attributes::NONE))
+    /// Whether there is such an entry and it has any of these attributes.
+    async fn has(&mut self, key: Key<'_>, any: Attributes) -> Result<bool, Stop<F::Error>> {
+        Ok(self.store.look_up(key).await? && self.store.attributes().any(any))
     }
 
-    /// The grant of an entry, whether or not there is one.
-    async fn grant(&mut self, key: Key<'_>) -> Result<Grant, Stop<F::Error>> {
-        let hash = self.store.grant_hash(key);
-        self.store.ready().await?;
-        self.store.confirm(hash).await?;
-        self.store.walk(hash).await?;
-        let found = self.store.state.path.found && self.store.state.record.class == Class::Chunk;
-        Ok(if found { Grant::read(self.store.inline()) } else { Grant::default() })
+    /// Finds the grant of an entry, whether or not there is an entry; its record is in the buffer.
+    async fn find_grant(&mut self, key: Key<'_>) -> Result<bool, Stop<F::Error>> {
+        let name = self.store.grant_of(key);
+        self.store.seek(Key::new(&name).of_client(SYSTEM)).await
     }
 
     /// Writes the grant of an entry, or removes it when it says nothing.
-    async fn put_grant(&mut self, key: Key<'_>, grant: Grant) -> Result<(), Stop<F::Error>> {
-        let store = &mut self.store;
-        let hash = store.grant_hash(key);
-        store.writable().await?;
-        store.walk(hash).await?;
-        if grant.is_empty() && !store.state.path.found {
-            return Ok(());
-        }
-        let mut bytes = [0; GRANT];
-        let length = grant.write(&mut bytes);
-        let cost = store.cost(Shape::single(Kind::Entry, GRANT_NAME, length).with(CLIENT, true));
-        if !grant.is_empty() && store.needed().saturating_add(cost + store.pointer_allowance()) > store.capacity() {
-            return Err(Stop::Full);
-        }
-        let kept = store.kept_free() - u32::from(grant.is_empty());
-        store.start_run(cost + store.pointer_allowance(), kept, false).await?;
-        if grant.is_empty() {
-            store.append_tombstone(hash).await?;
-        } else {
-            let name = grant_name(key.client, store.hash_of(key));
-            store.append_own(hash, &name, bytes.get(..length).unwrap_or_default()).await?;
-        }
-        store.finish_run().await
+    async fn put_grant(&mut self, key: Key<'_>, shares: &[u8]) -> Result<(), Stop<F::Error>> {
+        let name = self.store.grant_of(key);
+        let how = if shares.is_empty() { How::DELETE } else { How::USUAL };
+        self.store.commit(Key::new(&name).of_client(SYSTEM), shares, how).await.map(drop)
+    }
+
+    /// Notes in an entry whether it is shared: with all its attributes. Nothing else about it changes, so a write-once entry
+    /// can be shared too.
+    async fn note_shared(&mut self, key: Key<'_>, attributes: Attributes) -> Result<(), Stop<F::Error>> {
+        self.store.commit(key, &[], How::keep(attributes)).await.map(drop)
     }
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
-    fn grant_hash(&self, key: Key<'_>) -> u64 {
-        self.suite.hash(space_of(SYSTEM), &grant_name(key.client, self.hash_of(key)))
+    /// Name of the grant of an entry.
+    fn grant_of(&self, key: Key<'_>) -> [u8; GRANT_NAME] {
+        let mut name = [GRANTS; GRANT_NAME];
+        let [_, a, b, c, d, hash @ ..] = &mut name;
+        [*a, *b, *c, *d] = key.client.to_le_bytes();
+        *hash = self.hash_of(key).to_le_bytes();
+        name
     }
 }
 
-fn grant_name(owner: ClientId, hash: u64) -> [u8; GRANT_NAME] {
-    let mut name = [GRANTS; GRANT_NAME];
-    put_word(&mut name, 1, owner);
-    put(&mut name, 5, &hash.to_le_bytes());
-    name
+/// What a value counts for its client, in bytes; its factory copy counts too.
+#[inline(never)]
+fn weigh(cost: Cost, attributes: Attributes) -> u32 {
+    let weight = cost.bytes.saturating_add(cost.records * WEIGHT_OF_POINTERS);
+    if attributes.any(Attributes::FACTORY) { weight.saturating_add(weight) } else { weight }
 }
 
 impl<F, S, C> core::fmt::Debug for Clients<'_, F, S, C> {

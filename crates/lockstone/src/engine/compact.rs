@@ -17,7 +17,7 @@
 use super::scan::Step;
 use super::{NorFlash, Store, one_source};
 use crate::error::Stop;
-use crate::format::header::{Class, Counts};
+use crate::format::header::Class;
 use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{FIRST, MORE};
 use crate::report::Cursor;
@@ -32,14 +32,22 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let mut passes = 2 * self.sizes().segments;
         while !self.has_room(bytes, kept) {
             passes = passes.checked_sub(1).ok_or(Stop::Full)?;
-            let tail = self.state.log.tail;
-            while self.state.log.tail == tail {
-                if !self.compact_step().await? {
-                    return Err(Stop::Full);
-                }
+            if !self.compact_segment().await? {
+                return Err(Stop::Full);
             }
         }
         Ok(())
+    }
+
+    /// Passes what is left of the oldest segment, and frees it; false when only the newest is left.
+    pub(super) async fn compact_segment(&mut self) -> Result<bool, Stop<F::Error>> {
+        let tail = self.state.log.tail;
+        while self.state.log.tail == tail {
+            if !self.compact_step().await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Does the compaction that is owed.
@@ -73,7 +81,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     async fn pass_one(&mut self) -> Result<(), Stop<F::Error>> {
         let sequence = self.state.log.tail;
-        if self.used_of(sequence).is_some_and(|used| *used == 0) {
+        if !C::SMALL && self.used_of(sequence).is_some_and(|used| *used == 0) {
             self.state.log.passed = self.sizes().segment;
             return self.free_tail().await;
         }
@@ -83,11 +91,21 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let before = self.state.scan.at().offset;
         let step = self.step().await;
         let end = if step == Step::End { self.sizes().segment } else { self.state.scan.at().offset };
-        self.state.log.passed = end - before;
+        if !C::SMALL {
+            self.state.log.passed = end - before;
+        }
         match step {
             Step::Record => self.keep_if_live().await,
-            // Harmless only if nothing that the index reaches lies there.
-            Step::Damaged => self.count_all().await,
+            // Harmless only if nothing that the index reaches lies there: known when the rest was written again.
+            Step::Damaged if C::SMALL => Err(Stop::Damaged),
+            Step::Damaged => {
+                self.state.scan.damaged = true;
+                Ok(())
+            }
+            Step::End if !C::SMALL && self.state.scan.damaged => {
+                self.check_index().await?;
+                self.free_tail().await
+            }
             Step::End => self.free_tail().await,
         }
     }
@@ -128,30 +146,17 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(())
     }
 
-    /// Counts what the index holds, one by one; an error when something that it reaches can't be read.
-    pub(super) async fn count_all(&mut self) -> Result<(), Stop<F::Error>> {
-        let Counts { epoch, .. } = self.state.counts;
-        let bad = self.state.counts.bad();
-        self.state.counts = Counts { epoch, ..Counts::ZERO };
+    /// Makes sure that the index reaches nothing that can't be read, and nothing in the oldest segment but tombstones that
+    /// stand for nothing: a part of it could not be read when it was passed.
+    async fn check_index(&mut self) -> Result<(), Stop<F::Error>> {
         let mut cursor = Cursor::new();
-        let mut result = Ok(());
-        while !cursor.done {
-            match self.at_or_after(&cursor).await {
-                Ok(true) => {
-                    self.pass(&mut cursor);
-                    let Record { shape, class, .. } = self.state.record;
-                    self.state.counts.add(class, self.cost(shape), 1);
-                }
-                Ok(false) => self.next_bucket(&mut cursor),
-                Err(error) => {
-                    self.next_bucket(&mut cursor);
-                    result = Err(error);
-                }
+        while self.next_record(&mut cursor).await? {
+            let Record { at, class, .. } = self.state.record;
+            if at.sequence <= self.state.log.tail && class != Class::Tombstone {
+                return Err(Stop::Damaged);
             }
         }
-        let missing = bad.saturating_sub(self.state.counts.bad());
-        self.state.counts.add_bad(missing);
-        result
+        Ok(())
     }
 
     /// Everything live was written again: the oldest segment is free.
@@ -180,7 +185,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Bytes of records that a segment surely takes.
     fn segment_yield(&self) -> u32 {
-        self.sizes().segment - self.header_length() - self.record_usual()
+        self.sizes().segment - self.header_length() - self.list_room() - self.record_usual()
     }
 
     /// A long record as it usually is: the most that the end of a segment can waste.
@@ -191,7 +196,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// What [`need`](Self::need) may reach.
     #[inline(never)]
     pub(super) fn capacity(&self) -> u32 {
-        let reserve = 1 + self.kept_free() + self.state.counts.bad();
+        let reserve = self.state.counts.bad().saturating_add(1 + self.kept_free());
         self.sizes().segments.saturating_sub(reserve).saturating_mul(self.segment_yield())
     }
 
@@ -201,10 +206,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     pub(super) fn needed(&self) -> u32 {
-        self.need(self.state.counts.live, self.state.counts.records())
+        self.need(self.state.counts.live(), self.state.counts.records())
     }
 
     /// Bytes of pointers of a record, as they are on the average of that many: log2 of those in a bucket, and 1.33.
+    #[inline(never)]
     fn allowance(&self, records: u32) -> u32 {
         let buckets = u32::try_from(self.heads.len()).unwrap_or(u32::MAX).max(1);
         if self.assumed_pointers() > 0 {

@@ -100,7 +100,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// The record in the buffer is the newest of its bucket.
     pub(super) fn set_head(&mut self) {
-        let head = Pointer::new::<S>(&self.sizes(), self.state.record.at, self.record_length(), self.state.record.link);
+        let head = Pointer::new::<S>(
+            &self.sizes(),
+            self.address(self.state.record.at),
+            self.record_length(),
+            self.state.record.link,
+        );
         let bucket = self.bucket_of(self.state.record.hash);
         self.state.path.target = None;
         self.put_head(bucket, head);
@@ -155,7 +160,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Counts a record of a segment in (1) or out (-1).
     pub(super) fn count(&mut self, sequence: u32, shape: Shape, class: Class, by: i8) {
         self.state.counts.add(class, self.cost(shape), by.into());
-        if let Some(used) = self.used_of(sequence)
+        if !C::SMALL
+            && let Some(used) = self.used_of(sequence)
             && *used != UNKNOWN
         {
             *used = used.saturating_add_signed(by);

@@ -41,19 +41,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     ) -> Result<Option<usize>, Error<F::Error>> {
         self.ready().await?;
         self.confirm_last().await?;
-        while !cursor.done {
-            let found = match self.at_or_after(cursor).await {
-                Ok(found) => found,
-                Err(error) => {
-                    self.next_bucket(cursor);
-                    return Err(error.into());
-                }
-            };
-            if !found {
-                self.next_bucket(cursor);
-                continue;
-            }
-            self.pass(cursor);
+        while self.next_record(cursor).await? {
             let wanted = self.state.record.class == Class::Key && self.field(CLIENT) == client;
             let found = self.name();
             if wanted
@@ -67,8 +55,23 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(None)
     }
 
+    /// Loads the next record of the index, dead keys included, and moves the cursor behind it; false at the end. After an
+    /// error the cursor stands behind the bucket.
+    pub(super) async fn next_record(&mut self, cursor: &mut Cursor) -> Result<bool, Stop<F::Error>> {
+        while !cursor.done {
+            let found = self.at_or_after(cursor).await;
+            if let Ok(true) = found {
+                self.pass(cursor);
+                return found;
+            }
+            self.next_bucket(cursor);
+            found?;
+        }
+        Ok(false)
+    }
+
     /// Loads the first record of the bucket at or behind the cursor, dead keys included; false: there is none.
-    pub(super) async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Stop<F::Error>> {
+    async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Stop<F::Error>> {
         self.walk_in(cursor.bucket as usize, trie_bits(cursor.next)).await?;
         // That leads to no key, though a key of another bucket may have this hash.
         self.state.path.target = None;
@@ -104,14 +107,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// Moves the cursor behind the record in the buffer.
-    pub(super) fn pass(&self, cursor: &mut Cursor) {
+    fn pass(&self, cursor: &mut Cursor) {
         match trie_bits(self.state.record.hash).checked_add(1) {
             Some(next) => cursor.next = next,
             None => self.next_bucket(cursor),
         }
     }
 
-    pub(super) fn next_bucket(&self, cursor: &mut Cursor) {
+    #[inline(never)]
+    fn next_bucket(&self, cursor: &mut Cursor) {
         cursor.bucket += 1;
         cursor.next = 0;
         cursor.done = cursor.bucket as usize >= self.heads.len();

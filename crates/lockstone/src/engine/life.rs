@@ -7,18 +7,16 @@
 //! Who gets the key later reads them too. [`Store::scrub`] erases every segment once, in turn; afterwards only what is
 //! there now is on flash, and tombstones without names.
 
+use super::reset::NAME_MAX;
 use super::{NorFlash, Store, one_source};
-use crate::attributes::{Attributes, Put};
+use crate::attributes::{Attributes, How};
 use crate::error::{Error, ResealError};
-use crate::format::record::CLIENT;
+use crate::format::header::Class;
 use crate::key::Key;
 use crate::layout::Position;
 use crate::report::Cursor;
 use crate::seal::Suite;
 use crate::trust::MonotonicCounter;
-
-/// Longest name.
-const NAME_MAX: usize = 255;
 
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
@@ -59,29 +57,16 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub async fn erase(mut self) -> Result<F, Error<F::Error>> {
         if C::PRESENT {
             self.ready().await?;
-            if self.counter_left() < 2 {
-                return Err(Error::CounterExhausted);
-            }
+            self.check_steps(2)?;
             self.count_step()?;
             self.count_step()?;
         }
         let mut stuck = false;
         for sequence in 0..self.sizes().segments {
-            stuck |= self.erase_segment(sequence).await.is_err() || !self.is_blank(sequence).await;
+            stuck |=
+                self.erase_segment(sequence).await.is_err() || self.written_end(Position::new(sequence, 0)).await > 0;
         }
         if stuck { Err(Error::WornOut) } else { Ok(self.flash) }
-    }
-
-    async fn is_blank(&mut self, sequence: u32) -> bool {
-        let layout = self.sizes();
-        let mut at = Position::new(sequence, 0);
-        while at.offset < layout.segment {
-            if self.written_in(at, layout.cell).await > 0 {
-                return false;
-            }
-            at.offset += layout.cell;
-        }
-        true
     }
 
     /// Opens an epoch without a commit, so that a store made by [`reseal_into`](Self::reseal_into) can take the place of
@@ -121,13 +106,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let keys = self.state.counts.keys();
         let mut done = 0;
         let mut cursor = Cursor::new();
-        while self.next_entry(&mut cursor).await.map_err(|stop| ResealError::Source(stop.into()))? {
-            let mut name = [0; NAME_MAX];
-            let length = self.name().len();
-            let Some(place) = name.get_mut(..length) else { return Err(ResealError::Source(Error::Damaged)) };
-            place.copy_from_slice(self.name());
-            let key = Key::new(place).of_client(self.field(CLIENT));
+        while self.next_record(&mut cursor).await.map_err(|stop| ResealError::Source(stop.into()))? {
             let cut = self.cut_found();
+            if self.state.record.class != Class::Key && !cut.attributes.any(Attributes::COPY) {
+                continue;
+            }
+            let mut name = [0; NAME_MAX];
+            let key = self.copy_key(&mut name);
             let Some(value) = buffer.get_mut(..cut.whole as usize) else {
                 return Err(ResealError::Source(Error::BufferTooSmall { needed: cut.whole }));
             };
@@ -146,10 +131,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
         self.writable().await?;
         let key = if attributes.any(Attributes::COPY) { key.of_copy() } else { key };
-        // As in a reset, which is not counted run by run either.
-        self.state.log.resetting = true;
-        let adopted = self.put_as(key, value, Put::with(attributes.without(Attributes::SHARED))).await;
-        self.state.log.resetting = false;
-        Ok(adopted?)
+        let how = How::with(attributes.without(Attributes::SHARED)).and(How::EXACT).and(How::UNCOUNTED);
+        self.change(key, value, how).await?;
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@
 use super::segment::RETIRED_NAME;
 use super::{CHUNK_SPACE, NorFlash, Store, copy_space_of, one_source, space_of};
 use crate::attributes::Attributes;
-use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, kind};
+use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, SMALL, SORT, kind};
 use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{ATTRIBUTES, CLEAR, CLIENT, Flag, HEAD, Kind, LONG, RESUME, Shape};
 use crate::format::{put, word};
@@ -46,7 +46,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// Reads the head of whatever lies at `at`, unverified, with the bytes up to `first`.
-    async fn peek(&mut self, at: Position, first: u32) -> bool {
+    pub(super) async fn peek(&mut self, at: Position, first: u32) -> bool {
         self.state.record.at = at;
         let room = self.sizes().segment.saturating_sub(at.offset);
         if !self.fetch(0, first.min(room)).await {
@@ -58,8 +58,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Reads bytes `from..to` of what lies at the record's place to the same place in the buffer.
     pub(super) async fn fetch(&mut self, from: u32, to: u32) -> bool {
-        let address = self.sizes().address(self.state.record.at) + from;
-        match self.buffer.get_mut(from as usize..to as usize) {
+        let address = self.address(self.state.record.at) + from;
+        let place = if to > self.sizes().record_max { None } else { self.buffer.get_mut(from as usize..to as usize) };
+        match place {
             Some([]) | None => from >= to,
             Some(place) => self.flash.read(address, place).await.is_ok(),
         }
@@ -79,7 +80,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Reads a header, whatever it is, to the buffer and as words.
     pub(super) async fn fetch_header(&mut self) -> bool {
         let read = self.fetch(0, self.header_length()).await;
-        self.state.header.read(self.buffer);
+        self.state.header.read(0, self.buffer);
         read
     }
 
@@ -91,13 +92,20 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    /// Keyed hash of a name: its place in the index.
+    pub(super) fn hash(&self, space: u64, name: &[u8]) -> u64 {
+        S::hash(self.keys.0, space, name)
+    }
+
     /// Whether the buffer holds a good header of this store.
     pub(super) fn is_header(&mut self) -> bool {
         let layout = self.sizes();
         let header = &self.state.header;
+        // A standard store takes either sort.
+        let (mask, sort) = if C::SMALL { (0xffff, SMALL) } else { (0xffff & !SORT, 0) };
         self.state.record.at.sequence = header.get(SEQUENCE);
         header.get(0) == MAGIC
-            && header.get(KIND) & 0xffff == kind::<S>(&layout, self.state.erased)
+            && header.get(KIND) & mask == kind::<S>(&layout, self.state.erased) | sort
             && header.get(SEGMENT) == layout.segment
             && header.is_possible()
             && self.open(Domain::Header, FIXED, FIXED + S::TAG)
@@ -137,7 +145,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Verifies and unseals the record in the buffer.
     fn unseal(&mut self) -> bool {
         let shape = self.state.record.shape;
-        let good = self.open(domain_of(shape), shape.associated::<S>(), shape.length::<S>());
+        let good = self.open(domain_of::<C>(shape), shape.associated::<S>(), shape.length::<S>());
         if good {
             self.classify();
         }
@@ -148,13 +156,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     fn open(&mut self, domain: Domain, associated: usize, length: usize) -> bool {
         let Some((associated, tag, text)) = split::<S>(self.buffer, associated, length) else { return false };
         self.state.record.link = word(tag, 0);
-        self.suite.unseal(domain, self.state.record.at, associated, text, tag)
+        S::unseal(self.keys.0, domain, self.state.record.at, associated, text, tag)
     }
 
     /// Seals it. Keeps how the tag begins.
     pub(super) fn close_up(&mut self, domain: Domain, associated: usize, length: usize) {
         let Some((associated, place, text)) = split::<S>(self.buffer, associated, length) else { return };
-        let tag = self.suite.seal(domain, self.state.record.at, associated, text);
+        let tag = S::seal(self.keys.0, domain, self.state.record.at, associated, text);
         put(place, 0, &tag);
         self.state.record.link = word(place, 0);
     }
@@ -163,8 +171,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     fn classify(&mut self) {
         let client = self.field(CLIENT);
         let (shape, attributes) = (self.state.record.shape, self.attributes());
-        let class = class_of(shape, client, attributes);
+        let class = class_of::<C>(shape, client, attributes);
         let space = match shape.kind() {
+            _ if C::SMALL => space_of(client),
             Kind::Chunk => CHUNK_SPACE,
             _ if attributes.any(Attributes::COPY) => copy_space_of(client),
             _ => space_of(client),
@@ -173,7 +182,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.state.record.hash = match class {
             Class::Tombstone => self.long(self.state.record.shape.name_at::<S>()),
             Class::Mark => 0,
-            _ => self.suite.hash(space, self.name()),
+            _ => self.hash(space, self.name()),
         };
     }
 
@@ -191,7 +200,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// The attributes of the record, none when it has no such field.
     pub(super) fn attributes(&self) -> Attributes {
-        Attributes::of_bits(self.field(ATTRIBUTES))
+        if C::SMALL { Attributes::NONE } else { Attributes::of_bits(self.field(ATTRIBUTES)) }
     }
 
     pub(super) fn name(&self) -> &[u8] {
@@ -220,7 +229,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Whole length of the value of an entry.
     pub(super) fn value_length(&self) -> u32 {
         let shape = self.state.record.shape;
-        if shape.has(LONG) { self.field(LONG) } else { length_u32(shape.inline()) }
+        if !C::SMALL && shape.has(LONG) { self.field(LONG) } else { length_u32(shape.inline()) }
     }
 
     /// Pointers that a record is counted with. On parts with long units one more can cost a whole unit, so they are
@@ -237,8 +246,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 }
 
 /// What a record is to the index.
-pub(super) fn class_of(shape: Shape, client: ClientId, attributes: Attributes) -> Class {
+pub(super) fn class_of<C: MonotonicCounter>(shape: Shape, client: ClientId, attributes: Attributes) -> Class {
     match shape.kind() {
+        Kind::Entry if C::SMALL => Class::Key,
         Kind::Entry if client == SYSTEM && shape.name() == RETIRED_NAME => Class::System,
         // Entries of the store's own, and factory copies, are no keys.
         Kind::Entry if client == SYSTEM || attributes.any(Attributes::COPY) => Class::Chunk,
@@ -250,8 +260,8 @@ pub(super) fn class_of(shape: Shape, client: ClientId, attributes: Attributes) -
 }
 
 /// How a record of this shape is sealed.
-pub(super) const fn domain_of(shape: Shape) -> Domain {
-    if shape.has(CLEAR) { Domain::ClearRecord } else { Domain::Record }
+pub(super) const fn domain_of<C: MonotonicCounter>(shape: Shape) -> Domain {
+    if !C::SMALL && shape.has(CLEAR) { Domain::ClearRecord } else { Domain::Record }
 }
 
 /// Associated data, tag and text of a sealed message of `length` bytes.

@@ -154,7 +154,7 @@ impl<F, S, C> Store<'_, F, S, C> {
 
     /// What binds the store to its counter; `None`: nothing was ever bound.
     pub fn binding(&self) -> Option<Binding> {
-        let epoch = self.state.counts.epoch;
+        let epoch = self.state.counts.epoch();
         (epoch != Epoch::NONE).then(|| Binding { value: epoch.value(), is_intent: epoch.is_intent() })
     }
 

@@ -28,6 +28,7 @@ mod compact;
 mod index;
 mod iterate;
 mod life;
+mod list;
 mod load;
 mod look;
 mod mount;
@@ -46,24 +47,28 @@ mod write;
 pub use clients::{Client, Clients};
 pub use transaction::Transaction;
 
+use core::marker::PhantomData;
+
 use super::{NorFlash, one_source};
 use crate::format::header::header_length;
 use crate::format::pointer::Pointer;
-use crate::key::ClientId;
+use crate::key::{COPIES, ClientId};
 use crate::layout::{Layout, Position};
+use crate::memory::UNKNOWN;
 use crate::seal::Suite;
-use crate::state::State;
+use crate::state::{State, Unlocked};
 use crate::trust::{MonotonicCounter, NoCounter};
 
 /// A mounted store on the flash `F`, sealed with the suite `S`, in RAM that lives for `'m`. `C` is its counter, if it has
 /// one: without it, nothing protects from an older image.
 pub struct Store<'m, F, S, C = NoCounter> {
     state: &'m mut State,
+    keys: Unlocked<'m>,
+    /// Room for the longest record, and behind it for each segment how many records of it the index has, as far as that fits.
     buffer: &'m mut [u8],
     heads: &'m mut [Pointer],
-    used: &'m mut [u8],
-    suite: S,
     flash: F,
+    suite: PhantomData<S>,
     counter: C,
 }
 
@@ -71,7 +76,7 @@ pub struct Store<'m, F, S, C = NoCounter> {
 const CHUNK_SPACE: u64 = 1 << 32;
 /// Hash space of the factory copies of a client's entries.
 fn copy_space_of(client: ClientId) -> u64 {
-    CHUNK_SPACE << 1 | u64::from(client)
+    u64::from(COPIES) << 32 | u64::from(client)
 }
 
 /// Hash space of a client's names.
@@ -103,6 +108,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.sizes().physical(sequence)
     }
 
+    /// Where a position is on the part. Not inlined: a division with its check is not short.
+    #[inline(never)]
+    fn address(&self, at: Position) -> u32 {
+        self.sizes().address(at)
+    }
+
     /// There are at most 65,535 segments.
     #[expect(clippy::cast_possible_truncation, reason = "at most 65,535")]
     fn physical_u16(&self, sequence: u32) -> u16 {
@@ -121,7 +132,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Segments that hold no log from `oldest` on, by sequence numbers; a retired one still has a number.
     fn free_segments(&self, oldest: u32) -> u32 {
-        (oldest + self.sizes().segments - 1).saturating_sub(self.state.log.end.sequence + self.state.counts.bad())
+        (oldest + self.sizes().segments - 1)
+            .saturating_sub(self.state.log.end.sequence.saturating_add(self.state.counts.bad()))
     }
 
     /// The next record is the first of this power session, and closes a hole.
@@ -130,8 +142,16 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     fn used_of(&mut self, sequence: u32) -> Option<&mut u8> {
-        let physical = self.physical(sequence);
-        self.used.get_mut(physical as usize)
+        let behind = self.sizes().record_max + self.physical(sequence);
+        self.buffer.get_mut(behind as usize)
+    }
+
+    /// Nobody has counted what the index has of each segment.
+    fn forget_used(&mut self) {
+        let behind = self.sizes().record_max;
+        if !C::SMALL {
+            self.buffer.get_mut(behind as usize..).unwrap_or_default().fill(UNKNOWN);
+        }
     }
 }
 

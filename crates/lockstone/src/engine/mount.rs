@@ -12,22 +12,27 @@
 //! A mount writes nothing. What it can't answer for is *doubt*: a place in the log; buckets whose newest record is
 //! older may have lost one there, and are refused.
 
+use core::marker::PhantomData;
+
+use super::list::Start;
+use super::load::length_u32;
 use super::scan::Step;
 use super::{NorFlash, Store, one_source};
 use crate::error::{OpenError, Stop};
 use crate::format::FORMAT_VERSION;
 use crate::format::header::{
-    Class, DIGEST, EVERY, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, SEQUENCE,
+    Class, Counts, DIGEST, EVERY, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END,
+    SEQUENCE, SMALL, SORT, STANDARD, kind,
 };
 use crate::format::pointer::Pointer;
 use crate::format::record::{CLEAR, FIRST, Kind, MARK_CLOSE, MARK_OPEN, MORE, Shape};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
-use crate::memory::{Memory, Ram, UNKNOWN};
+use crate::memory::{Memory, Ram};
 use crate::report::Report;
 use crate::seal::{StoreId, Suite};
-use crate::state::{Log, NOWHERE, Record, Replay, State, Undo};
+use crate::state::{Handed, Log, NOWHERE, Record, Replay, Scan, State, Undo, Unlocked};
 use crate::trust::epoch::Epoch;
-use crate::trust::{Anchor, MonotonicCounter, NoCounter, Protection, RootKey};
+use crate::trust::{Anchor, MonotonicCounter, NoCounter, Protection, RootKey, Small};
 
 /// How often a record may read well and badly in turn.
 const TRIES: u32 = 4;
@@ -63,12 +68,12 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     ///
     /// # Errors
     /// [`OpenError`]; the part is then in whatever state the erases left it, and can be formatted again.
-    pub async fn format<K, R, const H: usize, const B: usize, const G: usize>(
+    pub async fn format<K, R, const H: usize, const B: usize>(
         flash: F,
         part: Part,
         root: &K,
         random: &mut R,
-        memory: &'m mut Memory<H, B, G>,
+        memory: &'m mut Memory<H, B>,
     ) -> Result<Self, OpenError<F::Error>>
     where
         K: RootKey,
@@ -100,11 +105,11 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     ///
     /// # Errors
     /// [`OpenError`] says what is on the part instead; nothing was changed.
-    pub async fn mount<K: RootKey, const H: usize, const B: usize, const G: usize>(
+    pub async fn mount<K: RootKey, const H: usize, const B: usize>(
         flash: F,
         part: Part,
         root: &K,
-        memory: &'m mut Memory<H, B, G>,
+        memory: &'m mut Memory<H, B>,
     ) -> Result<Self, OpenError<F::Error>> {
         const { Self::check_sizes(H, B) };
         Self::mount_in(flash, part, root, memory.as_ram()).await
@@ -130,21 +135,51 @@ impl<'m, F: NorFlash, S: Suite> Store<'m, F, S> {
     ///
     /// # Errors
     /// As [`mount`](Self::mount).
-    pub async fn mount_read_only<K: RootKey, const H: usize, const B: usize, const G: usize>(
+    pub async fn mount_read_only<K: RootKey, const H: usize, const B: usize>(
         flash: F,
         part: Part,
         root: &K,
-        memory: &'m mut Memory<H, B, G>,
+        memory: &'m mut Memory<H, B>,
     ) -> Result<Self, OpenError<F::Error>> {
         let store = Self::mount(flash, part, root, memory).await?;
         store.state.read_only = true;
         Ok(store)
     }
+}
 
-    /// The rules that make a program not compile.
-    const fn check_sizes(heads: usize, buffer: usize) {
-        assert!(buffer >= buffer_size(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE), "BUFFER is below buffer_size");
-        assert!(heads > 0 && heads <= 0xffff, "from 1 to 65,535 bucket heads");
+#[one_source]
+impl<'m, F: NorFlash, S: Suite> Store<'m, F, S, Small> {
+    /// Formats the part for a [small store](Small): **everything on it is erased**.
+    ///
+    /// # Errors
+    /// As [`format`](Store::format).
+    pub async fn format_small<K, R, const H: usize, const B: usize>(
+        flash: F,
+        part: Part,
+        root: &K,
+        random: &mut R,
+        memory: &'m mut Memory<H, B>,
+    ) -> Result<Self, OpenError<F::Error>>
+    where
+        K: RootKey,
+        R: rand_core::TryRng,
+    {
+        const { Self::check_sizes(H, B) };
+        Self::format_protected(flash, part, Anchor { root, counter: Small }, Protection::Chosen, random, memory).await
+    }
+
+    /// Mounts a [small store](Small). Nothing is written.
+    ///
+    /// # Errors
+    /// As [`mount`](Store::mount), and [`OpenError::NotSmall`].
+    pub async fn mount_small<K: RootKey, const H: usize, const B: usize>(
+        flash: F,
+        part: Part,
+        root: &K,
+        memory: &'m mut Memory<H, B>,
+    ) -> Result<Self, OpenError<F::Error>> {
+        const { Self::check_sizes(H, B) };
+        Self::mount_protected(flash, part, Anchor { root, counter: Small }, memory).await
     }
 }
 
@@ -174,7 +209,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         let mut store = Self::assemble(flash, counter, ram.into());
         store.prepare(part, root, id)?;
         store.heads.fill(Pointer::EMPTY);
-        store.used.fill(UNKNOWN);
+        store.forget_used();
         let epoch = store.open_first_epoch()?;
         store.state.every = protection == Protection::EveryCommit;
         for sequence in 0..store.sizes().segments {
@@ -206,8 +241,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     ) -> Result<Self, OpenError<F::Error>> {
         let Anchor { root, counter } = anchor;
         let mut store = Self::assemble(flash, counter, ram.into());
-        store.prepare(part, root, StoreId::default())?;
-        store.opened(root).await?;
+        store.opened(part, root, false).await?;
         Ok(store)
     }
 
@@ -224,18 +258,21 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     ) -> Result<Self, OpenError<F::Error>> {
         let Anchor { root, counter } = anchor;
         let mut store = Self::assemble(flash, counter, ram.into());
-        store.prepare(part, root, StoreId::default())?;
-        store.state.forgiving = true;
-        store.opened(root).await?;
+        store.opened(part, root, true).await?;
         Ok(store)
     }
 
-    async fn opened<K: RootKey>(&mut self, root: &K) -> Result<(), OpenError<F::Error>> {
+    async fn opened<K: RootKey>(&mut self, part: Part, root: &K, forgiving: bool) -> Result<(), OpenError<F::Error>> {
+        self.prepare(part, root, StoreId::default())?;
+        self.state.forgiving = forgiving;
         self.survey(root).await?;
         match self.mount_log().await {
             Ok(()) => Ok(()),
             Err(Unmountable::HalfFormatted) => Err(OpenError::HalfFormatted),
-            Err(why) => Err(why.stop().into()),
+            Err(Unmountable::Damaged) => Err(OpenError::Damaged),
+            Err(Unmountable::RolledBack) => Err(OpenError::RolledBack),
+            Err(Unmountable::NoCounter) => Err(OpenError::NoCounter),
+            Err(Unmountable::Counter) => Err(OpenError::Counter),
         }
     }
 
@@ -246,8 +283,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
 
     /// A store with nothing mounted yet.
     fn assemble(flash: F, counter: C, ram: Ram<'m>) -> Self {
-        let Ram { heads, buffer, used, state } = ram;
-        Self { state, buffer, heads, used, suite: S::locked(), flash, counter }
+        let Ram { heads, bytes: buffer, handed: Handed { state, keys } } = ram;
+        Self { state, keys: Unlocked(keys), buffer, heads, flash, suite: PhantomData, counter }
     }
 
     /// Sets all sizes, and which store it is.
@@ -261,6 +298,10 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, self.flash.capacity())?;
         self.state.reset();
         self.state.erased = part.erased;
+        if !C::SMALL {
+            self.state.thorough = part.thorough;
+            self.state.glanced = false;
+        }
         self.state.segments = layout.segments;
         self.state.layout = layout;
         if layout.record_max as usize > self.buffer.len() {
@@ -275,7 +316,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// Becomes the store with this identity.
     fn unlock<K: RootKey>(&mut self, root: &K, id: StoreId) -> Result<(), OpenError<F::Error>> {
         self.state.id = id;
-        self.suite.unlock(root, &id).map_err(|_| OpenError::RootKey)
+        S::unlock(self.keys.0, root, &id).map_err(|_| OpenError::RootKey)
     }
 
     /// Opens the first segment that works.
@@ -286,7 +327,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             let Log { counter, owns_epoch, .. } = self.state.log;
             let end = Position::new(sequence, 0);
             self.state.log = Log { end, tail: sequence, counter, owns_epoch, ..Log::START };
-            self.state.counts.epoch = epoch;
+            self.state.counts = Counts::ZERO;
+            self.state.counts.bind(epoch);
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
@@ -296,8 +338,47 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         Err(failure)
     }
 
+    /// Reads how all headers begin, and the one whole that says to be the newest: if it's good, it says which store this
+    /// is. False: all must be read.
+    async fn glance<K: RootKey>(&mut self, root: &K) -> Result<bool, OpenError<F::Error>> {
+        let own = kind::<S>(&self.sizes(), self.state.erased);
+        // Both one too large; 0: none.
+        let (mut newest, mut moved) = (0, 0);
+        for physical in 0..self.sizes().segments {
+            self.state.record.at = Position::new(physical, 0);
+            let read = self.fetch(0, self.sizes().padded(length_u32(SEQUENCE) + 4)).await;
+            let sequence = self.word(SEQUENCE);
+            if !read || self.word(0) != MAGIC || self.word(KIND) & 0xffff & !SORT != own || sequence >= IN_RUN {
+                continue;
+            }
+            let seen = if self.physical(sequence) == physical { &mut newest } else { &mut moved };
+            *seen = (sequence + 1).max(*seen);
+        }
+        if newest == 0 || moved > newest {
+            return Ok(false);
+        }
+        self.state.record.at = Position::new(newest - 1, 0);
+        let read = self.fetch_header().await;
+        let formatted = self.state.header.get(KIND) >> 16;
+        if !read || formatted as usize != self.heads.len() {
+            return Ok(false);
+        }
+        let id = self.state.header.long(ID).to_le_bytes();
+        self.unlock(root, id)?;
+        if !self.is_header() || self.state.header.get(SEQUENCE) != newest - 1 {
+            return Ok(false);
+        }
+        self.state.every = self.state.header.get(PREVIOUS_END) & EVERY != 0;
+        self.state.log.end.sequence = newest - 1;
+        self.state.glanced = true;
+        Ok(true)
+    }
+
     /// Reads all headers: the newest authentic one says which store this is.
     async fn survey<K: RootKey>(&mut self, root: &K) -> Result<(), OpenError<F::Error>> {
+        if !C::SMALL && self.glance(root).await? {
+            return Ok(());
+        }
         let mut blank = true;
         let mut found = None;
         let mut best = self.state.id;
@@ -312,6 +393,10 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             let [magic, kind] = [self.state.header.get(0), self.state.header.get(KIND)];
             if !read || (magic ^ MAGIC) & MAGIC_MASK != 0 {
                 continue;
+            }
+            if C::SMALL && kind & SORT == STANDARD {
+                // Also when there are older headers of a small store: what came after them counts.
+                return Err(OpenError::NotSmall);
             }
             found = found.or(Some((magic.to_le_bytes()[3], kind.to_le_bytes()[0])));
             let sequence = self.state.header.get(SEQUENCE);
@@ -343,9 +428,6 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     pub(super) async fn mount_log(&mut self) -> Result<(), Unmountable> {
         for _ in 0..TRIES {
             if self.mount_once().await? {
-                if self.state.log.incomplete {
-                    let _ = self.count_all().await;
-                }
                 self.state.scan.leave();
                 self.state.log.void = NOWHERE;
                 self.check_counter()?;
@@ -357,12 +439,14 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         Err(Unmountable::Damaged)
     }
 
-    /// One try; false: another record is void. Not inlined: what comes after it needs the stack itself.
-    #[inline(never)]
+    /// One try; false: another record is void.
     async fn mount_once(&mut self) -> Result<bool, Unmountable> {
         self.heads.fill(Pointer::EMPTY);
-        self.used.fill(UNKNOWN);
+        self.forget_used();
         self.state.restart();
+        if !C::SMALL {
+            self.state.list_from = 0;
+        }
         let header = self.find_end().await?;
         self.look_behind(header).await;
         Ok(self.replay(header).await)
@@ -373,7 +457,9 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     async fn find_end(&mut self) -> Result<u32, Unmountable> {
         let mut sequence = u32::MAX;
         for _ in 0..self.sizes().segments {
-            sequence = match self.newest_below(sequence).await {
+            let glanced = !C::SMALL && core::mem::take(&mut self.state.glanced);
+            let newest = if glanced { Some(self.state.log.end.sequence) } else { self.newest_below(sequence).await };
+            sequence = match newest {
                 Some(newest) => newest,
                 None => break,
             };
@@ -408,7 +494,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                 moved = moved.max(sequence + 1);
             }
         }
-        if moved > newest {
+        if S::OPAQUE && moved > newest {
             // No cut makes a good header at a wrong place: somebody moved the newest segment.
             self.state.report.damaged_headers += 1;
             self.raise_doubt(Position::new(moved - 1, 0));
@@ -421,6 +507,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// behind the header.
     async fn find_oldest(&mut self) -> bool {
         let newest = self.state.log.end.sequence;
+        // The segment of a small store takes nothing more: the next header says that the store is no small one any more.
+        self.state.log.closed = !C::SMALL && self.state.header.get(KIND) & SORT == SMALL;
         self.state.log.tail = self.state.header.get(OLDEST);
         self.state.before = self.state.header.counts();
         self.state.replay.oldest = self.state.log.tail;
@@ -436,8 +524,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                     if self.state.scan.undone == 0 {
                         self.state.log.tail = next;
                     }
-                    if matches!(self.mark(), MARK_OPEN | MARK_CLOSE) {
-                        next = self.state.log.tail.max(self.word(self.inline_at()).min(newest));
+                    if self.read_checkpoint() {
+                        next = self.state.log.tail.max(self.state.header.get(OLDEST).min(newest));
                     }
                 }
             }
@@ -448,8 +536,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// A good record where the next segment would begin, without a header: the header was destroyed.
     async fn look_behind(&mut self, newest: u32) {
         let bad = self.state.before.bad();
-        for skipped in 1..=bad.saturating_add(1).min(self.sizes().segments - 1) {
-            let next = newest + skipped;
+        for skipped in 0..bad.saturating_add(1).min(self.sizes().segments - 1) {
+            let next = newest + 1 + skipped;
             let at = Position::new(next, self.header_length());
             if !self.header(next).await && self.load(at, 0).await {
                 self.state.report.damaged_headers += 1;
@@ -460,9 +548,29 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         }
     }
 
-    /// Reads the log from the oldest segment to the newest, `header` being the newest with a header. False: a record
-    /// was gone that had been seen before, and is void now.
+    /// Reads as much of the log as it must, `header` being the newest segment with a header. False: a record was gone that
+    /// had been seen before, and is void now.
     async fn replay(&mut self, header: u32) -> bool {
+        if !C::SMALL && !self.state.thorough && self.state.report.doubt.is_none() {
+            let before = self.state.before;
+            if let Some(start) = self.read_lists(header).await {
+                let good = self.replay_from(header, Some(start)).await;
+                if self.state.report.is_sound() {
+                    return good;
+                }
+            }
+            // Something is missing or does not fit: the whole log says what.
+            self.state.report = Report::NONE;
+            self.state.before = before;
+            self.state.log.incomplete = false;
+            self.state.path.target = None;
+            self.heads.fill(Pointer::EMPTY);
+        }
+        self.replay_from(header, None).await
+    }
+
+    /// Reads the log from `start` on, or else from the oldest segment, to the newest.
+    async fn replay_from(&mut self, header: u32, start: Option<Start>) -> bool {
         let newest = self.state.log.end.sequence;
         self.state.replay.counting = false;
         self.state.replay.run_counts = true;
@@ -473,11 +581,17 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.state.log.declaring = self.state.log.tail;
         // Segments that a mark has freed since the newest header are still read, for the digest in that header, though
         // one of them may have been half erased when power went.
-        let mut sequence = self.state.replay.oldest;
+        let mut sequence = start.map_or(self.state.replay.oldest, |start| start.base);
         if !self.header(sequence).await {
             self.lost_header(sequence);
         }
         loop {
+            if let Some(Start { check, digest, oldest, .. }) = start
+                && sequence == check
+            {
+                self.learn_tags().await;
+                self.settle_doubt(digest, oldest, Position::new(check, 0));
+            }
             if sequence == header {
                 self.check_newest(header);
             }
@@ -489,7 +603,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         }
         let end = self.state.scan.at();
         let counts = self.state.log.copy != NOWHERE;
-        let run_broke_off = self.state.replay.more && counts && self.state.report.doubt.is_none();
+        let run_broke_off = !C::SMALL && self.state.replay.more && counts && self.state.report.doubt.is_none();
         // What made the newest header count is gone: then what stood at the end of the segment before does count.
         let nothing_is_behind = newest == header && end.offset == self.header_length();
         if run_broke_off || nothing_is_behind {
@@ -536,32 +650,36 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// Takes the record in the buffer into the index, unless its run never ended.
     async fn replay_record(&mut self) {
         let Record { at, shape, class, hash, .. } = self.state.record;
-        let (first, more) = (shape.has(FIRST), shape.has(MORE));
+        let (first, more) = (C::SMALL || shape.has(FIRST), !C::SMALL && shape.has(MORE));
         let in_newest = at.sequence == self.state.log.end.sequence;
         self.state.report.records += 1;
         for _ in 0..self.state.scan.undone {
             self.take_back();
         }
         let closing = self.mark() == MARK_CLOSE;
-        let binds = self.bound_epoch();
+        let binds = if C::SMALL { None } else { self.bound_epoch() };
+        let checkpoint = self.read_checkpoint();
         if closing && in_newest {
             // Its digest pins the heads, as all that they meant then is still there.
-            let inline = self.inline_at();
-            self.settle_doubt(self.long(inline + 4), self.word(inline), at);
+            self.settle_doubt(self.state.header.long(DIGEST), self.state.header.get(OLDEST), at);
         }
-        self.state.replay.record = self.state.record;
-        if first || !self.state.replay.in_step {
+        self.state.replay.record.set(&self.state.record);
+        if !C::SMALL && (first || !self.state.replay.in_step) {
             self.begin_replayed_run(more, in_newest).await;
         }
         self.remember(hash);
-        let run_counts = self.state.replay.run_counts;
+        if checkpoint {
+            // Records before it may have been counted against others that are gone with a freed segment.
+            self.state.counts = self.state.header.counts();
+        }
+        let run_counts = C::SMALL || self.state.replay.run_counts;
         let in_index = run_counts && class != Class::Mark;
         if in_index {
             let counting = self.state.replay.counting;
             if counting {
                 let _ = self.walk(hash).await;
             }
-            self.state.record = self.state.replay.record;
+            self.state.record.set(&self.state.replay.record);
             if counting {
                 // Counts the record as the write of it did.
                 self.count_new();
@@ -571,7 +689,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         if let Some(epoch) = binds
             && run_counts
         {
-            self.state.counts.epoch = epoch;
+            self.state.counts.bind(epoch);
         }
         let commit = run_counts && !in_index && !first;
         let replay = &mut self.state.replay;
@@ -579,15 +697,17 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         // The end of a run that could not be read when we looked ahead for it, and can now, may read well next time.
         replay.decides = commit || !(run_counts || more);
         replay.closing = closing;
-        replay.more = more;
-        replay.clear = shape.has(CLEAR);
+        if !C::SMALL {
+            replay.more = more;
+            replay.clear = shape.has(CLEAR);
+        }
         let needed = in_index || commit || binds.is_some() && run_counts;
         self.state.log.copy = if needed { at } else { NOWHERE };
     }
 
     /// The first record of a run was passed: does the run count?
     async fn begin_replayed_run(&mut self, more: bool, in_newest: bool) {
-        let counts = !more || self.run_ends().await;
+        let counts = C::SMALL || !more || self.run_ends().await;
         let State { counts: counted, before, replay, report, .. } = &mut *self.state;
         replay.in_step = true;
         replay.run_counts = counts;
@@ -601,9 +721,10 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// Whether the run whose first record was just passed was written to its end: reads on over holes and segments, and
     /// comes back.
     async fn run_ends(&mut self) -> bool {
-        let scan = self.state.scan;
+        // Field by field: a copy of the whole is a library call, of code that nothing else here needs.
+        let Scan { sequence, end, end_link, trail: [here, last, older], undone, damaged } = self.state.scan;
         let ends = self.find_run_end().await;
-        self.state.scan = scan;
+        self.state.scan = Scan { sequence, end, end_link, trail: [here, last, older], undone, damaged };
         ends
     }
 
@@ -653,12 +774,22 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         *before = if any { replay.undo().counts } else { *counts };
         log.counted = end.offset;
         log.link = end.link;
-        let hides = written > at.offset && (!S::OPAQUE || self.state.replay.clear || self.may_hide(at).await);
-        self.state.log.end.offset = self.untouched_after(written, hides);
+        let hides =
+            written > at.offset && (!S::OPAQUE || !C::SMALL && (self.state.replay.clear || self.may_hide(at).await));
+        // What is torn now may have read well in another session, which then began to write it again in the first free cell,
+        // and left nothing to be seen. Other bytes go elsewhere.
+        let other = if written > at.offset { self.sizes().cell } else { 0 };
+        self.state.log.end.offset = self.untouched_after(written, hides) + other;
     }
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    /// The rules that make a program not compile.
+    const fn check_sizes(heads: usize, bytes: usize) {
+        assert!(bytes >= buffer_size(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE), "BYTES is below buffer_size");
+        assert!(heads > 0 && heads <= 0xffff, "from 1 to 65,535 bucket heads");
+    }
+
     /// Which mark the record in the buffer is; 0: none.
     pub(super) fn mark(&self) -> u8 {
         match self.name() {
@@ -667,10 +798,20 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
     }
 
+    /// Reads the checkpoint that the mark in the buffer carries; false: it's no such mark.
+    fn read_checkpoint(&mut self) -> bool {
+        let has = matches!(self.mark(), MARK_OPEN | MARK_CLOSE);
+        let inline = self.inline_at();
+        if has {
+            self.state.header.read(OLDEST, self.buffer.get(inline..).unwrap_or_default());
+        }
+        has
+    }
+
     /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
     fn check_newest(&mut self, header: u32) {
         let Replay { in_run, run_counts, digest, oldest, .. } = self.state.replay;
-        if !in_run || !run_counts {
+        if C::SMALL || !in_run || !run_counts {
             self.state.counts = self.state.before;
         }
         if digest != NO_DIGEST && !self.state.log.incomplete {

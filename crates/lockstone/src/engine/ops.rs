@@ -5,13 +5,13 @@
 //! so that the entry makes all of them visible at once. A range read touches its own chunks only.
 
 use super::load::length_u32;
-use super::{CHUNK_SPACE, NorFlash, Store, copy_space_of, one_source, space_of};
-use crate::attributes::{Attributes, Put};
+use super::{CHUNK_SPACE, NorFlash, Store, one_source};
+use crate::attributes::{Attributes, How, Put};
 use crate::error::{Error, Stop};
-use crate::format::header::Class;
+use crate::format::header::{CHECKPOINT, Class};
 use crate::format::record::{ATTRIBUTES, CLEAR, CLIENT, Kind, LONG, MARK_CLOSE, MORE, Shape};
-use crate::format::{put, put_word, same};
-use crate::key::{Key, SYSTEM};
+use crate::format::{put, same};
+use crate::key::{COPIES, Key, SYSTEM};
 use crate::layout::POINTERS_MAX;
 use crate::seal::Suite;
 use crate::state::{NOWHERE, Run};
@@ -19,9 +19,6 @@ use crate::trust::MonotonicCounter;
 
 /// Bytes before a chunk's data: owner's hash and number.
 const CHUNK_NAME: usize = 12;
-
-/// Bytes of pointers that a record counts for its client, however many it has.
-const WEIGHT_OF_POINTERS: u32 = 16;
 
 /// How a value is cut.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +48,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// # Errors
     /// [`Error`]; the old value is still there (after [`Error::Flash`], the old or the new one, whole).
     pub async fn put<'k>(&mut self, key: impl Into<Key<'k>>, value: &[u8]) -> Result<(), Error<F::Error>> {
-        let key = checked(key.into())?;
-        self.writable().await?;
-        self.change(key, Some(value)).await?;
+        let key = key.into();
+        check(&key)?;
+        self.commit(key, value, How::USUAL).await?;
         Ok(())
     }
 
@@ -68,29 +65,19 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         value: &[u8],
         how: Put,
     ) -> Result<(), Error<F::Error>> {
-        let key = checked(key.into())?;
-        let attributes = how.attributes.unwrap_or(Attributes::NONE);
-        attributes.check().map_err(Error::Attributes)?;
-        self.writable().await?;
-        if attributes.any(Attributes::FACTORY) {
-            return Ok(self.put_with_copy(key, value, how).await?);
-        }
-        if how.attributes.is_none() {
-            return Ok(self.put_as(key, value, how).await?);
-        }
-        // What it has of the store's own stays; a copy is unmade first, or else it would stay too.
-        let had = if self.find(key, self.hash_of(key), true).await? { self.attributes() } else { Attributes::NONE };
-        if had.any(Attributes::FACTORY) {
-            return Err(Error::NotPermitted);
-        }
-        Ok(self.put_as(key, value, Put { attributes: Some(had.replaced_by(attributes)), ..how }).await?)
+        const { assert!(!C::SMALL, "a small store has no attributes") };
+        let how = How::asked(how)?;
+        Ok(self.put_as(key.into(), value, how).await?)
     }
 
-    pub(super) async fn put_as(&mut self, key: Key<'_>, value: &[u8], how: Put) -> Result<(), Stop<F::Error>> {
-        self.state.how = how;
-        let result = self.change(key, Some(value)).await;
-        self.state.how = Put::USUAL;
-        result.map(drop)
+    /// The same, with attributes that make sense.
+    pub(super) async fn put_as(&mut self, key: Key<'_>, value: &[u8], how: How) -> Result<(), Stop<F::Error>> {
+        check(&key)?;
+        self.writable().await?;
+        if how.given().any(Attributes::FACTORY) {
+            return self.change_pair(key, value, how).await;
+        }
+        self.change(key, value, how).await.map(drop)
     }
 
     /// The attributes of an entry; `None`: there is no such key.
@@ -165,32 +152,40 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// # Errors
     /// [`Error`]; the key is still there (after [`Error::Flash`], there whole or gone).
     pub async fn delete<'k>(&mut self, key: impl Into<Key<'k>>) -> Result<bool, Error<F::Error>> {
-        let key = checked(key.into())?;
+        let key = key.into();
+        check(&key)?;
+        Ok(self.commit(key, &[], How::DELETE).await?)
+    }
+
+    /// Changes one entry, in a run of its own or in that of the transaction.
+    pub(super) async fn commit(&mut self, key: Key<'_>, value: &[u8], how: How) -> Result<bool, Stop<F::Error>> {
         self.writable().await?;
-        Ok(self.change(key, None).await?)
+        self.change(key, value, how).await
     }
 
     /// Puts the value under the key, or deletes the key; false when there was none. Compacts as far as it must.
     ///
     /// The store is writable: callers see to it, because a mount needs the stack itself. Compaction does too, so it is
     /// here and not where the need for it shows; what was read before is read again then.
-    pub(super) async fn change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
+    pub(super) async fn change(&mut self, key: Key<'_>, value: &[u8], how: How) -> Result<bool, Stop<F::Error>> {
         self.state.log.paid = self.state.log.run != Run::No;
         let mut passes = 2 * self.sizes().segments;
         loop {
-            let result = self.try_change(key, value).await;
+            let result = self.try_change(key, value, how).await;
             let refused = matches!(result, Err(Stop::Full)) && self.state.log.run == Run::No;
             if !refused || passes == 0 {
                 return result;
             }
             passes -= 1;
             if C::PRESENT && self.state.log.wants_epoch {
-                self.open_epoch(self.kept_by(value)).await?;
+                self.open_epoch(self.kept_by(how)).await?;
             } else if self.state.log.wanted > 0 {
                 self.state.log.paid = true;
-                self.pay().await?;
-                self.make_room(self.state.log.wanted, self.kept_by(value)).await?;
-            } else if self.state.counts.tombstones() == 0 || !self.compact_step().await? {
+                if !C::SMALL {
+                    self.pay().await?;
+                }
+                self.make_room(self.state.log.wanted, self.kept_by(how)).await?;
+            } else if self.state.counts.tombstones() == 0 || !self.compact_segment().await? {
                 // Only tombstones could still make room, as compaction sheds them.
                 return result;
             }
@@ -201,48 +196,71 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// bytes [`wanted`](crate::state::Log::wanted), that there is none now or that compaction is owed, unless it was paid,
     /// or that an epoch must be opened.
     #[inline(never)]
-    pub(super) async fn try_change(&mut self, key: Key<'_>, value: Option<&[u8]>) -> Result<bool, Stop<F::Error>> {
+    pub(super) async fn try_change(&mut self, key: Key<'_>, value: &[u8], how: How) -> Result<bool, Stop<F::Error>> {
         let hash = self.hash_of(key);
-        let found = self.find(key, hash, value.is_some()).await?;
-        let old = if found { self.cost_of(key, self.cut_found()) } else { Cost::NONE };
+        let mut cut = Cut { whole: 0, inline: 0, attributes: Attributes::NONE };
+        let (mut copy, mut source) = (NOWHERE, hash);
+        if how.any(How::KEEP.and(How::RESTORE)) {
+            let from = if how.any(How::RESTORE) { key.of_copy() } else { key };
+            source = self.hash_of(from);
+            if !self.find(from, source, true).await? {
+                return Ok(false);
+            }
+            (cut, copy) = (self.cut_found(), self.state.record.at);
+        }
+        let found = self.find(key, hash, !how.any(How::DELETE)).await?;
+        let old = if found { self.cost_found() } else { Cost::NONE };
         let had = if found { self.attributes() } else { Attributes::NONE };
-        let forbidden = if value.is_some() { Attributes::FIXED } else { Attributes::LOCKED };
-        if had.any(forbidden) && !key.copy && !self.state.log.resetting {
+        let forbidden = if how.any(How::DELETE) { Attributes::LOCKED } else { Attributes::FIXED };
+        let attributes = how.attributes(had);
+        // A copy is unmade first, or else it would stay.
+        let unmade = had.without(attributes).any(Attributes::FACTORY);
+        if !C::SMALL && (had.any(forbidden) || unmade) && !how.any(How::EXACT) {
             return Err(Stop::NotPermitted);
         }
-        let mut cut = Cut { whole: 0, inline: 0, attributes: self.state.how.attributes.unwrap_or(had) };
         let mut new = Cost::NONE;
         self.state.log.wanted = 0;
-        let protect = self.is_counted(self.state.how.protect || had.and(cut.attributes).any(Attributes::PROTECTED));
+        let protect = !C::SMALL && self.is_counted(how, had.and(attributes));
         self.check_epoch(protect)?;
-        if let Some(value) = value {
-            cut = self.cut(key, value.len(), cut.attributes)?;
-            new = self.cost_of(key, cut);
-            self.admit(new, old)?;
+        if !how.any(How::DELETE) {
+            if !how.any(How::KEEP.and(How::RESTORE)) {
+                cut = self.cut(key, value.len())?;
+            }
+            cut.attributes = attributes;
+            new = self.cost_of(self.entry_shape(key, cut), cut);
+            if !how.any(How::ADMITTED) {
+                self.admit(new, old)?;
+            }
         } else if !found {
             return Ok(false);
         }
         let bytes = self.run_length(new, old) + self.ending_length(protect);
-        let paid = self.state.log.paid;
+        if how.any(How::MEASURE) {
+            self.state.log.measured += bytes;
+            return Ok(true);
+        }
+        let paid = C::SMALL || self.state.log.paid;
         if !paid {
             self.owe(bytes);
         }
-        if (!paid && self.state.log.debt > 0) || !self.has_room(bytes, self.kept_by(value)) {
+        if (!paid && self.state.log.debt > 0) || !self.has_room(bytes, self.kept_by(how)) {
             self.state.log.wanted = bytes;
             return Err(Stop::Full);
         }
         self.begin_run(protect);
-        let value = value.unwrap_or_default();
         let (inline, rest) = value.split_at_checked(cut.inline as usize).unwrap_or_default();
-        let clear = cut.attributes.any(Attributes::NO_CONFIDENTIALITY);
-        self.put_chunks(hash, rest, old.records.saturating_sub(1), clear).await?;
+        if !C::SMALL && !how.any(How::KEEP) {
+            let from = if how.any(How::RESTORE) { Some(source) } else { None };
+            self.put_chunks(hash, cut, rest, from, old.records.saturating_sub(1)).await?;
+        }
         let gone = hash.to_le_bytes();
         let (shape, name) =
             if new.records > 0 { (self.entry_shape(key, cut), key.name) } else { (Shape::TOMBSTONE, &gone[..]) };
         let draft = self.draft(shape.with(MORE, self.goes_on()), hash);
         draft.client = key.client;
         draft.whole = cut.whole;
-        draft.attributes = cut.attributes;
+        draft.attributes = attributes;
+        draft.copy = copy;
         self.append(name, inline).await?;
         self.finish_run().await?;
         Ok(true)
@@ -256,23 +274,20 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub async fn close(mut self) -> Result<F, Error<F::Error>> {
         if !self.state.log.settled || !self.has_hole() || !self.state.report.clean {
             self.writable().await?;
-            self.make_room(self.sizes().unit.max(64), 1).await?;
+            self.make_room(self.record_usual(), 1).await?;
             self.write_closing().await?;
         }
         Ok(self.flash)
     }
 
     pub(super) async fn write_closing(&mut self) -> Result<(), Stop<F::Error>> {
-        let oldest = self.state.log.tail;
-        let mut checkpoint = [0; 12];
-        put_word(&mut checkpoint, 0, oldest);
-        put(&mut checkpoint, 4, &self.heads_digest(oldest).to_le_bytes());
-        self.append_mark(MARK_CLOSE, &checkpoint).await
+        self.draft(Shape::single(Kind::Mark, 1, CHECKPOINT + 8), 0);
+        self.append(&[MARK_CLOSE], &[]).await
     }
 
     /// Makes everything ready for a run of `bytes` that leaves `kept` segments free, and begins it.
     pub(super) async fn start_run(&mut self, bytes: u32, kept: u32, protect: bool) -> Result<(), Stop<F::Error>> {
-        let protect = self.is_counted(protect);
+        let protect = protect || C::PRESENT && self.state.every;
         if protect {
             self.open_epoch(kept).await?;
         }
@@ -302,7 +317,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if !self.state.path.found || self.state.record.class == Class::Tombstone {
             return Ok(false);
         }
-        let class = if key.copy { Class::Chunk } else { Class::Key };
+        let class = if !C::SMALL && (key.space == COPIES || key.client == SYSTEM) { Class::Chunk } else { Class::Key };
         let same = self.state.record.class == class && self.field(CLIENT) == key.client && same(self.name(), key.name);
         if !same {
             return if to_replace { Err(Stop::Collision) } else { Ok(false) };
@@ -313,7 +328,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// The same for those who read only.
     pub(super) async fn look_up(&mut self, key: Key<'_>) -> Result<bool, Stop<F::Error>> {
-        let key = checked(key)?;
+        check(&key)?;
+        self.seek(key).await
+    }
+
+    /// The same for entries of the store's own too.
+    pub(super) async fn seek(&mut self, key: Key<'_>) -> Result<bool, Stop<F::Error>> {
         self.ready().await?;
         let hash = self.hash_of(key);
         self.confirm(hash).await?;
@@ -355,7 +375,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let mut index = offset.saturating_sub(cut.inline) / self.chunk_length();
         while index < self.chunks(cut) && self.chunk_start(cut, index) < end {
             let name = chunk_name(owner, index);
-            let hash = self.suite.hash(CHUNK_SPACE, &name);
+            let hash = self.hash(CHUNK_SPACE, &name);
             self.confirm(hash).await?;
             self.walk(hash).await?;
             let from = self.chunk_start(cut, index);
@@ -374,40 +394,48 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(())
     }
 
-    /// Writes the chunks of a value, and tombstones for those of the `old` chunks that are left over.
-    async fn put_chunks(&mut self, owner: u64, value: &[u8], old: u32, clear: bool) -> Result<(), Stop<F::Error>> {
-        let mut chunks = value.chunks(self.chunk_length() as usize);
-        let mut index = 0;
-        loop {
-            let chunk = chunks.next();
-            if chunk.is_none() && index >= old {
-                return Ok(());
-            }
+    /// Writes the chunks of a value, the `rest` of it or those that it has `from` another entry, and tombstones for those of
+    /// the `old` chunks that are left over.
+    async fn put_chunks(
+        &mut self,
+        owner: u64,
+        cut: Cut,
+        rest: &[u8],
+        from: Option<u64>,
+        old: u32,
+    ) -> Result<(), Stop<F::Error>> {
+        let clear = cut.attributes.any(Attributes::NO_CONFIDENTIALITY);
+        let new = self.chunks(cut);
+        let mut chunks = rest.chunks(self.chunk_length() as usize);
+        for index in 0..new.max(old) {
             let name = chunk_name(owner, index);
-            let hash = self.suite.hash(CHUNK_SPACE, &name);
+            let hash = self.hash(CHUNK_SPACE, &name);
             let gone = hash.to_le_bytes();
-            let (shape, name, inline) = match chunk {
-                Some(inline) => {
-                    (Shape::single(Kind::Chunk, CHUNK_NAME, inline.len()).with(CLEAR, clear), &name[..], inline)
+            let (mut shape, mut named, mut inline, mut copy) = (Shape::TOMBSTONE, &gone[..], &[][..], NOWHERE);
+            if index < new {
+                (named, inline) = (&name[..], chunks.next().unwrap_or_default());
+                shape = Shape::single(Kind::Chunk, CHUNK_NAME, inline.len()).with(CLEAR, clear);
+                if let Some(from) = from {
+                    self.find_chunk(from, index).await?;
+                    (shape, copy) = (self.state.record.shape, self.state.record.at);
                 }
-                None => (Shape::TOMBSTONE, &gone[..], &[][..]),
-            };
-            self.draft(shape.with(MORE, true), hash);
-            self.append(name, inline).await?;
-            index += 1;
+            }
+            self.draft(shape.with(MORE, true), hash).copy = copy;
+            self.append(named, inline).await?;
         }
+        Ok(())
     }
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub(super) fn hash_of(&self, key: Key<'_>) -> u64 {
-        let space = if key.copy { copy_space_of(key.client) } else { space_of(key.client) };
-        self.suite.hash(space, key.name)
+        self.hash(u64::from(key.space) << 32 | u64::from(key.client), key.name)
     }
 
     /// Segments that a change leaves free. A delete may use one that puts leave alone: it must succeed on a full store.
-    pub(super) fn kept_by(&self, value: Option<&[u8]>) -> u32 {
-        self.kept_free() - u32::from(value.is_none())
+    #[inline(never)]
+    pub(super) fn kept_by(&self, how: How) -> u32 {
+        self.kept_free() - u32::from(how.any(How::DELETE.and(How::RESTORE)))
     }
 
     /// Whether a new value may be stored in place of an old one.
@@ -417,14 +445,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             return Err(Stop::TooLarge);
         }
         let counts = &self.state.counts;
-        let live = counts.live.wrapping_sub(old.bytes).saturating_add(new.bytes);
+        let live = counts.live().wrapping_sub(old.bytes).saturating_add(new.bytes);
         let records = counts.records().wrapping_sub(old.records).wrapping_add(new.records);
         if self.need(live, records) <= capacity { Ok(()) } else { Err(Stop::Full) }
     }
 
     /// Begins a run, unless one is open.
     pub(super) fn begin_run(&mut self, protect: bool) {
-        if self.state.log.run == Run::No {
+        // In a small store each record is a run.
+        if !C::SMALL && self.state.log.run == Run::No {
             self.state.log.run = Run::Ready;
             self.state.log.open_ended = false;
             self.state.log.protected = protect;
@@ -438,7 +467,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     pub(super) fn in_transaction(&self) -> bool {
-        self.state.log.run != Run::No && self.state.log.open_ended
+        !C::SMALL && self.state.log.run != Run::No && self.state.log.open_ended
     }
 
     /// Bytes of value in each chunk, the last one aside.
@@ -447,7 +476,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     pub(super) fn chunks(&self, cut: Cut) -> u32 {
-        (cut.whole - cut.inline).div_ceil(self.chunk_length())
+        if C::SMALL { 0 } else { (cut.whole - cut.inline).div_ceil(self.chunk_length()) }
     }
 
     /// Where in the value a chunk begins.
@@ -455,16 +484,17 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         cut.inline + index * self.chunk_length()
     }
 
-    pub(super) fn cut<E>(&self, key: Key<'_>, length: usize, attributes: Attributes) -> Result<Cut, Stop<E>> {
+    pub(super) fn cut<E>(&self, key: Key<'_>, length: usize) -> Result<Cut, Stop<E>> {
         let whole = u32::try_from(length).map_err(|_| Stop::TooLarge)?;
         let inline = whole.min(self.sizes().body_max - length_u32(key.name.len()));
-        Ok(Cut { whole, inline, attributes })
+        let cut = Cut { whole, inline, attributes: Attributes::NONE };
+        if C::SMALL && inline < whole { Err(Stop::TooLarge) } else { Ok(cut) }
     }
 
-    fn entry_shape(&self, key: Key<'_>, cut: Cut) -> Shape {
+    pub(super) fn entry_shape(&self, key: Key<'_>, cut: Cut) -> Shape {
         Shape::single(Kind::Entry, key.name.len(), cut.inline as usize)
             .with(CLIENT, key.client != 0)
-            .with(LONG, cut.whole > cut.inline)
+            .with(LONG, !C::SMALL && cut.whole > cut.inline)
             .with(ATTRIBUTES, cut.attributes != Attributes::NONE)
             .with(CLEAR, cut.attributes.any(Attributes::NO_CONFIDENTIALITY))
     }
@@ -481,17 +511,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Cut { whole: self.value_length(), inline, attributes: self.attributes() }
     }
 
-    /// What a value counts for its client, in bytes; its factory copy counts too.
-    pub(super) fn weigh(&self, key: Key<'_>, cut: Cut) -> u32 {
-        let Cost { bytes, records } = self.cost_of(key, cut);
-        let times = if cut.attributes.any(Attributes::FACTORY) { 2 } else { 1 };
-        bytes.saturating_add(records.saturating_mul(WEIGHT_OF_POINTERS)).saturating_mul(times)
+    /// What the value of the entry in the buffer counts as.
+    pub(super) fn cost_found(&self) -> Cost {
+        self.cost_of(self.state.record.shape, self.cut_found())
     }
 
-    /// What a value counts as.
-    pub(super) fn cost_of(&self, key: Key<'_>, cut: Cut) -> Cost {
+    /// What a value counts as, in an entry of this shape.
+    pub(super) fn cost_of(&self, shape: Shape, cut: Cut) -> Cost {
         let chunk = |bytes: u32| self.cost(Shape::single(Kind::Chunk, CHUNK_NAME, bytes as usize));
-        let mut bytes = self.cost(self.entry_shape(key, cut));
+        let mut bytes = self.cost(shape);
         let chunks = self.chunks(cut);
         if let Some(full) = chunks.checked_sub(1) {
             let last = cut.whole - self.chunk_start(cut, full);
@@ -501,16 +529,17 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 }
 
-pub(super) fn checked<E>(key: Key<'_>) -> Result<Key<'_>, Stop<E>> {
+/// Whether callers may have an entry of this name.
+pub(super) fn check<E>(key: &Key<'_>) -> Result<(), Stop<E>> {
     let good = !key.name.is_empty() && key.name.len() <= 255 && key.client != SYSTEM;
-    if good { Ok(key) } else { Err(Stop::InvalidName) }
+    if good { Ok(()) } else { Err(Stop::InvalidName) }
 }
 
+#[inline(never)]
 pub(super) fn chunk_name(owner: u64, index: u32) -> [u8; 12] {
-    let mut name = [0; 12];
-    put(&mut name, 0, &owner.to_le_bytes());
-    put_word(&mut name, 8, index);
-    name
+    let [a, b, c, d, e, f, g, h] = owner.to_le_bytes();
+    let [i, j, k, l] = index.to_le_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l]
 }
 
 /// Copies what `data`, the bytes of a value from `start` on, has of those from `offset` on that `target` wants.

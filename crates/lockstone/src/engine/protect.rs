@@ -15,10 +15,11 @@
 //! again be what the counter says.
 
 use super::mount::Unmountable;
-use super::{NorFlash, Store, one_source, space_of};
+use super::{NorFlash, Store, one_source};
+use crate::attributes::{Attributes, How};
 use crate::error::{Error, OpenError, Stop};
 use crate::format::record::{Kind, MARK_COUNTED, MARK_INTENT, Shape};
-use crate::key::SYSTEM;
+use crate::key::{Key, SYSTEM};
 use crate::report::CounterState;
 use crate::seal::Suite;
 use crate::state::Run;
@@ -27,8 +28,8 @@ use crate::trust::epoch::{COUNTER_MAX, Epoch, Verdict};
 
 /// Bytes of a counter mark behind its one byte of name.
 const VALUE: usize = 4;
-/// Name of the store's own entry that counts accepted roll-backs.
-const ROLLBACK: &[u8] = b"rollback";
+/// The store's own entry that counts accepted roll-backs.
+const ROLLBACK: Key<'_> = Key::new(b"rollback").of_client(SYSTEM);
 
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
@@ -42,12 +43,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if self.state.log.owns_epoch {
             return Ok(());
         }
-        let value = self.state.log.counter;
         self.make_room(self.ending_length(true), kept).await?;
-        self.append_mark(MARK_INTENT, &value.to_le_bytes()).await?;
-        self.state.counts.epoch = Epoch::intent(value);
-        self.count_step()?;
-        self.state.log.owns_epoch = true;
+        self.append_bound(MARK_INTENT, self.state.log.counter).await?;
         self.state.log.settled = true;
         Ok(())
     }
@@ -64,36 +61,23 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if !self.state.report.rolled_back {
             return Err(Error::NotPermitted);
         }
-        if self.counter_left() < 2 {
-            return Err(Error::CounterExhausted);
-        }
+        self.check_steps(2)?;
+        self.accept().await?;
         self.state.read_only = false;
-        let accepted = self.accept().await;
-        self.state.read_only = accepted.is_err();
-        self.state.forgiving = accepted.is_err();
-        self.state.report.rolled_back = accepted.is_err();
-        Ok(accepted?)
+        self.state.forgiving = false;
+        self.state.report.rolled_back = false;
+        Ok(())
     }
 
     /// The record that it happened comes first, and is not counted, whatever the store does with its commits: an intent
     /// alone makes the state the present one. A commit of nothing is last: what was given up may have stated the value that
     /// the counter has after the intent.
     async fn accept(&mut self) -> Result<(), Stop<F::Error>> {
-        self.writable().await?;
+        self.prepare_to_write().await?;
         let times = self.rollbacks().await?.saturating_add(1);
-        let length = self.record_usual() + self.ending_length(true);
-        self.owe(length);
-        self.pay().await?;
-        self.make_room(length, self.kept_free()).await?;
-        self.begin_run(false);
-        let hash = self.suite.hash(space_of(SYSTEM), ROLLBACK);
-        self.append_own(hash, ROLLBACK, &times.to_le_bytes()).await?;
-        self.finish_run().await?;
-        self.open_epoch(1).await?;
-        self.make_room(self.ending_length(true), 1).await?;
-        self.append_counted().await?;
-        self.state.log.settled = true;
-        Ok(())
+        self.change(ROLLBACK, &times.to_le_bytes(), How::EXACT.and(How::ADMITTED).and(How::UNCOUNTED)).await?;
+        self.start_run(0, 1, true).await?;
+        self.finish_run().await
     }
 
     /// How often a rolled back state of this store was accepted.
@@ -101,28 +85,33 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// # Errors
     /// What [`Error`] says of damage.
     pub async fn rollbacks_accepted(&mut self) -> Result<u32, Error<F::Error>> {
-        self.ready().await?;
-        self.confirm_last().await?;
         Ok(self.rollbacks().await?)
     }
 
     async fn rollbacks(&mut self) -> Result<u32, Stop<F::Error>> {
-        let hash = self.suite.hash(space_of(SYSTEM), ROLLBACK);
-        self.walk(hash).await?;
-        Ok(if self.state.path.found { self.word(self.inline_at()) } else { 0 })
+        Ok(if self.seek(ROLLBACK).await? { self.word(self.inline_at()) } else { 0 })
     }
 
     /// Ends the run: all of it counts from the moment at which this mark stands on flash, and no older image undoes it
     /// from the moment at which the counter has moved.
     pub(super) async fn append_counted(&mut self) -> Result<(), Stop<F::Error>> {
-        let value = self.state.log.counter + 1;
+        self.append_bound(MARK_COUNTED, self.state.log.counter + 1).await
+    }
+
+    /// Appends a mark that binds the log to the counter, and takes the step that makes it true.
+    async fn append_bound(&mut self, mark: u8, value: u32) -> Result<(), Stop<F::Error>> {
         self.state.log.owns_epoch = false;
-        self.append_mark(MARK_COUNTED, &value.to_le_bytes()).await?;
-        self.state.counts.epoch = Epoch::counted(value);
+        self.append_mark(mark, &value.to_le_bytes()).await?;
+        self.state.counts.bind(epoch_of(mark, value));
         self.count_step()?;
         self.state.log.owns_epoch = true;
         Ok(())
     }
+}
+
+/// What a mark binds the log to.
+fn epoch_of(mark: u8, value: u32) -> Epoch {
+    if mark == MARK_INTENT { Epoch::intent(value) } else { Epoch::counted(value) }
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
@@ -136,7 +125,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// After a mount: is the log the one that the counter knows?
     pub(super) fn check_counter(&mut self) -> Result<(), Unmountable> {
-        let epoch = self.state.counts.epoch;
+        let epoch = self.state.counts.epoch();
+        if C::SMALL {
+            return Ok(());
+        }
         if !C::PRESENT {
             return if epoch == Epoch::NONE { Ok(()) } else { Err(Unmountable::NoCounter) };
         }
@@ -158,12 +150,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// What the record in the buffer binds the log to, if it does.
     pub(super) fn bound_epoch(&self) -> Option<Epoch> {
-        let value = self.word(self.inline_at());
-        match self.mark() {
-            MARK_INTENT => Some(Epoch::intent(value)),
-            MARK_COUNTED => Some(Epoch::counted(value)),
-            _ => None,
-        }
+        let mark = self.mark();
+        matches!(mark, MARK_INTENT | MARK_COUNTED).then(|| epoch_of(mark, self.word(self.inline_at())))
     }
 
     /// Before a format: the epoch of its first header, which no image from before can belong to.
@@ -219,24 +207,27 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if C::PRESENT && protect { self.padded_length(Shape::single(Kind::Mark, 1, VALUE)) } else { 0 }
     }
 
-    /// Whether a change is counted.
-    pub(super) fn is_counted(&self, asked: bool) -> bool {
-        !self.state.log.resetting && (asked || C::PRESENT && self.state.every)
+    /// Whether a change is counted, of an entry that has one of these attributes before or after it.
+    pub(super) fn is_counted(&self, how: How, attributes: Attributes) -> bool {
+        let asked = how.any(How::PROTECT) || attributes.any(Attributes::PROTECTED);
+        !how.any(How::UNCOUNTED.and(How::MEASURE)) && (asked || C::PRESENT && self.state.every)
     }
 
     /// Before a change begins its run: can it be counted, if it has to be? `Full`: an epoch is wanted first.
     pub(super) fn check_epoch(&mut self, protect: bool) -> Result<(), Stop<F::Error>> {
-        if !protect {
-            return Ok(());
-        }
-        if !C::PRESENT || self.in_transaction() && !self.state.log.protected {
+        let begins = self.state.log.run == Run::No;
+        if protect && (!C::PRESENT || !begins && !self.state.log.protected) {
             return Err(Stop::NoCounter);
         }
-        self.state.log.wants_epoch = self.state.log.run == Run::No && !self.state.log.owns_epoch;
-        if self.state.log.wants_epoch { Err(Stop::Full) } else { self.check_steps(1) }
+        // Also when no step is left: opening one says so.
+        let ready = self.state.log.owns_epoch && self.counter_left() > 0;
+        self.state.log.wants_epoch = protect && begins && !ready;
+        if self.state.log.wants_epoch { Err(Stop::Full) } else { Ok(()) }
     }
 
-    fn check_steps(&self, steps: u32) -> Result<(), Stop<F::Error>> {
+    /// Whether the counter has so many steps left.
+    #[inline(never)]
+    pub(super) fn check_steps(&self, steps: u32) -> Result<(), Stop<F::Error>> {
         if self.counter_left() < steps { Err(Stop::CounterExhausted) } else { Ok(()) }
     }
 }

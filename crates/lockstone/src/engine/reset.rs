@@ -14,22 +14,27 @@
 //! factory reset; its caller can delete, or format.
 
 use super::ops::{Cost, chunk_name};
-use super::{CHUNK_SPACE, NorFlash, Store, one_source, space_of};
-use crate::attributes::Attributes;
+use super::{CHUNK_SPACE, NorFlash, Store, one_source};
+use crate::attributes::{Attributes, How};
 use crate::error::{Error, Stop};
 use crate::format::header::Class;
 use crate::format::put;
-use crate::format::record::{ATTRIBUTES, CLIENT, FIRST, Kind, MORE, RESUME, Shape};
+use crate::format::record::CLIENT;
 use crate::key::{Key, SYSTEM};
 use crate::report::Cursor;
 use crate::seal::Suite;
-use crate::state::Record;
 use crate::trust::MonotonicCounter;
 
-/// Name of the store's own entry that stands while a reset is under way.
-const RESETTING: &[u8] = b"resetting";
+/// The store's own entry that stands while a reset is under way.
+const RESETTING: Key<'_> = Key::new(b"resetting").of_client(SYSTEM);
 /// Longest name.
-const NAME_MAX: usize = 255;
+pub(super) const NAME_MAX: usize = 255;
+
+/// How a reset changes entries, once it has begun: its beginning was counted, and no attribute stands against it.
+const RESET: How = How::EXACT.and(How::UNCOUNTED);
+const REMOVE: How = RESET.and(How::DELETE);
+/// That everything fits was asked at the beginning.
+const BRING_BACK: How = RESET.and(How::RESTORE).and(How::ADMITTED);
 
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
@@ -43,137 +48,77 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// [`Error::NoCounter`]: nothing was changed. After [`Error::Flash`] it is done, to the end, by the next call or
     /// mount that may write, or nothing of it.
     pub async fn factory_reset(&mut self) -> Result<(), Error<F::Error>> {
-        self.writable().await?;
-        if !C::PRESENT {
-            return Err(Error::NoCounter);
-        }
-        self.check_reset().await?;
-        let hash = self.suite.hash(space_of(SYSTEM), RESETTING);
-        self.start_run(self.record_usual(), self.kept_free(), true).await?;
-        self.append_own(hash, RESETTING, &[]).await?;
-        self.finish_run().await?;
-        self.state.log.resetting = true;
-        Ok(self.finish_reset().await?)
+        Ok(self.reset().await?)
     }
 
-    /// Would everything that is kept and brought back fit?
-    async fn check_reset(&mut self) -> Result<(), Stop<F::Error>> {
-        let (mut live, mut records) = (0_u32, 0);
-        let mut cursor = Cursor::new();
-        while self.next_entry(&mut cursor).await? {
-            let attributes = self.attributes();
-            let copy = attributes.any(Attributes::COPY);
-            if copy || attributes.outlives_reset() && !attributes.any(Attributes::FACTORY) {
-                let times = if copy { 2 } else { 1 };
-                let key = Key::new(self.name()).of_client(self.field(CLIENT));
-                let Cost { bytes, records: number } = self.cost_of(key, self.cut_found());
-                live = live.saturating_add(bytes.saturating_mul(times));
-                records += number * times;
-            }
+    pub(super) async fn reset(&mut self) -> Result<(), Stop<F::Error>> {
+        self.writable().await?;
+        if !C::PRESENT {
+            return Err(Stop::NoCounter);
         }
-        if self.need(live, records) <= self.capacity() { Ok(()) } else { Err(Stop::Full) }
+        self.reset_entries(false).await?;
+        self.change(RESETTING, &[], How::EXACT.and(How::ADMITTED).and(How::PROTECT)).await?;
+        self.state.log.resetting = true;
+        self.ready().await
     }
 
     /// After a mount: was a reset begun?
     pub(super) async fn look_for_reset(&mut self) {
         if C::PRESENT {
-            let hash = self.suite.hash(space_of(SYSTEM), RESETTING);
-            let found = self.walk(hash).await.is_ok() && self.state.path.found;
-            self.state.log.resetting = found && self.state.record.class == Class::Chunk;
+            self.state.log.resetting = matches!(self.find(RESETTING, self.hash_of(RESETTING), false).await, Ok(true));
         }
     }
 
     /// Does what is left of a reset.
     pub(super) async fn finish_reset(&mut self) -> Result<(), Stop<F::Error>> {
-        let mut cursor = Cursor::new();
-        while self.next_entry(&mut cursor).await? {
-            let attributes = self.attributes();
-            let mut name = [0; NAME_MAX];
-            let client = self.field(CLIENT);
-            let length = self.name().len();
-            put(&mut name, 0, self.name());
-            let key = Key::new(name.get(..length).unwrap_or_default()).of_client(client);
-            if attributes.any(Attributes::COPY) {
-                self.bring_back(key).await?;
-            } else if !attributes.any(Attributes::FACTORY) && !attributes.outlives_reset() {
-                self.change(key, None).await?;
-            }
-        }
-        let hash = self.suite.hash(space_of(SYSTEM), RESETTING);
-        self.start_run(self.record_usual(), self.kept_free() - 1, false).await?;
-        self.append_tombstone(hash).await?;
-        self.finish_run().await?;
+        self.reset_entries(true).await?;
+        self.change(RESETTING, &[], REMOVE).await?;
         self.state.log.resetting = false;
         Ok(())
     }
 
-    /// The next entry or factory copy of any client, in the buffer; false at the end.
-    pub(super) async fn next_entry(&mut self, cursor: &mut Cursor) -> Result<bool, Stop<F::Error>> {
-        while !cursor.done {
-            if !self.at_or_after(cursor).await? {
-                self.next_bucket(cursor);
+    /// Deletes what a reset removes, and brings back what it brings back; or, without `act`, finds out whether all that is
+    /// left then will fit.
+    async fn reset_entries(&mut self, act: bool) -> Result<(), Stop<F::Error>> {
+        let mut left = Cost::NONE;
+        let mut cursor = Cursor::new();
+        while self.next_record(&mut cursor).await? {
+            let attributes = self.attributes();
+            let copy = attributes.any(Attributes::COPY);
+            // Of an entry with a copy, the copy decides.
+            if !copy && (self.state.record.class != Class::Key || attributes.any(Attributes::FACTORY)) {
                 continue;
             }
-            self.pass(cursor);
-            if self.state.record.shape.kind() == Kind::Entry && self.field(CLIENT) != SYSTEM {
-                return Ok(true);
+            let mut name = [0; NAME_MAX];
+            let key = self.copy_key(&mut name);
+            let removed = !copy && !attributes.outlives_reset();
+            if act && (copy || removed) {
+                let back = BRING_BACK.and(How::with(attributes.without(Attributes::COPY)));
+                self.change(key, &[], if copy { back } else { REMOVE }).await?;
+            } else if !act && !removed {
+                // A copy, and what it brings back.
+                for _ in 0..if copy { 2 } else { 1 } {
+                    let Cost { bytes, records } = self.cost_found();
+                    left = Cost { bytes: left.bytes.saturating_add(bytes), records: left.records + records };
+                }
             }
         }
-        Ok(false)
+        if self.need(left.bytes, left.records) > self.capacity() { Err(Stop::Full) } else { Ok(()) }
     }
 
-    /// The next entry of any client: whose, and what it counts for it.
-    pub(super) async fn next_weight(&mut self, cursor: &mut Cursor) -> Result<Option<(u32, u32)>, Stop<F::Error>> {
-        self.ready().await?;
-        while self.next_entry(cursor).await? {
-            if self.state.record.class == Class::Key {
-                let client = self.field(CLIENT);
-                let key = Key::new(self.name()).of_client(client);
-                return Ok(Some((client, self.weigh(key, self.cut_found()))));
-            }
-        }
-        Ok(None)
+    /// Finds a chunk of a factory copy.
+    pub(super) async fn find_chunk(&mut self, owner: u64, index: u32) -> Result<(), Stop<F::Error>> {
+        self.walk(self.hash(CHUNK_SPACE, &chunk_name(owner, index))).await?;
+        let good = self.state.path.found && self.state.record.class == Class::Chunk;
+        if good { Ok(()) } else { Err(Stop::Damaged) }
     }
+}
 
-    /// Writes the records of a factory copy under the hashes of its entry.
-    async fn bring_back(&mut self, key: Key<'_>) -> Result<(), Stop<F::Error>> {
-        let (hash, copy_hash) = (self.hash_of(key), self.hash_of(key.of_copy()));
-        let old = if self.find(key, hash, true).await? { self.cost_of(key, self.cut_found()) } else { Cost::NONE };
-        if !self.find(key.of_copy(), copy_hash, true).await? {
-            return Ok(());
-        }
-        let new = self.cost_of(key, self.cut_found());
-        self.start_run(self.run_length(new, old), self.kept_free() - 1, false).await?;
-        for index in 0..(new.records - 1).max(old.records.saturating_sub(1)) {
-            let name = chunk_name(hash, index);
-            let target = self.suite.hash(CHUNK_SPACE, &name);
-            if index + 1 < new.records {
-                self.walk(self.suite.hash(CHUNK_SPACE, &chunk_name(copy_hash, index))).await?;
-                self.append_as(target, self.state.record.shape.with(MORE, true), Attributes::NONE, &name).await?;
-            } else {
-                self.draft(Shape::TOMBSTONE.with(MORE, true), target);
-                self.append(&target.to_le_bytes(), &[]).await?;
-            }
-        }
-        self.walk(copy_hash).await?;
-        let attributes = self.attributes().without(Attributes::COPY);
-        let shape = self.state.record.shape.with(MORE, self.goes_on()).with(ATTRIBUTES, true);
-        self.append_as(hash, shape, attributes, &[]).await?;
-        self.finish_run().await
-    }
-
-    /// Writes the record in the buffer again, as another one.
-    async fn append_as(
-        &mut self,
-        hash: u64,
-        shape: Shape,
-        attributes: Attributes,
-        name: &[u8],
-    ) -> Result<(), Stop<F::Error>> {
-        let Record { at, .. } = self.state.record;
-        let draft = self.draft(shape.with(FIRST, true).with(RESUME, false), hash);
-        draft.copy = at;
-        draft.attributes = attributes;
-        self.append(name, &[]).await
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    /// The key of the entry in the buffer, which may be a factory copy: for when the buffer is used for others.
+    pub(super) fn copy_key<'n>(&self, name: &'n mut [u8; NAME_MAX]) -> Key<'n> {
+        let length = self.name().len();
+        put(name, 0, self.name());
+        Key::new(name.get(..length).unwrap_or_default()).of_client(self.field(CLIENT))
     }
 }

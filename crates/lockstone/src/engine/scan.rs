@@ -64,7 +64,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if at.offset >= self.state.scan.end {
             // The segment must end with the record that the next header names: else it's of another history.
             let (link, named) = (self.state.scan.trail[0].link, self.state.scan.end_link);
-            if link == 0 || named == 0 || link == named {
+            if S::LINK == 0 || link == 0 || named == 0 || link == named {
                 return Step::End;
             }
             self.state.scan.trail[0].link = 0;

@@ -9,12 +9,12 @@
 use super::{NorFlash, Store, one_source, space_of};
 use crate::error::Stop;
 use crate::format::header::{
-    DIGEST, ERASES, EVERY, FIXED, ID, IN_RUN, KIND, MAGIC, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK,
-    SEGMENT, SEQUENCE, kind,
+    ERASES, EVERY, FIXED, ID, IN_RUN, KIND, MAGIC, NO_DIGEST, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK, SEGMENT, SEQUENCE,
+    SMALL, STANDARD, kind,
 };
 use crate::format::pointer::Pointer;
 use crate::format::record::CLEAR;
-use crate::format::{low_word, put_word, same, word};
+use crate::format::{same, word};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::{Domain, Suite};
@@ -38,9 +38,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Closes the newest segment and opens the next. The buffer is used.
     pub(super) async fn open_segment(&mut self) -> Result<(), Stop<F::Error>> {
         let mut sequence = self.state.log.end.sequence;
-        let mut failure = if self.state.counts.bad() > 0 { Stop::WornOut } else { Stop::Full };
+        let mut failure = if !C::SMALL && self.state.counts.bad() > 0 { Stop::WornOut } else { Stop::Full };
         let mut failures = 0;
-        while failures < FAILURES_MAX {
+        while failures < if C::SMALL { 1 } else { FAILURES_MAX } {
             sequence = Some(sequence + 1).filter(|next| *next < IN_RUN).ok_or(Stop::WornOut)?;
             if sequence >= self.state.log.declared + self.sizes().segments {
                 break;
@@ -54,16 +54,18 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 Err(error) => failure = Stop::Flash(error),
             }
             failures += 1;
-            self.state.log.failed = Some(self.physical_u16(sequence));
+            if !C::SMALL {
+                self.state.log.failed = Some(self.physical_u16(sequence));
+            }
         }
         Err(failure)
     }
 
     pub(super) async fn is_retired(&mut self, sequence: u32) -> bool {
-        let physical = self.physical_u16(sequence);
-        if self.state.counts.bad() == 0 {
+        if C::SMALL || self.state.counts.bad() == 0 {
             return false;
         }
+        let physical = self.physical_u16(sequence);
         let hash = self.retirement(physical);
         self.walk(hash).await.is_ok() && self.state.path.found
     }
@@ -81,9 +83,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.state.log.counted = length;
         self.state.log.closed = false;
         self.state.log.link = self.state.record.link;
-        self.state.log.tag_at = super::load::length_u32(FIXED);
+        if S::LINK > 0 {
+            self.state.log.tag_at = super::load::length_u32(FIXED);
+        }
         self.state.log.declaring = self.state.log.tail;
-        if let Some(used) = self.used_of(sequence) {
+        if !C::SMALL
+            && let Some(used) = self.used_of(sequence)
+        {
             *used = 0;
         }
         Ok(true)
@@ -100,7 +106,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Header block first, so that a cut leaves no header before a half-erased body.
     pub(super) async fn erase_segment(&mut self, sequence: u32) -> Result<(), F::Error> {
         let layout = self.sizes();
-        let mut block = layout.address(Position::new(sequence, 0));
+        let mut block = self.address(Position::new(sequence, 0));
         let end = block + layout.segment;
         while block < end {
             self.flash.erase(block, block + layout.erase).await?;
@@ -114,11 +120,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub(super) async fn program(&mut self, length: u32) -> Result<bool, F::Error> {
         let layout = self.sizes();
         let at = self.state.record.at;
-        let address = layout.address(at);
+        let address = self.address(at);
         let mut done = 0;
         while done < length {
             // The head of a record in the clear comes alone: see `may_hide`.
-            let alone = done == 0 && at.offset > 0 && self.state.record.shape.has(CLEAR);
+            let alone = done == 0 && at.offset > 0 && !C::SMALL && self.state.record.shape.has(CLEAR);
             let step = if alone { layout.unit } else { layout.cell };
             let end = (at.offset + done + 1).next_multiple_of(step).min(at.offset + length) - at.offset;
             let Some(part) = self.buffer.get(done as usize..end as usize) else { return Ok(false) };
@@ -149,7 +155,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Hash of the entry that retires a segment.
     #[inline(never)]
     pub(super) fn retirement(&self, physical: u16) -> u64 {
-        self.suite.hash(space_of(SYSTEM), &retired_name(physical))
+        self.hash(space_of(SYSTEM), &retired_name(physical))
     }
 
     /// Puts the header of the next segment together in the buffer, sealed. Not inlined: the stack of `append` is deeper
@@ -165,25 +171,21 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let State { log, counts, before, header, id, erased, record, every, .. } = &mut *self.state;
         let counts = if unsettled { before } else { counts };
         header.set(0, MAGIC);
-        header.set(KIND, kind::<S>(&layout, *erased) | heads << 16);
+        let sort = if C::SMALL { SMALL } else { STANDARD };
+        header.set(KIND, kind::<S>(&layout, *erased) | sort | heads << 16);
         header.set(ID, word(id, 0));
         header.set(ID + 4, word(id, 4));
         header.set(SEQUENCE, sequence);
         header.set(PREVIOUS, log.end.sequence);
-        header.set(OLDEST, log.tail);
         header.set(ERASES, erases);
         header.set(SEGMENT, layout.segment);
-        header.set_counts(counts);
+        header.set_checkpoint(log.tail, counts, digest);
         header.set(PREVIOUS_END, log.counted | if in_run { IN_RUN } else { 0 } | if *every { EVERY } else { 0 });
-        header.set(DIGEST, low_word(digest));
-        header.set(DIGEST + 4, low_word(digest >> 32));
         header.set(PREVIOUS_LINK, log.link);
         record.at = Position::new(sequence, 0);
         if let Some(place) = self.buffer.get_mut(..self.header_length() as usize) {
             place.fill(self.state.erased);
-        }
-        for (index, word) in self.state.header.words.iter().enumerate() {
-            put_word(self.buffer, 4 * index, *word);
+            self.state.header.write(0, place);
         }
         self.close_up(Domain::Header, FIXED, FIXED + S::TAG);
     }
@@ -191,6 +193,6 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Digest of all heads that mean something in `oldest` or a later segment: says at a mount that none was lost.
     pub(super) fn heads_digest(&self, oldest: u32) -> u64 {
         let needed = |head: &Pointer| self.position(*head).sequence >= oldest;
-        self.suite.digest(self.heads.iter().map(|head| if needed(head) { head.as_u64() } else { 0 }))
+        S::digest(self.keys.0, self.heads.iter().map(|head| if needed(head) { head.as_u64() } else { 0 }))
     }
 }

@@ -46,6 +46,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         bytes: u32,
         protect: bool,
     ) -> Result<Transaction<'_, 'm, F, S, C>, Error<F::Error>> {
+        const { assert!(!C::SMALL, "a small store has no transactions") };
         self.writable().await?;
         self.start_run(bytes, self.kept_free(), protect).await?;
         self.state.log.open_ended = true;

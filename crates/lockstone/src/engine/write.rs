@@ -11,14 +11,14 @@ use super::load::{class_of, domain_of, length_u32};
 use super::{NorFlash, Store, one_source};
 use crate::attributes::Attributes;
 use crate::error::Stop;
-use crate::format::header::Class;
+use crate::format::header::{CHECKPOINT, Class, OLDEST};
 use crate::format::pointer::pointer_length;
-use crate::format::record::{ATTRIBUTES, CLIENT, FIRST, Flag, HEAD, Kind, LONG, MORE, RESUME, Shape};
+use crate::format::record::{ATTRIBUTES, CLIENT, FIRST, Flag, HEAD, Kind, LONG, RESUME, Shape};
 use crate::format::{put, put_word};
 use crate::key::SYSTEM;
 use crate::layout::Position;
 use crate::seal::Suite;
-use crate::state::{Draft, NOWHERE, Record, Run};
+use crate::state::{Draft, NOWHERE, Record, Run, State};
 use crate::trust::MonotonicCounter;
 
 /// Segments that may fail under one record before the driver's error is passed on.
@@ -43,17 +43,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.append(name, inline).await
     }
 
-    /// Appends an entry of the store's own.
+    /// Appends an entry of the store's own, a run of its own.
     pub(super) async fn append_own(&mut self, hash: u64, name: &[u8], inline: &[u8]) -> Result<(), Stop<F::Error>> {
         let shape = Shape::single(Kind::Entry, name.len(), inline.len()).with(CLIENT, true);
-        self.draft(shape.with(MORE, self.goes_on()), hash).client = SYSTEM;
+        self.draft(shape, hash).client = SYSTEM;
         self.append(name, inline).await
-    }
-
-    /// Says that what has this hash is gone.
-    pub(super) async fn append_tombstone(&mut self, hash: u64) -> Result<(), Stop<F::Error>> {
-        self.draft(Shape::TOMBSTONE.with(MORE, self.goes_on()), hash);
-        self.append(&hash.to_le_bytes(), &[]).await
     }
 
     /// Writes the record in the buffer again, with other flags.
@@ -70,12 +64,18 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub(super) async fn append(&mut self, name: &[u8], inline: &[u8]) -> Result<(), Stop<F::Error>> {
         let mut tries = 0;
         let mut failure = Stop::WornOut;
-        while tries < TRIES {
+        while tries < if C::SMALL { 1 } else { TRIES } {
             self.find_path().await?;
             let shape = self.shape_here(self.state.draft.shape);
             if !self.fits(shape) {
                 self.state.log.settled = false;
+                // What closes a hole comes first in the segment, even in one that has none any more.
+                let lists = !C::SMALL && !self.has_hole();
                 self.open_segment().await?;
+                if lists && !self.write_list().await? {
+                    self.state.log.failed = Some(self.physical_u16(self.state.log.end.sequence));
+                    self.state.log.closed = true;
+                }
                 continue;
             }
             if !self.is_intact().await {
@@ -93,7 +93,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 Ok(false) => {}
                 Err(error) => failure = Stop::Flash(error),
             }
-            self.state.log.failed = Some(self.physical_u16(self.state.log.end.sequence));
+            if !C::SMALL {
+                self.state.log.failed = Some(self.physical_u16(self.state.log.end.sequence));
+            }
             self.state.log.closed = true;
             tries += 1;
         }
@@ -130,6 +132,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if copy == NOWHERE {
             put(self.buffer, text, name);
             put(self.buffer, text + name.len(), inline);
+            if shape.kind() == Kind::Mark && shape.inline() >= CHECKPOINT {
+                self.put_checkpoint(text + name.len(), shape.inline() > CHECKPOINT);
+            }
         } else {
             if !self.load(copy, 0).await {
                 return Err(Stop::Damaged);
@@ -140,17 +145,28 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             // Nothing, or another name of the same length.
             put(self.buffer, text, name);
         }
-        let class = class_of(shape, client, attributes);
+        let class = class_of::<C>(shape, client, attributes);
         self.state.record = Record { at: self.state.log.end, shape, link: 0, hash, class };
         self.put_field(RESUME, self.state.log.counted);
         self.put_field(CLIENT, client);
-        self.put_field(ATTRIBUTES, attributes.bits());
-        self.put_field(LONG, whole);
+        if !C::SMALL {
+            self.put_field(ATTRIBUTES, attributes.bits());
+            self.put_field(LONG, whole);
+        }
         Ok(())
     }
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    /// Writes the checkpoint of a mark; the digest of all heads is part of a closing one.
+    fn put_checkpoint(&mut self, at: usize, closing: bool) {
+        let tail = self.state.log.tail;
+        let digest = if closing { self.heads_digest(tail) } else { 0 };
+        let State { header, counts, .. } = &mut *self.state;
+        header.set_checkpoint(tail, counts, digest);
+        header.write(OLDEST, self.buffer.get_mut(at..).unwrap_or_default());
+    }
+
     /// Drafts a record.
     pub(super) fn draft(&mut self, shape: Shape, hash: u64) -> &mut Draft {
         self.state.draft = Draft { shape, client: 0, whole: 0, attributes: Attributes::NONE, hash, copy: NOWHERE };
@@ -159,13 +175,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// How the record looks where it goes now.
     fn shape_here(&self, shape: Shape) -> Shape {
-        shape
-            .with(
-                FIRST,
-                if self.state.log.run == Run::No { shape.has(FIRST) } else { self.state.log.run == Run::Ready },
-            )
-            .with_pointers(self.state.path.length)
-            .with(RESUME, self.has_hole())
+        let in_run = !C::SMALL && self.state.log.run != Run::No;
+        let first = if in_run { self.state.log.run == Run::Ready } else { shape.has(FIRST) };
+        shape.with(FIRST, first).with_pointers(self.state.path.length).with(RESUME, self.has_hole())
     }
 
     /// Whether the newest segment has room for the record.
@@ -182,7 +194,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// Writes head, link, pointers and padding, and seals the text.
-    fn seal(&mut self) {
+    pub(super) fn seal(&mut self) {
         let shape = self.state.record.shape;
         put_word(self.buffer, 0, shape.head());
         if S::LINK > 0 {
@@ -197,23 +209,31 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if let Some(padding) = self.buffer.get_mut(length..padded) {
             padding.fill(self.state.erased);
         }
-        self.close_up(domain_of(shape), place, length);
+        self.close_up(domain_of::<C>(shape), place, length);
     }
 
     /// The record in the buffer was programmed and read back: it counts, and the log ends behind it now.
     fn appended(&mut self) {
-        self.state.log.end = self.after();
-        self.state.log.counted = self.state.log.end.offset;
-        self.state.log.link = self.state.record.link;
-        self.state.log.tag_at = self.state.record.at.offset + length_u32(self.state.record.shape.associated::<S>());
-        self.state.log.declared = self.state.log.declaring;
-        if self.state.log.run == Run::Ready {
+        self.end_behind_record();
+        if !C::SMALL && self.state.log.run == Run::Ready {
             self.state.log.run = Run::Begun;
         }
         if self.state.record.class != Class::Mark {
             self.count_new();
             self.set_head();
         }
+    }
+
+    /// The log ends behind the record in the buffer.
+    pub(super) fn end_behind_record(&mut self) {
+        self.state.log.end = self.after();
+        self.state.log.counted = self.state.log.end.offset;
+        self.state.log.link = self.state.record.link;
+        if S::LINK > 0 {
+            let before = length_u32(self.state.record.shape.associated::<S>());
+            self.state.log.tag_at = self.state.record.at.offset + before;
+        }
+        self.state.log.declared = self.state.log.declaring;
     }
 }
 

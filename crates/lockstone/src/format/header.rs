@@ -1,24 +1,27 @@
 //! The header of a segment: proves that the segment was erased for this life, and states what came before it.
 //!
 //! ```text
-//!  0 magic "LKS" | 3 version | 4 suite | 5 log2(unit) and erased value (bit 7) | 6 heads (u16)
+//!  0 magic "LKS" | 3 version | 4 suite | 5 log2(unit), sort (bits 5 and 6), erased value (bit 7) | 6 heads (u16)
 //!  8 store id (8 bytes)
-//! 16 sequence | 20 previous sequence | 24 oldest live sequence | 28 erase count | 32 segment length
-//! 36 live bytes | 40 keys | 44 chunks | 48 tombstones | 52 retired blocks
-//! 56 epoch: twice the counter's value that the log is bound to, one more for an intent
-//! 60 end of the previous segment, bit 31: written in the middle of a run, the counts are those before the run,
+//! 16 sequence | 20 previous sequence | 24 erase count | 28 segment length
+//! 32 end of the previous segment, bit 31: written in the middle of a run, the counts are those before the run,
 //!    bit 30: every commit of the store is counted
-//! 64 digest of all heads (8 bytes; zero: none, in the middle of a run or of settling)
-//! 72 how the tag of the last record of the previous segment begins (4 bytes)
+//! 36 how the tag of the last record of the previous segment begins
+//! 40 oldest live sequence
+//! 44 live bytes | 48 keys | 52 chunks | 56 tombstones | 60 retired blocks
+//! 64 epoch: twice the counter's value that the log is bound to, one more for an intent
+//! 68 digest of all heads (8 bytes; zero: none, in the middle of a run or of settling)
 //! 76 tag of this header
 //! ```
+//!
+//! What stands from 40 on is the *checkpoint*: opening and closing marks carry it too.
 //!
 //! All numbers little-endian. Nothing here is secret; everything is covered by the tag. The magic, version, suite and
 //! store id stand in the clear at fixed places for ever, so that any release can say what it looks at.
 //!
 //! A header is never unpacked further than into words, which have the offsets below.
 
-use super::FORMAT_VERSION;
+use super::{FORMAT_VERSION, low_word};
 use crate::layout::Layout;
 use crate::seal::Suite;
 use crate::trust::epoch::Epoch;
@@ -32,17 +35,25 @@ pub(crate) const KIND: usize = 4;
 pub(crate) const ID: usize = 8;
 pub(crate) const SEQUENCE: usize = 16;
 pub(crate) const PREVIOUS: usize = 20;
-pub(crate) const OLDEST: usize = 24;
-pub(crate) const ERASES: usize = 28;
-pub(crate) const SEGMENT: usize = 32;
-const COUNTS: usize = 36;
-const EPOCH: usize = 56;
-pub(crate) const PREVIOUS_END: usize = 60;
-pub(crate) const DIGEST: usize = 64;
-pub(crate) const PREVIOUS_LINK: usize = 72;
+pub(crate) const ERASES: usize = 24;
+pub(crate) const SEGMENT: usize = 28;
+pub(crate) const PREVIOUS_END: usize = 32;
+pub(crate) const PREVIOUS_LINK: usize = 36;
+pub(crate) const OLDEST: usize = 40;
+const COUNTS: usize = 44;
+const EPOCH: usize = 64;
+pub(crate) const DIGEST: usize = 68;
+/// Bytes of a checkpoint without the digest, as an opening mark carries it.
+pub(crate) const CHECKPOINT: usize = DIGEST - OLDEST;
 /// Bytes before the tag.
 pub(crate) const FIXED: usize = 76;
 
+/// In the word [`KIND`], where the sort of the store stands.
+pub(crate) const SORT: u32 = 3 << 13;
+/// It's a standard store. A torn header can have both bits or neither, but not those of the other sort.
+pub(crate) const STANDARD: u32 = 1 << 13;
+/// It's a small store.
+pub(crate) const SMALL: u32 = 2 << 13;
 /// The digest of a header that was written when the heads were not those that a replay finds.
 pub(crate) const NO_DIGEST: u64 = 0;
 /// In the word [`PREVIOUS_END`]: written in the middle of a run.
@@ -60,10 +71,19 @@ pub(crate) struct Image {
 impl Image {
     pub(crate) const EMPTY: Self = Self { words: [0; FIXED / 4] };
 
-    /// Takes the words of a header from where it was read to.
-    pub(crate) fn read(&mut self, bytes: &[u8]) {
-        for (place, word) in self.words.iter_mut().zip(bytes.as_chunks().0) {
+    /// Takes the words from place `from` on from where they were read to.
+    pub(crate) fn read(&mut self, from: usize, bytes: &[u8]) {
+        let words = self.words.get_mut(from / 4..).unwrap_or_default();
+        for (place, word) in words.iter_mut().zip(bytes.as_chunks().0) {
             *place = u32::from_le_bytes(*word);
+        }
+    }
+
+    /// Writes the words from place `from` on.
+    pub(crate) fn write(&self, from: usize, bytes: &mut [u8]) {
+        let words = self.words.get(from / 4..).unwrap_or_default();
+        for (word, place) in words.iter().zip(bytes.as_chunks_mut().0) {
+            *place = word.to_le_bytes();
         }
     }
 
@@ -78,16 +98,16 @@ impl Image {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let of = core::array::from_fn(|index| self.get(COUNTS + 4 + 4 * index));
-        Counts { live: self.get(COUNTS), of, epoch: Epoch::of_word(self.get(EPOCH)) }
+        let words = self.words.get(COUNTS / 4..).and_then(|words| words.first_chunk());
+        words.map_or(Counts::ZERO, |words| Counts(*words))
     }
 
     /// Whether a store can have counted so: what is computed from these numbers does not overflow, and the log ends at
     /// its newest segment.
     pub(crate) fn is_possible(&self) -> bool {
-        let counted = (SEQUENCE..EPOCH).step_by(4).all(|at| self.get(at) < IN_RUN);
+        let counted = (OLDEST..EPOCH).step_by(4).all(|at| self.get(at) < IN_RUN);
         let sequence = self.get(SEQUENCE);
-        counted && self.get(PREVIOUS) <= sequence && self.get(OLDEST) <= sequence
+        counted && sequence < IN_RUN && self.get(PREVIOUS) <= sequence && self.get(OLDEST) <= sequence
     }
 
     /// Sets a number at one of the places above.
@@ -97,23 +117,24 @@ impl Image {
         }
     }
 
-    pub(crate) fn set_counts(&mut self, counts: &Counts) {
-        self.set(COUNTS, counts.live);
-        (COUNTS + 4..).step_by(4).zip(counts.of).for_each(|(at, count)| self.set(at, count));
-        self.set(EPOCH, counts.epoch.as_word());
+    /// Sets the checkpoint.
+    pub(crate) fn set_checkpoint(&mut self, oldest: u32, counts: &Counts, digest: u64) {
+        self.set(OLDEST, oldest);
+        if let Some(words) = self.words.get_mut(COUNTS / 4..).and_then(|words| words.first_chunk_mut()) {
+            *words = counts.0;
+        }
+        self.set(DIGEST, low_word(digest));
+        self.set(DIGEST + 4, low_word(digest >> 32));
     }
 }
 
-/// What is counted about the index, as of the last whole run.
+/// What is counted about the index, as of the last whole run: bytes of all records in it, without their pointers; records
+/// by [`Class`]; and what the log is bound to. As words, as headers and marks carry them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Bytes of all records in the index, without their pointers.
-    pub(crate) live: u32,
-    /// Records in the index by [`Class`].
-    pub(crate) of: [u32; 4],
-    /// What the log is bound to.
-    pub(crate) epoch: Epoch,
-}
+pub(crate) struct Counts(pub(crate) [u32; COUNTED]);
+
+/// Words of [`Counts`].
+pub(crate) const COUNTED: usize = 6;
 
 /// What a record counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,43 +150,56 @@ pub(crate) enum Class {
 }
 
 impl Counts {
-    pub(crate) const ZERO: Self = Self { live: 0, of: [0; 4], epoch: Epoch::NONE };
+    pub(crate) const ZERO: Self = Self([0; COUNTED]);
+
+    /// Bytes of all records in the index.
+    pub(crate) const fn live(&self) -> u32 {
+        let [live, ..] = self.0;
+        live
+    }
 
     /// All records.
     pub(crate) fn records(&self) -> u32 {
-        self.of.iter().fold(0, |sum, count| sum.wrapping_add(*count))
+        let [_, of @ .., _] = &self.0;
+        of.iter().fold(0, |sum, count| sum.wrapping_add(*count))
     }
 
     /// Entries of clients.
     pub(crate) const fn keys(&self) -> u32 {
-        let [keys, ..] = self.of;
+        let [_, keys, ..] = self.0;
         keys
     }
 
     /// Tombstones that the index still holds.
     pub(crate) const fn tombstones(&self) -> u32 {
-        let [_, _, tombstones, _] = self.of;
+        let [_, _, _, tombstones, ..] = self.0;
         tombstones
     }
 
     /// Segments retired as bad.
     pub(crate) const fn bad(&self) -> u32 {
-        let [.., bad] = self.of;
+        let [.., bad, _] = self.0;
         bad
     }
 
-    /// Segments are known to be bad whose entries were not found.
-    pub(crate) const fn add_bad(&mut self, more: u32) {
-        let [.., bad] = &mut self.of;
-        *bad = bad.saturating_add(more);
+    /// What the log is bound to.
+    pub(crate) const fn epoch(&self) -> Epoch {
+        let [.., epoch] = self.0;
+        Epoch::of_word(epoch)
+    }
+
+    pub(crate) const fn bind(&mut self, to: Epoch) {
+        let [.., epoch] = &mut self.0;
+        *epoch = to.as_word();
     }
 
     /// Counts a record in (1) or out (-1). On a damaged store the counts may be off; they are only shown then, as
     /// writes are refused, and stop at zero.
     pub(crate) fn add(&mut self, class: Class, cost: u32, by: i32) {
-        if let Some(count) = self.of.get_mut(class as usize) {
+        let [live, of @ .., _] = &mut self.0;
+        if let Some(count) = of.get_mut(class as usize) {
             *count = count.saturating_add_signed(by);
-            self.live = self.live.saturating_add_signed(cost.cast_signed().wrapping_mul(by));
+            *live = live.saturating_add_signed(cost.cast_signed().wrapping_mul(by));
         }
     }
 }
@@ -176,7 +210,7 @@ pub(crate) const fn header_length<S: Suite>(layout: &Layout) -> u32 {
     layout.padded((FIXED + S::TAG) as u32)
 }
 
-/// The word [`KIND`], without heads.
+/// The word [`KIND`], without heads and sort.
 pub(crate) const fn kind<S: Suite>(layout: &Layout, erased: u8) -> u32 {
     (S::ID as u32) | (layout.unit.ilog2() | (erased & 0x80) as u32) << 8
 }

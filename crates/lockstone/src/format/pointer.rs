@@ -36,10 +36,28 @@ impl Pointer {
     /// Points nowhere.
     pub const EMPTY: Self = Self { word: 0, check: 0 };
 
-    /// Points to a record of `length` bytes (padded) at `at`, from a head.
+    /// In place of a head of which no list has said anything yet; no such place is on any part.
+    pub(crate) const UNLISTED: Self = Self { word: u32::MAX, check: u32::MAX };
+
+    /// Points to the record at a place, of which nothing else is known.
+    pub(crate) const fn of_place(place: u32) -> Self {
+        Self { word: place & REFERENCE_MASK, check: 0 }
+    }
+
+    /// The place alone.
+    pub(crate) const fn place(self, layout: &Layout) -> u32 {
+        self.word & ((1 << layout.place_bits) - 1)
+    }
+
+    /// Whether more than a place is known. A tag that begins with zeros is known, and does not look so.
+    pub(crate) const fn is_known(self) -> bool {
+        self.check != 0
+    }
+
+    /// Points to a record of `length` bytes (padded) at this address, from a head.
     #[inline(always)]
-    pub(crate) fn new<S: Suite>(layout: &Layout, at: Position, length: u32, link: u32) -> Self {
-        let place = layout.address(at) / layout.unit;
+    pub(crate) fn new<S: Suite>(layout: &Layout, address: u32, length: u32, link: u32) -> Self {
+        let place = address / layout.unit;
         let hint = match layout.hint_step {
             0 => 0,
             step => (length / layout.unit).div_ceil(step) << layout.place_bits,
@@ -113,7 +131,8 @@ mod tests {
             let newest = 3 * layout.segments + 5;
             for sequence in newest + 1 - layout.segments..=newest {
                 let at = Position::new(sequence, layout.segment - 2 * layout.unit);
-                let head = Pointer::new::<crate::seal::Plain>(&layout, at, layout.record_max, 0x0707_0707);
+                let head =
+                    Pointer::new::<crate::seal::Plain>(&layout, layout.address(at), layout.record_max, 0x0707_0707);
                 assert_eq!(head.position(&layout, newest), at);
                 let hint = head.length_hint(&layout);
                 assert!(hint == 0 || hint >= layout.record_max);

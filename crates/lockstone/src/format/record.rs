@@ -44,6 +44,8 @@ pub(crate) const MARK_COMMIT: u8 = 3;
 pub(crate) const MARK_INTENT: u8 = 4;
 /// Ends the run of a counted commit; carries the value that the counter has when it is acknowledged.
 pub(crate) const MARK_COUNTED: u8 = 5;
+/// Lists old heads.
+pub(crate) const MARK_LIST: u8 = 6;
 
 /// A flag of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,15 +18,13 @@ use cipher::{BlockCipherEncrypt, BlockSizeUser, KeyInit, KeySizeUser};
 use cmac::{Cmac, Mac};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Domain, StoreId, Suite, Tag};
+use super::{Domain, Keys, StoreId, Suite, Tag};
 use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
 
-/// AES-SIV over a block cipher `C` with blocks and keys of 16 bytes: AES-128 in software or hardware.
+/// AES-SIV over a block cipher `C` with blocks and keys of 16 bytes: AES-128 in software or hardware. The first half of the
+/// keys is the mode's, the second serves index and heads.
 pub struct AesSiv<C> {
-    siv: Zeroizing<[u8; 32]>,
-    /// For the index, and for the heads.
-    macs: Zeroizing<[u8; 32]>,
     cipher: core::marker::PhantomData<fn() -> C>,
 }
 
@@ -46,13 +44,11 @@ impl<C> Block16 for C where C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U1
 {}
 
 impl<C: Block16> AesSiv<C> {
-    /// The first half of the keys serves the index, the second the heads.
-    fn mac(&self, half: usize) -> Cmac<C> {
-        let mut key = Zeroizing::new([0; 16]);
-        if let Some(bytes) = self.macs.get(half * 16..half * 16 + 16) {
-            key.copy_from_slice(bytes);
-        }
-        <Cmac<C> as KeyInit>::new((&*key).into())
+    /// The first 16 bytes serve the index, the others the heads.
+    fn mac(keys: &Keys, half: usize) -> Cmac<C> {
+        let bytes = half_of(keys, 1);
+        let [index, heads] = bytes.as_chunks().0 else { return <Cmac<C> as KeyInit>::new(&[0; 16].into()) };
+        <Cmac<C> as KeyInit>::new(if half == 0 { index } else { heads }.into())
     }
 
     fn place(domain: Domain, at: Position) -> [u8; 9] {
@@ -60,6 +56,16 @@ impl<C: Block16> AesSiv<C> {
         let [o0, o1, o2, o3] = at.offset.to_le_bytes();
         [domain as u8, s0, s1, s2, s3, o0, o1, o2, o3]
     }
+}
+
+/// One half of the keys as bytes.
+fn half_of(keys: &Keys, half: usize) -> Zeroizing<[u8; 32]> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    let words = keys.0.iter().skip(4 * half);
+    for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+        *place = word.to_le_bytes();
+    }
+    bytes
 }
 
 fn word<C: Block16>(mac: Cmac<C>) -> u64 {
@@ -75,24 +81,26 @@ impl<C: Block16> Suite for AesSiv<C> {
     const OPAQUE: bool = true;
     const CHECK: usize = 4;
 
-    fn locked() -> Self {
-        Self { siv: Zeroizing::new([0; 32]), macs: Zeroizing::new([0; 32]), cipher: core::marker::PhantomData }
-    }
-
-    fn unlock<K: RootKey>(&mut self, root: &K, id: &StoreId) -> Result<(), RootKeyError> {
+    fn unlock<K: RootKey>(keys: &mut Keys, root: &K, id: &StoreId) -> Result<(), RootKeyError> {
         let mut label = *b"lockstone\x01........";
         if let Some(place) = label.last_chunk_mut() {
             *place = *id;
         }
-        root.derive(&label, &mut self.siv)?;
-        if let Some(place) = label.first_chunk_mut() {
-            *place = *b"lockindex";
+        for (half, name) in keys.0.chunks_mut(4).zip([b"lockstone", b"lockindex"]) {
+            if let Some(place) = label.first_chunk_mut() {
+                *place = *name;
+            }
+            let mut key = Zeroizing::new([0; 32]);
+            root.derive(&label, &mut key)?;
+            for (word, bytes) in half.iter_mut().zip(key.as_chunks().0) {
+                *word = u64::from_le_bytes(*bytes);
+            }
         }
-        root.derive(&label, &mut self.macs)
+        Ok(())
     }
 
-    fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
-        let mut siv = CmacSiv::<C>::new((&*self.siv).into());
+    fn seal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
+        let mut siv = CmacSiv::<C>::new((&*half_of(keys, 0)).into());
         let place = Self::place(domain, at);
         // A few headers are far below the 126 that can fail.
         let tag = if domain == Domain::ClearRecord {
@@ -103,8 +111,8 @@ impl<C: Block16> Suite for AesSiv<C> {
         tag.map_or(Tag::default(), Into::into)
     }
 
-    fn unseal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
-        let mut siv = CmacSiv::<C>::new((&*self.siv).into());
+    fn unseal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
+        let mut siv = CmacSiv::<C>::new((&*half_of(keys, 0)).into());
         let Some(tag) = tag.first_chunk::<16>() else { return false };
         let place = Self::place(domain, at);
         let tag = &(*tag).into();
@@ -119,15 +127,15 @@ impl<C: Block16> Suite for AesSiv<C> {
         good
     }
 
-    fn hash(&self, space: u64, name: &[u8]) -> u64 {
-        let mut mac = self.mac(0);
+    fn hash(keys: &Keys, space: u64, name: &[u8]) -> u64 {
+        let mut mac = Self::mac(keys, 0);
         mac.update(&space.to_le_bytes());
         mac.update(name);
         word(mac)
     }
 
-    fn digest(&self, words: impl Iterator<Item = u64>) -> u64 {
-        let mut mac = self.mac(1);
+    fn digest(keys: &Keys, words: impl Iterator<Item = u64>) -> u64 {
+        let mut mac = Self::mac(keys, 1);
         words.for_each(|item| mac.update(&item.to_le_bytes()));
         word(mac)
     }
@@ -175,10 +183,11 @@ mod tests {
 
     #[test]
     fn what_was_sealed_unseals_at_its_place_only() {
-        let suite = Aes::open(&Root, b"store-01").unwrap();
+        let mut keys = Keys::none();
+        Aes::unlock(&mut keys, &Root, b"store-01").unwrap();
         let at = Position { sequence: 7, offset: 84 };
         let mut text = *b"attack at dawn, and bring the ladder";
-        let tag = suite.seal(Domain::Record, at, b"head", &mut text);
+        let tag = Aes::seal(&keys, Domain::Record, at, b"head", &mut text);
         assert_ne!(&text, b"attack at dawn, and bring the ladder");
         for (domain, at, associated) in [
             (Domain::Header, at, b"head"),
@@ -187,27 +196,32 @@ mod tests {
             (Domain::Record, at, b"tail"),
         ] {
             let mut copy = text;
-            assert!(!suite.unseal(domain, at, associated, &mut copy, &tag));
+            assert!(!Aes::unseal(&keys, domain, at, associated, &mut copy, &tag));
             assert_eq!(copy, [0; 36], "what failed is wiped");
         }
         for bit in 0..128 {
             let (mut copy, mut bad) = (text, tag);
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(!suite.unseal(Domain::Record, at, b"head", &mut copy, &bad), "bit {bit}");
+            assert!(!Aes::unseal(&keys, Domain::Record, at, b"head", &mut copy, &bad), "bit {bit}");
         }
-        assert!(suite.unseal(Domain::Record, at, b"head", &mut text, &tag));
+        assert!(Aes::unseal(&keys, Domain::Record, at, b"head", &mut text, &tag));
         assert_eq!(&text, b"attack at dawn, and bring the ladder");
     }
 
     #[test]
     fn a_header_without_text_is_sealed_too() {
-        let suite = Aes::open(&Root, b"store-01").unwrap();
+        let mut keys = Keys::none();
+        Aes::unlock(&mut keys, &Root, b"store-01").unwrap();
         let at = Position { sequence: 0, offset: 0 };
-        let tag = suite.seal(Domain::Header, at, b"fields", &mut []);
-        assert!(suite.unseal(Domain::Header, at, b"fields", &mut [], &tag));
-        assert!(!suite.unseal(Domain::Header, at, b"fieldz", &mut [], &tag));
-        assert_ne!(suite.hash(0, b"a"), suite.hash(1, b"a"));
-        assert_ne!(suite.digest([1].into_iter()), suite.hash(1, b""), "index and heads have keys of their own");
+        let tag = Aes::seal(&keys, Domain::Header, at, b"fields", &mut []);
+        assert!(Aes::unseal(&keys, Domain::Header, at, b"fields", &mut [], &tag));
+        assert!(!Aes::unseal(&keys, Domain::Header, at, b"fieldz", &mut [], &tag));
+        assert_ne!(Aes::hash(&keys, 0, b"a"), Aes::hash(&keys, 1, b"a"));
+        assert_ne!(
+            Aes::digest(&keys, [1].into_iter()),
+            Aes::hash(&keys, 1, b""),
+            "index and heads have keys of their own"
+        );
     }
 
     fn hex(digits: &str) -> std::vec::Vec<u8> {

@@ -20,7 +20,7 @@ use ascon::permute12;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use super::{Domain, StoreId, Suite, Tag};
+use super::{Domain, Keys, StoreId, Suite, Tag};
 use crate::format::{low_word, put_word};
 use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
@@ -33,11 +33,19 @@ struct Xof {
 }
 
 impl Xof {
-    /// Initialised with the parameters of Ascon-XOF128 (SP 800-232, 5.2).
-    fn new() -> Self {
-        let mut xof = Self { state: [0x0000_0800_00cc_0003, 0, 0, 0, 0], filled: 0 };
-        xof.permute();
-        xof
+    /// Before it begins.
+    const IDLE: Self = Self { state: [0; 5], filled: 0 };
+
+    /// Begins with the parameters of Ascon-XOF128 (SP 800-232, 5.2). In place: a move of the state is a library call.
+    fn begin(&mut self) {
+        self.state = [0x0000_0800_00cc_0003, 0, 0, 0, 0];
+        self.permute();
+    }
+
+    /// The sponge behind the key of a store.
+    fn behind(keys: &Keys) -> Self {
+        let [a, b, c, d, e, ..] = keys.0;
+        Self { state: [a, b, c, d, e], filled: 0 }
     }
 
     #[inline(never)]
@@ -111,29 +119,15 @@ impl Drop for Xof {
     }
 }
 
-/// The default suite: private and authentic.
-pub struct Ascon {
-    /// The state of the sponge behind the key.
-    keyed: [u64; 5],
-}
-
-impl Drop for Ascon {
-    fn drop(&mut self) {
-        self.keyed.zeroize();
-    }
-}
-
-impl core::fmt::Debug for Ascon {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Ascon")
-    }
-}
+/// The default suite: private and authentic. Of the keys it uses the first 40 bytes: the state of the sponge behind the key.
+#[derive(Clone, Copy, Debug)]
+pub struct Ascon;
 
 impl Ascon {
     /// Absorbs `parts`, the first of which is a label, and combines the output with what is in `output`.
     #[inline(never)]
-    fn run(&self, parts: &[&[u8]], output: &mut [u8]) {
-        let mut xof = Xof { state: self.keyed, filled: 0 };
+    fn run(keys: &Keys, parts: &[&[u8]], output: &mut [u8]) {
+        let mut xof = Xof::behind(keys);
         for part in parts {
             xof.absorb(part);
         }
@@ -142,15 +136,15 @@ impl Ascon {
     }
 
     #[inline(always)]
-    fn apply_stream(&self, domain: Domain, tag: &[u8], text: &mut [u8]) {
+    fn apply_stream(keys: &Keys, domain: Domain, tag: &[u8], text: &mut [u8]) {
         if domain == Domain::ClearRecord {
             return;
         }
-        self.run(&[b"stream..", tag], text);
+        Self::run(keys, &[b"stream..", tag], text);
     }
 
     #[inline(always)]
-    fn tag(&self, domain: Domain, at: Position, associated: &[u8], text: &[u8]) -> Tag {
+    fn tag(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &[u8]) -> Tag {
         let label = match domain {
             Domain::Record => b"record..",
             Domain::Header => b"header..",
@@ -160,7 +154,7 @@ impl Ascon {
         let mut place = [0; 8];
         put_word(&mut place, 0, at.sequence);
         put_word(&mut place, 4, at.offset);
-        self.run(&[label, &place, associated, text], &mut tag);
+        Self::run(keys, &[label, &place, associated, text], &mut tag);
         tag
     }
 }
@@ -173,49 +167,47 @@ impl Suite for Ascon {
     const OPAQUE: bool = true;
     const CHECK: usize = 4;
 
-    fn locked() -> Self {
-        Self { keyed: [0; 5] }
-    }
-
     #[inline(never)]
-    fn unlock<K: RootKey>(&mut self, root: &K, id: &StoreId) -> Result<(), RootKeyError> {
+    fn unlock<K: RootKey>(keys: &mut Keys, root: &K, id: &StoreId) -> Result<(), RootKeyError> {
         let mut label = *b"lockstone\x01........";
         if let Some(place) = label.last_chunk_mut() {
             *place = *id;
         }
         let mut key = [0; 32];
         let derived = root.derive(&label, &mut key);
-        let mut xof = Xof::new();
+        let mut xof = Xof::IDLE;
+        xof.begin();
         xof.absorb(&key);
         key.zeroize();
         // Four whole blocks: nothing is half filled.
-        self.keyed = xof.state;
+        let [a, b, c, d, e, ..] = &mut keys.0;
+        [*a, *b, *c, *d, *e] = xof.state;
         derived
     }
 
-    fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
-        let tag = self.tag(domain, at, associated, text);
-        self.apply_stream(domain, &tag, text);
+    fn seal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
+        let tag = Self::tag(keys, domain, at, associated, text);
+        Self::apply_stream(keys, domain, &tag, text);
         tag
     }
 
-    fn unseal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
-        self.apply_stream(domain, tag, text);
-        let good = bool::from(self.tag(domain, at, associated, text).ct_eq(tag));
+    fn unseal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
+        Self::apply_stream(keys, domain, tag, text);
+        let good = bool::from(Self::tag(keys, domain, at, associated, text).ct_eq(tag));
         if !good {
             text.zeroize();
         }
         good
     }
 
-    fn hash(&self, space: u64, name: &[u8]) -> u64 {
+    fn hash(keys: &Keys, space: u64, name: &[u8]) -> u64 {
         let mut hash = [0; 8];
-        self.run(&[b"index...", &space.to_le_bytes(), name], &mut hash);
+        Self::run(keys, &[b"index...", &space.to_le_bytes(), name], &mut hash);
         u64::from_le_bytes(hash)
     }
 
-    fn digest(&self, words: impl Iterator<Item = u64>) -> u64 {
-        let mut xof = Xof { state: self.keyed, filled: 0 };
+    fn digest(keys: &Keys, words: impl Iterator<Item = u64>) -> u64 {
+        let mut xof = Xof::behind(keys);
         xof.absorb(b"heads...");
         for item in words {
             xof.absorb(&item.to_le_bytes());
@@ -254,7 +246,8 @@ impl Drop for SoftRootKey {
 
 impl RootKey for SoftRootKey {
     fn derive(&self, label: &[u8], key: &mut [u8; 32]) -> Result<(), RootKeyError> {
-        let mut xof = Xof::new();
+        let mut xof = Xof::IDLE;
+        xof.begin();
         xof.absorb(b"lockstone root key derivation 01");
         xof.absorb(&self.key);
         xof.absorb(label);
@@ -274,15 +267,17 @@ mod tests {
 
     const AT: Position = Position { sequence: 7, offset: 84 };
 
-    fn suite() -> Ascon {
-        Ascon::open(&SoftRootKey::new([0x42; 32]), b"store-01").unwrap()
+    fn keys() -> Keys {
+        let mut keys = Keys::none();
+        Ascon::unlock(&mut keys, &SoftRootKey::new([0x42; 32]), b"store-01").unwrap();
+        keys
     }
 
     #[test]
     fn what_was_sealed_unseals_at_its_place_only() {
-        let suite = suite();
+        let keys = keys();
         let mut text = *b"attack at dawn, and bring the ladder";
-        let tag = suite.seal(Domain::Record, AT, b"head", &mut text);
+        let tag = Ascon::seal(&keys, Domain::Record, AT, b"head", &mut text);
         assert_ne!(&text, b"attack at dawn, and bring the ladder");
         for (domain, at, associated) in [
             (Domain::Header, AT, b"head"),
@@ -291,31 +286,32 @@ mod tests {
             (Domain::Record, AT, b"tail"),
         ] {
             let mut copy = text;
-            assert!(!suite.unseal(domain, at, associated, &mut copy, &tag));
+            assert!(!Ascon::unseal(&keys, domain, at, associated, &mut copy, &tag));
             assert_eq!(copy, [0; 36], "what failed is wiped");
         }
-        assert!(suite.unseal(Domain::Record, AT, b"head", &mut text, &tag));
+        assert!(Ascon::unseal(&keys, Domain::Record, AT, b"head", &mut text, &tag));
         assert_eq!(&text, b"attack at dawn, and bring the ladder");
     }
 
     #[test]
     fn every_flipped_bit_is_refused() {
-        let suite = suite();
+        let keys = keys();
         let mut text = *b"0123456789abcdef0";
-        let tag = suite.seal(Domain::Record, AT, b"", &mut text);
+        let tag = Ascon::seal(&keys, Domain::Record, AT, b"", &mut text);
         for bit in 0..(text.len() + tag.len()) * 8 {
             let (mut bad, mut bad_tag) = (text, tag);
             match bad.get_mut(bit / 8) {
                 Some(byte) => *byte ^= 1 << (bit % 8),
                 None => bad_tag[bit / 8 - text.len()] ^= 1 << (bit % 8),
             }
-            assert!(!suite.unseal(Domain::Record, AT, b"", &mut bad, &bad_tag), "bit {bit}");
+            assert!(!Ascon::unseal(&keys, Domain::Record, AT, b"", &mut bad, &bad_tag), "bit {bit}");
         }
     }
 
     /// Ascon-XOF128 of these bytes, as the suite computes it.
     fn xof<const N: usize>(input: &[u8]) -> [u8; N] {
-        let mut xof = Xof::new();
+        let mut xof = Xof::IDLE;
+        xof.begin();
         xof.absorb(input);
         xof.finish();
         let mut output = [0; N];
@@ -342,7 +338,8 @@ mod tests {
             theirs.finalize_xof().read(&mut expected);
             assert_eq!(xof::<45>(&input[..length]), expected, "{length} bytes");
             // In two parts, and more output than one block.
-            let mut parts = Xof::new();
+            let mut parts = Xof::IDLE;
+            parts.begin();
             parts.absorb(&input[..length / 3]);
             parts.absorb(&input[length / 3..length]);
             parts.finish();

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::hash::DefaultHasher;
 use std::thread_local;
 
-use super::{Domain, StoreId, Suite, Tag};
+use super::{Domain, Keys, StoreId, Suite, Tag};
 use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
 
@@ -47,19 +47,18 @@ pub fn take_ledger() -> Ledger {
 /// A suite that is audited.
 #[derive(Debug)]
 pub struct Audited<S> {
-    suite: S,
-    /// Stands for the key.
-    key: u64,
+    suite: core::marker::PhantomData<S>,
 }
 
 impl<S: Suite> Audited<S> {
-    fn note(&self, domain: Domain, at: Position, associated: &[u8], text: &[u8], tag: Tag) {
+    fn note(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &[u8], tag: Tag) {
         let mut message = DefaultHasher::new();
         (domain as u8, at.sequence, at.offset, associated, text).hash(&mut message);
         let message = message.finish();
+        let key = S::hash(keys, u64::MAX, b"which key is it?");
         SEEN.with_borrow_mut(|(ledger, seen)| {
             ledger.seals += 1;
-            match seen.insert((self.key, tag), message) {
+            match seen.insert((key, tag), message) {
                 Some(before) if before == message => ledger.repeats += 1,
                 Some(_) => ledger.findings += 1,
                 None => {}
@@ -76,32 +75,26 @@ impl<S: Suite> Suite for Audited<S> {
     const OPAQUE: bool = S::OPAQUE;
     const CHECK: usize = S::CHECK;
 
-    fn locked() -> Self {
-        Self { suite: S::locked(), key: 0 }
+    fn unlock<K: RootKey>(keys: &mut Keys, root: &K, id: &StoreId) -> Result<(), RootKeyError> {
+        S::unlock(keys, root, id)
     }
 
-    fn unlock<K: RootKey>(&mut self, root: &K, id: &StoreId) -> Result<(), RootKeyError> {
-        self.suite.unlock(root, id)?;
-        self.key = self.suite.hash(u64::MAX, b"which key is it?");
-        Ok(())
-    }
-
-    fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
+    fn seal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
         let plain = text.to_vec();
-        let tag = self.suite.seal(domain, at, associated, text);
-        self.note(domain, at, associated, &plain, tag);
+        let tag = S::seal(keys, domain, at, associated, text);
+        Self::note(keys, domain, at, associated, &plain, tag);
         tag
     }
 
-    fn unseal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
-        self.suite.unseal(domain, at, associated, text, tag)
+    fn unseal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
+        S::unseal(keys, domain, at, associated, text, tag)
     }
 
-    fn hash(&self, space: u64, name: &[u8]) -> u64 {
-        self.suite.hash(space, name)
+    fn hash(keys: &Keys, space: u64, name: &[u8]) -> u64 {
+        S::hash(keys, space, name)
     }
 
-    fn digest(&self, words: impl Iterator<Item = u64>) -> u64 {
-        self.suite.digest(words)
+    fn digest(keys: &Keys, words: impl Iterator<Item = u64>) -> u64 {
+        S::digest(keys, words)
     }
 }

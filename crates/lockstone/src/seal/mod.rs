@@ -26,6 +26,8 @@ pub use ascon::{Ascon, SoftRootKey};
 #[cfg(feature = "plain")]
 pub use plain::Plain;
 
+use zeroize::Zeroize;
+
 use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
 
@@ -64,34 +66,50 @@ pub trait Suite: Sized + private::Sealed {
     /// Derives the keys of a store.
     ///
     /// # Errors
-    /// [`RootKeyError`] when the root key refuses.
-    fn open<K: RootKey>(root: &K, id: &StoreId) -> Result<Self, RootKeyError> {
-        let mut suite = Self::locked();
-        suite.unlock(root, id)?;
-        Ok(suite)
-    }
-
-    /// Without keys: seals nothing that anybody should rely on.
-    fn locked() -> Self;
-
-    /// Derives the keys of another store, in place: a suite is too large to be passed on by value where stack is dear.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    fn unlock<K: RootKey>(&mut self, root: &K, id: &StoreId) -> Result<(), RootKeyError>;
+    /// [`RootKeyError`] when the root key refuses; the keys are then no store's.
+    fn unlock<K: RootKey>(keys: &mut Keys, root: &K, id: &StoreId) -> Result<(), RootKeyError>;
 
     /// Seals `text` in place and returns its tag.
-    fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag;
+    fn seal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag;
 
     /// Unseals `text` in place. On `false` the text was wiped.
     #[must_use]
-    fn unseal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool;
+    fn unseal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool;
 
     /// Keyed hash of a name, the key of the index. `space` keeps kinds of names and clients apart.
-    fn hash(&self, space: u64, name: &[u8]) -> u64;
+    fn hash(keys: &Keys, space: u64, name: &[u8]) -> u64;
 
     /// Keyed digest of a sequence of words: pins the bucket heads.
-    fn digest(&self, words: impl Iterator<Item = u64>) -> u64;
+    fn digest(keys: &Keys, words: impl Iterator<Item = u64>) -> u64;
+}
+
+/// The keys of one store, as its suite keeps them. They lie in the RAM that the caller hands in, so that a store is cheap to
+/// move; who unlocks them locks them again.
+pub struct Keys([u64; 8]);
+
+impl Keys {
+    /// Of no store: nothing is sealed with them.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self([0; 8])
+    }
+
+    #[inline(never)]
+    pub(crate) fn wipe(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl core::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Keys")
+    }
 }
 
 mod private {

@@ -2,25 +2,23 @@
 //!
 //! For configuration that may be public on parts that nobody attacks, and for comparing the cost of sealing.
 
-use super::{Domain, StoreId, Suite, Tag};
+use super::{Domain, Keys, StoreId, Suite, Tag};
 use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
 
 /// Detects accidents. Keeps no secret and stops no attacker.
 #[derive(Clone, Copy, Debug)]
-pub struct Plain {
-    id: u64,
-}
+pub struct Plain;
 
 impl Plain {
     #[inline(never)]
-    fn checksum(self, domain: Domain, at: Position, associated: &[u8], text: &[u8]) -> u32 {
-        let mut state = crc32c(u32::MAX, &self.id.to_le_bytes());
-        state = crc32c(state, &[domain as u8]);
-        state = crc32c(state, &at.sequence.to_le_bytes());
-        state = crc32c(state, &at.offset.to_le_bytes());
-        state = crc32c(state, associated);
-        !crc32c(state, text)
+    fn checksum(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &[u8]) -> u32 {
+        // Offsets are below 2^30. The identity between them spreads the offset over all bits before the sequence comes.
+        let start = !(at.offset | (domain as u32) << 30);
+        let [id, ..] = keys.0;
+        let state = crc32c(start, &id.to_le_bytes());
+        let state = crc32c(state, &at.sequence.to_le_bytes());
+        !crc32c(crc32c(state, associated), text)
     }
 }
 
@@ -44,34 +42,31 @@ impl Suite for Plain {
     const OPAQUE: bool = false;
     const CHECK: usize = 2;
 
-    fn locked() -> Self {
-        Self { id: 0 }
-    }
-
-    fn unlock<K: RootKey>(&mut self, _root: &K, id: &StoreId) -> Result<(), RootKeyError> {
-        self.id = u64::from_le_bytes(*id);
+    fn unlock<K: RootKey>(keys: &mut Keys, _root: &K, id: &StoreId) -> Result<(), RootKeyError> {
+        let [place, ..] = &mut keys.0;
+        *place = u64::from_le_bytes(*id);
         Ok(())
     }
 
-    fn seal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
+    fn seal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
         let mut tag = Tag::default();
         if let Some(place) = tag.first_chunk_mut() {
-            *place = self.checksum(domain, at, associated, text).to_le_bytes();
+            *place = Self::checksum(keys, domain, at, associated, text).to_le_bytes();
         }
         tag
     }
 
-    fn unseal(&self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
-        self.checksum(domain, at, associated, text) == crate::format::word(tag, 0)
+    fn unseal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
+        Self::checksum(keys, domain, at, associated, text) == crate::format::word(tag, 0)
     }
 
-    /// FNV-1a, 64 bits, with the finisher of MurmurHash3: spreads names well, resists nobody.
-    fn hash(&self, space: u64, name: &[u8]) -> u64 {
+    /// FNV-1a, 64 bits, with half of the finisher of MurmurHash3: spreads names well, resists nobody.
+    fn hash(_keys: &Keys, space: u64, name: &[u8]) -> u64 {
         let start = fnv(0xcbf2_9ce4_8422_2325, &space.to_le_bytes());
         finish(fnv(start, name))
     }
 
-    fn digest(&self, words: impl Iterator<Item = u64>) -> u64 {
+    fn digest(_keys: &Keys, words: impl Iterator<Item = u64>) -> u64 {
         finish(words.fold(0xcbf2_9ce4_8422_2325, |state, word| fnv(state, &word.to_le_bytes())))
     }
 }
@@ -80,12 +75,10 @@ fn fnv(start: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(start, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
-fn finish(mut state: u64) -> u64 {
-    state ^= state >> 33;
-    state = state.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    state ^= state >> 33;
-    state = state.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    state ^ (state >> 33)
+#[inline(never)]
+fn finish(state: u64) -> u64 {
+    let state = (state ^ state >> 32).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    state ^ state >> 32
 }
 
 #[cfg(test)]
@@ -100,13 +93,14 @@ mod tests {
 
     #[test]
     fn place_and_bytes_are_covered() {
-        let suite = Plain::open(&NoKey, b"store-01").unwrap();
+        let mut keys = Keys::none();
+        Plain::unlock(&mut keys, &NoKey, b"store-01").unwrap();
         let at = Position { sequence: 1, offset: 64 };
         let mut text = *b"hello";
-        let tag = suite.seal(Domain::Record, at, b"head", &mut text);
-        assert!(suite.unseal(Domain::Record, at, b"head", &mut text, &tag[..4]));
+        let tag = Plain::seal(&keys, Domain::Record, at, b"head", &mut text);
+        assert!(Plain::unseal(&keys, Domain::Record, at, b"head", &mut text, &tag[..4]));
         let other = Position { sequence: 5, offset: 64 };
-        assert!(!suite.unseal(Domain::Record, other, b"head", &mut text, &tag[..4]));
-        assert!(!suite.unseal(Domain::Record, at, b"heat", &mut text, &tag[..4]));
+        assert!(!Plain::unseal(&keys, Domain::Record, other, b"head", &mut text, &tag[..4]));
+        assert!(!Plain::unseal(&keys, Domain::Record, at, b"heat", &mut text, &tag[..4]));
     }
 }

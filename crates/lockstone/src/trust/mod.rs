@@ -59,6 +59,9 @@ pub trait MonotonicCounter {
 
     /// There is a counter: true of all but [`NoCounter`].
     const PRESENT: bool = true;
+    /// The store does without what needs more code: true of [`Small`] only.
+    #[doc(hidden)]
+    const SMALL: bool = false;
 
     /// The present value.
     ///
@@ -120,10 +123,44 @@ impl MonotonicCounter for NoCounter {
     }
 }
 
+/// No counter, and the least code: a *small store*.
+///
+/// It mounts, gets, puts, deletes and iterates entries that fit into one record each (name and value together at most
+/// [`Layout::body_max`](crate::Layout::body_max) bytes; a longer value is [`Error::TooLarge`](crate::Error::TooLarge)),
+/// with every promise about power cuts, damage and forgery. It has no transactions, no attributes and no counter, and takes
+/// no block that fails out of use: such a block ends in an error, with nothing lost. A program that asks for one of these
+/// doesn't compile.
+///
+/// Its headers say that it is small, so it opens no store that isn't
+/// ([`OpenError::NotSmall`](crate::OpenError::NotSmall)). Any store opens a small one, and with its first write makes it
+/// one that isn't.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Small;
+
+impl MonotonicCounter for Small {
+    type Error = core::convert::Infallible;
+
+    const PRESENT: bool = false;
+    const SMALL: bool = true;
+
+    fn read(&mut self) -> Result<u64, Self::Error> {
+        Ok(0)
+    }
+
+    fn increment(&mut self) -> Result<u64, Self::Error> {
+        Ok(0)
+    }
+
+    fn limit(&self) -> u64 {
+        0
+    }
+}
+
 impl<C: MonotonicCounter> MonotonicCounter for &mut C {
     type Error = C::Error;
 
     const PRESENT: bool = C::PRESENT;
+    const SMALL: bool = C::SMALL;
 
     fn read(&mut self) -> Result<u64, C::Error> {
         (**self).read()

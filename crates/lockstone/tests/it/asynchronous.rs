@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 
 use lockstone::asynchronous::Store;
 use lockstone::seal::Suite;
-use lockstone::trust::{Anchor, Protection};
-use lockstone::{Ascon, Error, Layout, Part, Plain, Put};
+use lockstone::trust::{Anchor, MonotonicCounter, Protection};
+use lockstone::{Ascon, Attributes, Error, Layout, OpenError, Part, Plain, Put};
 use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry};
 use lockstone_sim::{SimCounter, SimError, SimFlash};
 
@@ -214,4 +214,66 @@ fn dropped_protected_writes_are_whole_and_counted_once() {
     }
     println!("protected writes dropped at each of {dropped} places");
     assert!(dropped > 20);
+}
+
+/// How a dropped call would have put its value is nothing to the next one.
+#[test]
+fn a_dropped_put_leaves_no_attributes_behind() {
+    let key = root();
+    let mut memory = Ram::new();
+    let attributes = Attributes::READ_ONLY.and(Attributes::DANGER_REPLAYABLE);
+    for times in 0.. {
+        let mut flash = SimFlash::<4, 4, 2048>::new(16 * 2048, 0xff);
+        let mut store: Store<'_, _, Ascon> =
+            finish(Store::format(&mut flash, Part::NOR, &key, &mut Fixed(7), &mut memory)).unwrap();
+        let ended = poll(store.put_with("fixed", b"for ever", Put::with(attributes)), times);
+        finish(store.put("free", b"1")).unwrap();
+        finish(store.put("free", b"2")).unwrap();
+        assert_eq!(finish(store.attributes_of("free")), Ok(Some(Attributes::NONE)), "after {times} polls");
+        if ended.is_some() {
+            break;
+        }
+    }
+}
+
+/// A roll-back is accepted for ever, on record, or not at all.
+#[test]
+fn a_dropped_acceptance_opens_nothing() {
+    type Flash = SimFlash<4, 4, 2048>;
+    type Kept<'k> = Store<'k, &'k mut Flash, Ascon, &'k mut Trusted<SimCounter>>;
+    let key = root();
+    let mut memory = Ram::new();
+    let mut flash = Flash::new(16 * 2048, 0xff);
+    let mut counter = Trusted(SimCounter::new(1000));
+    let mut old = None;
+    let anchor = Anchor { root: &key, counter: &mut counter };
+    let random = &mut Fixed(7);
+    drop(
+        finish(Kept::format_protected(&mut flash, Part::NOR, anchor, Protection::Chosen, random, &mut memory)).unwrap(),
+    );
+    for value in [b"old", b"new"] {
+        old = old.or((value == b"new").then(|| flash.clone()));
+        let anchor = Anchor { root: &key, counter: &mut counter };
+        let mut store: Kept<'_> = finish(Store::mount_protected(&mut flash, Part::NOR, anchor, &mut memory)).unwrap();
+        finish(store.put_with("lock", value, Put::PROTECTED)).unwrap();
+    }
+    let (old, steps) = (old.unwrap(), counter.0.value());
+    for times in 0.. {
+        let (mut flash, mut counter) = (old.clone(), Trusted(SimCounter::new(1000)));
+        while counter.increment().unwrap() < steps {}
+        let anchor = Anchor { root: &key, counter: &mut counter };
+        let mut store: Kept<'_> =
+            finish(Store::danger_mount_rolled_back(&mut flash, Part::NOR, anchor, &mut memory)).unwrap();
+        let ended = poll(store.danger_accept_rollback(), times);
+        assert_eq!(finish(store.put("x", b"")).is_ok(), ended.is_some(), "after {times} polls");
+        drop(store);
+        let anchor = Anchor { root: &key, counter: &mut counter };
+        match finish(Kept::mount_protected(&mut flash, Part::NOR, anchor, &mut memory)) {
+            Ok(mut store) => assert_eq!(finish(store.rollbacks_accepted()), Ok(1)),
+            Err(refused) => assert!(ended.is_none() && refused == OpenError::RolledBack, "{refused:?}"),
+        }
+        if ended.is_some() {
+            break;
+        }
+    }
 }

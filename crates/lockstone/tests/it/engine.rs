@@ -58,7 +58,7 @@ impl BlockCipherEncBackend for Engine {
 #[test]
 fn a_store_written_with_the_engine_is_read_without_it() {
     let mut flash = SimFlash::<1, 4, 4096>::new(16 * 4096, 0xff);
-    let mut memory = Memory::<16, { buffer_size(1, 4, 4096) }, 16>::new();
+    let mut memory = Memory::<16, { buffer_size(1, 4, 4096) + 16 }>::new();
     let (part, root) = (Part::NOR, root());
     let mut store = Store::<_, AesSiv<Engine>>::format(&mut flash, part, &root, &mut Fixed(3), &mut memory).unwrap();
     for turn in 0..400_u32 {

@@ -13,7 +13,7 @@ mod boot_counter;
 /// The first segment of a store that was formatted and then given one key.
 fn dump() -> String {
     let mut flash = SimFlash::<1, 4, 4096>::new(8 * 4096, 0xff);
-    let mut memory = Memory::<16, 512, 8>::new();
+    let mut memory = Memory::<16, 520>::new();
     let identity = &mut Fixed(u64::from_le_bytes(*b"EXAMPLE1"));
     let mut store = Store::<_, Plain>::format(&mut flash, Part::NOR, &NoKey, identity, &mut memory).unwrap();
     store.put("boot/count", b"\x2a\0\0\0").unwrap();

@@ -11,7 +11,7 @@ use lockstone_torture::{Fixed, root};
 
 /// A part that the store and the attacker hold at the same time.
 #[derive(Clone)]
-struct Shared(Rc<RefCell<SimFlash<1, 4, 4096>>>);
+pub(crate) struct Shared(pub(crate) Rc<RefCell<SimFlash<1, 4, 4096>>>);
 
 impl ErrorType for Shared {
     type Error = SimError;
@@ -45,7 +45,7 @@ impl NorFlash for Shared {
 #[test]
 fn a_record_damaged_under_the_store_never_turns_absent() {
     let part = Shared(Rc::new(RefCell::new(SimFlash::new(16 * 4096, 0xff))));
-    let mut memory = Memory::<64, 512, 16>::new();
+    let mut memory = Memory::<64, 528>::new();
     let mut store = Store::<_, Ascon>::format(part.clone(), Part::NOR, &root(), &mut Fixed(7), &mut memory).unwrap();
     let before = part.0.borrow().data().to_vec();
     store.put("stays", b"the secret").unwrap();
@@ -57,7 +57,10 @@ fn a_record_damaged_under_the_store_never_turns_absent() {
     assert_eq!(refused, Some(Error::Damaged));
     assert_eq!(store.get("stays", &mut [0; 32]), Err(Error::Damaged));
     drop(store);
-    let mut store = Store::<_, Ascon>::mount(part, Part::NOR, &root(), &mut memory).unwrap();
+    let mut store = Store::<_, Ascon>::mount(part.clone(), Part::NOR, &root(), &mut memory).unwrap();
+    assert_eq!(store.get("stays", &mut [0; 32]), Err(Error::Damaged));
+    drop(store);
+    let mut store = Store::<_, Ascon>::mount(part, Part::NOR.thoroughly(), &root(), &mut memory).unwrap();
     assert_eq!(store.get("stays", &mut [0; 32]), Err(Error::Damaged));
     assert!(!store.report().is_sound());
 }

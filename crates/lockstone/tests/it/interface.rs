@@ -18,6 +18,7 @@ fn on_a_store<S: Suite>(f: impl FnOnce(&mut Sim<'_, 4, 4, 4096, S>)) {
     let mut memory = Ram::new();
     let mut store = World::<4, 4, 4096>::mount::<S>(&mut world.flash, world.part, &mut memory).unwrap();
     f(&mut store);
+    drop(store);
     world.check_rules();
 }
 

@@ -20,4 +20,6 @@ mod key_life;
 mod protected;
 mod random;
 mod replayed;
+mod short;
+mod small;
 mod trust;

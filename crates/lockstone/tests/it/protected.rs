@@ -2,7 +2,7 @@
 
 use lockstone::trust::{Anchor, Protection};
 use lockstone::{Ascon, Attributes, AttributesError, Error, OpenError, Part, Put, SoftRootKey, Store};
-use lockstone_sim::{CounterFault, Power, SimCounter, SimError, SimFlash, Tear};
+use lockstone_sim::{BlockFault, CounterFault, Power, SimCounter, SimError, SimFlash, Tear};
 use lockstone_torture::{Fixed, Ram, Trusted, root};
 
 type Flash = SimFlash<1, 4, 2048>;
@@ -119,6 +119,25 @@ fn a_store_can_protect_every_commit() {
     assert_eq!(device.mount().unwrap_err(), OpenError::RolledBack);
 }
 
+/// The retirement of a block that fails under a counted commit is a run of its own, which every later mount finds.
+#[test]
+fn a_block_that_fails_under_a_counted_commit_is_retired_for_good() {
+    for fault in [BlockFault::EraseFails, BlockFault::ProgramFails, BlockFault::EraseLeavesBits] {
+        let mut device = Device::new(100_000, Protection::EveryCommit);
+        device.flash.fail_block(5, fault);
+        for session in 0..3_u8 {
+            let mut store = device.mount().unwrap();
+            for round in 0..1500_u32 {
+                store.put(&[b'k', session, round as u8 % 16], &round.to_le_bytes()).unwrap();
+            }
+        }
+        let mut store = device.mount().unwrap();
+        assert!(store.report().is_sound(), "{fault:?}: {:?}", store.report());
+        assert_eq!(store.stats().unwrap().bad_segments, 1);
+        assert_eq!(store.stats().unwrap().keys, 48);
+    }
+}
+
 #[test]
 fn an_older_image_is_refused_and_shown_only_to_who_insists() {
     let mut device = Device::new(1000, Protection::Chosen);
@@ -229,7 +248,8 @@ fn nothing_that_was_given_up_comes_back() {
             device.flash.power().cancel_cut();
             device.flash.power_on();
             let given_up = device.flash.clone();
-            let (bound, steps) = (device.mount().unwrap().binding().unwrap(), device.steps());
+            let bound = device.mount().unwrap().binding().unwrap();
+            let steps = device.steps();
             uncounted += u32::from(!bound.is_intent && u64::from(bound.value) > steps);
             let mut device = Device { flash: old, counter: device.counter, root: root(), memory: Ram::new() };
             device.mount_rolled_back().unwrap().danger_accept_rollback().unwrap();

@@ -20,7 +20,7 @@ use lockstone_torture::{Fixed, Ram, Random, Trusted, root};
 
 const BLOCK: usize = 2048;
 const BLOCKS: usize = 8;
-const OPERATIONS: usize = 84;
+const OPERATIONS: usize = 90;
 const TEARS: [Tear; 3] = [Tear::Absent, Tear::Whole, Tear::Prefix];
 
 type Flash = SimFlash<1, 4, BLOCK>;
