@@ -32,7 +32,7 @@ const NEWER: u32 = 2;
 /// A round of lists begins in each segment whose number this divides.
 const ROUND: u32 = 2;
 /// So many segments back a mount looks for lists.
-const LOOK_BACK: u32 = 24;
+const LOOK_BACK: u32 = 96;
 /// First bucket, one behind the last, and base.
 const FIXED: usize = 8;
 /// So many buckets are skipped without naming the next.
