@@ -669,7 +669,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         }
         self.remember(hash);
         if checkpoint && self.state.header.get(OLDEST) <= self.state.log.tail {
-            // What it freed is free, if it is believed. Records before it may have been counted against others that are gone with a freed segment.
+            // What it freed is free, if it is believed. Records before it may have been counted against others that are gone
+            // with a freed segment.
             self.state.counts = self.state.header.counts();
         }
         let run_counts = C::SMALL || self.state.replay.run_counts;
