@@ -245,7 +245,7 @@ impl<'a> Tour<'a> {
             (false, true) => self.scene.small,
             (false, false) => self.scene.large,
         };
-        if step == 0 || sort.is_small() && self.scene.runs {
+        if step == 0 || sort.is_small() && self.scene.standard_only {
             return;
         }
         let mut stage = None;
@@ -260,10 +260,10 @@ impl<'a> Tour<'a> {
             return self.fail(format!("{id}, without any cut"), &ready.err().unwrap_or_default());
         };
         for op in (0..stage.operations).filter(|op| op % step == 0) {
-            // A small store shares its code with the standard one: fewer tears in turn find what is its own.
+            // A small store shares its code with the standard one: the tears in turn, one at each operation, find what is its own.
             let tears = match (thorough, sort.is_small()) {
                 (true, _) => 10,
-                (false, true) => self.scene.tears.min(3),
+                (false, true) => 1,
                 (false, false) => self.scene.tears,
             };
             for index in 0..tears {

@@ -419,7 +419,7 @@ fn session<const R: usize, const W: usize, const E: usize, S: Tried>(
     End::Done
 }
 
-/// One operation that changes something; false when the store was full.
+/// One operation that changes something; false when there was no room, in the store or in a record of a small one.
 fn told<const R: usize, const W: usize, const E: usize, S: Tried>(
     store: &mut SimStore<'_, R, W, E, S>,
     oracle: &mut Oracle,
@@ -434,11 +434,11 @@ fn told<const R: usize, const W: usize, const E: usize, S: Tried>(
         Op::Abandon(changes) => transaction::<R, W, E, S>(store, oracle, changes, false).map(|_| true),
         _ => Ok(true),
     }?;
-    tale.end(store.flash().trace(), || if done { "done" } else { "full" }.to_owned());
+    tale.end(store.flash().trace(), || if done { "done" } else { "refused" }.to_owned());
     Ok(done)
 }
 
-/// One put or delete; false when the store was full.
+/// One put or delete; false when there was no room.
 fn change<const R: usize, const W: usize, const E: usize, S: Tried>(
     store: &mut SimStore<'_, R, W, E, S>,
     oracle: &mut Oracle,
@@ -458,7 +458,10 @@ fn change<const R: usize, const W: usize, const E: usize, S: Tried>(
             return Ok(false);
         }
         // A small store has no values that go on in other records.
-        Err(Error::TooLarge) if S::Counter::SMALL => oracle.refuse(),
+        Err(Error::TooLarge) if S::Counter::SMALL => {
+            oracle.refuse();
+            return Ok(false);
+        }
         Err(error) => return Err(format!("{}: {error}; {:?}", shown_all(change), store.report())),
     }
     Ok(true)
