@@ -15,7 +15,7 @@
 //! let root = SoftRootKey::new([0x42; 32]); // from a fuse bank, a TPM, a protected file
 //! let mut memory = Memory::<64, { buffer_size(1, 4, 4096) + 64 }>::new();
 //! let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root, &mut random, &mut memory)?;
-//! # assert_eq!(store.stats()?.capacity_bytes, 221_040, "the example of the section Capacity");
+//! # assert_eq!(store.stats()?.capacity_bytes, 211_680, "the example of the section Capacity");
 //! store.put("wifi/psk", b"correct horse battery staple")?;
 //! drop(store); // or the power goes
 //!
@@ -74,13 +74,14 @@
 //!
 //! # Capacity
 //! With `n` segments of `s` bytes, `b` of them retired, and `r` = 4 (3 on parts of fewer than 8 segments), a store takes
-//! records of `(n - b - r) * (s - header - body_max - 64)` bytes ([`Stats::capacity_bytes`]). A record takes 4 bytes, a
+//! records of `(n - b - r) * (s - header - list - body_max - 64)` bytes ([`Stats::capacity_bytes`]); `list` is a record of
+//! `s / 32` bytes, at least 64 and at most 512, and nothing in a [small store](Small). A record takes 4 bytes, a
 //! link (4) and a tag (16) with `ascon` or a tag of 4 with `plain`, its name and value, rounded up to units, and an
 //! allowance for pointers of about `log2(keys / heads) + 2` times 8 (6) bytes, at least one. What fits does not depend
 //! on history: fill, empty and fill again holds the same number of keys, and a delete always succeeds.
 //!
-//! For example: 64 segments of 4 KiB, sealed, header 92, `body_max` 256: 60 * 3,684 = 221,040 bytes. A value of 32 bytes
-//! under a name of 10 takes 24 + 42, padded 68, and 8 to 16 for pointers: about 2,700 keys.
+//! For example: 64 segments of 4 KiB, sealed, header 92, list 156, `body_max` 256: 60 * 3,528 = 211,680 bytes. A value of
+//! 32 bytes under a name of 10 takes 24 + 42, padded 68, and 8 to 16 for pointers: about 2,600 keys.
 //!
 //! # Lifetime
 //! All segments of the log are erased in turn, so a part of `n` segments that last `e` erases each takes
@@ -95,7 +96,7 @@
 //! [`Memory`] is all that is used beside the stack: 8 bytes a head, a record buffer, a byte a segment. A get reads
 //! about 1.2 records when there are twice as many heads as keys and about 3 when there are 20 keys a head; a put the same,
 //! and its own read-back. A mount reads how each header begins and the last few segments; when something does not fit, and
-//! in a [small store](trust::Small), the whole log once. A call that changes something compacts its share: at most what two
+//! in a [small store](Small), the whole log once. A call that changes something compacts its share: at most what two
 //! segments hold, in a small store as much as it must.
 //!
 //! # Why it holds, in outline
@@ -145,6 +146,7 @@ pub use seal::{Aes, AesSiv};
 #[cfg(feature = "ascon")]
 pub use seal::{Ascon, SoftRootKey};
 pub use state::Handed as State;
+pub use trust::Small;
 
 /// The blocking store, over `embedded_storage::nor_flash::NorFlash`.
 #[path = "."]

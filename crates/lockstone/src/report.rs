@@ -2,7 +2,8 @@
 
 use crate::layout::Position;
 
-/// What the last mount saw. Nothing in here was repaired silently: a mount writes nothing.
+/// What the last mount saw: in the whole log when it was [read thoroughly](crate::Part::thoroughly) or had to be, else in the
+/// end of it that was read. Nothing in here was repaired silently: a mount writes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {

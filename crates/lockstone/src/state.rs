@@ -115,6 +115,7 @@ impl State {
     pub(crate) fn restart(&mut self) {
         self.log.settled = false;
         self.log.closed = false;
+        self.log.for_all = false;
         self.log.incomplete = false;
         self.log.run = Run::No;
         self.log.debt = 0;

@@ -33,6 +33,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         key: Key<'_>,
         attributes: Attributes,
     ) -> Result<bool, Stop<F::Error>> {
+        const { assert!(!C::SMALL, "a small store has no attributes") };
         check(&key)?;
         self.writable().await?;
         if !self.find(key, self.hash_of(key), true).await? {

@@ -290,6 +290,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Clients<'_, F, S, C> {
     }
 
     async fn share(&mut self, key: Key<'_>, with: ClientId, rights: Rights) -> Result<bool, Stop<F::Error>> {
+        const { assert!(!C::SMALL, "in a small store nothing is shared") };
         if !self.store.look_up(key).await? {
             return Ok(false);
         }

@@ -89,7 +89,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// be shared again.
     ///
     /// # Errors
-    /// [`ResealError`]; this store is unchanged, and the other holds a part.
+    /// [`ResealError`]; this store is unchanged, and the other holds a part. A [small store](crate::Small) takes no entry with
+    /// attributes: [`Error::NotPermitted`], or [`Error::NoCounter`] when it's protected.
     pub async fn reseal_into<G, T, D>(
         &mut self,
         target: &mut Store<'_, G, T, D>,
@@ -129,9 +130,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if attributes.any(Attributes::PROTECTED) && !C::PRESENT {
             return Err(Error::NoCounter);
         }
+        let attributes = attributes.without(Attributes::SHARED);
+        if C::SMALL && attributes != Attributes::NONE {
+            return Err(Error::NotPermitted);
+        }
         self.writable().await?;
         let key = if attributes.any(Attributes::COPY) { key.of_copy() } else { key };
-        let how = How::with(attributes.without(Attributes::SHARED)).and(How::EXACT).and(How::UNCOUNTED);
+        let how = How::with(attributes).and(How::EXACT).and(How::UNCOUNTED);
         self.change(key, value, how).await?;
         Ok(())
     }

@@ -239,10 +239,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         anchor: Anchor<'_, K, C>,
         ram: impl Into<Ram<'m>>,
     ) -> Result<Self, OpenError<F::Error>> {
-        let Anchor { root, counter } = anchor;
-        let mut store = Self::assemble(flash, counter, ram.into());
-        store.opened(part, root, false).await?;
-        Ok(store)
+        Self::open_log(flash, part, anchor, ram.into(), false).await
     }
 
     /// Mounts a store that was rolled back, read-only: to see what it holds, and to save it. What is served may be older
@@ -256,18 +253,24 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         anchor: Anchor<'_, K, C>,
         ram: impl Into<Ram<'m>>,
     ) -> Result<Self, OpenError<F::Error>> {
-        let Anchor { root, counter } = anchor;
-        let mut store = Self::assemble(flash, counter, ram.into());
-        store.opened(part, root, true).await?;
-        Ok(store)
+        Self::open_log(flash, part, anchor, ram.into(), true).await
     }
 
-    async fn opened<K: RootKey>(&mut self, part: Part, root: &K, forgiving: bool) -> Result<(), OpenError<F::Error>> {
-        self.prepare(part, root, StoreId::default())?;
-        self.state.forgiving = forgiving;
-        self.survey(root).await?;
-        match self.mount_log().await {
-            Ok(()) => Ok(()),
+    /// Mounts what is on the part; `forgiving`: also when it was rolled back.
+    async fn open_log<K: RootKey>(
+        flash: F,
+        part: Part,
+        anchor: Anchor<'_, K, C>,
+        ram: Ram<'m>,
+        forgiving: bool,
+    ) -> Result<Self, OpenError<F::Error>> {
+        let Anchor { root, counter } = anchor;
+        let mut store = Self::assemble(flash, counter, ram);
+        store.prepare(part, root, StoreId::default())?;
+        store.state.forgiving = forgiving;
+        store.survey(root).await?;
+        match store.mount_log().await {
+            Ok(()) => Ok(store),
             Err(Unmountable::HalfFormatted) => Err(OpenError::HalfFormatted),
             Err(Unmountable::Damaged) => Err(OpenError::Damaged),
             Err(Unmountable::RolledBack) => Err(OpenError::RolledBack),
@@ -338,9 +341,66 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         Err(failure)
     }
 
-    /// Reads how all headers begin, and the one whole that says to be the newest: if it's good, it says which store this
-    /// is. False: all must be read.
-    async fn glance<K: RootKey>(&mut self, root: &K) -> Result<bool, OpenError<F::Error>> {
+    /// Reads headers: the newest authentic one says which store this is. First only the one that says to be the newest; if it
+    /// isn't good, all of them.
+    async fn survey<K: RootKey>(&mut self, root: &K) -> Result<(), OpenError<F::Error>> {
+        let all = 0..self.sizes().segments;
+        let claimed = if C::SMALL { None } else { self.glance().await };
+        let mut range = claimed.map_or(all.clone(), |sequence| self.physical(sequence)..self.physical(sequence) + 1);
+        let mut blank = true;
+        let mut found = None;
+        let mut best = self.state.id;
+        // One more than the newest good sequence number; 0: none.
+        let mut newest = 0;
+        let mut formatted = 0;
+        loop {
+            for physical in range.clone() {
+                let length = self.header_length();
+                self.state.record.at = Position::new(physical, 0);
+                let read = self.fetch_header().await;
+                blank &= read && self.written(length) == 0;
+                let [magic, kind] = [self.state.header.get(0), self.state.header.get(KIND)];
+                if !read || (magic ^ MAGIC) & MAGIC_MASK != 0 {
+                    continue;
+                }
+                if C::SMALL && kind & SORT == STANDARD {
+                    // Also when there are older headers of a small store: what came after them counts.
+                    return Err(OpenError::NotSmall);
+                }
+                found = found.or(Some((magic.to_le_bytes()[3], kind.to_le_bytes()[0])));
+                let sequence = self.state.header.get(SEQUENCE);
+                if sequence < newest || self.physical(sequence) != physical {
+                    continue;
+                }
+                let id = self.state.header.long(ID).to_le_bytes();
+                self.unlock(root, id)?;
+                if self.is_header() {
+                    newest = sequence.saturating_add(1);
+                    formatted = kind >> 16;
+                    self.state.every = self.state.header.get(PREVIOUS_END) & EVERY != 0;
+                    best = id;
+                }
+            }
+            if C::SMALL || newest > 0 || range == all {
+                break;
+            }
+            range = all.clone();
+        }
+        if newest == 0 {
+            return Err(not_mountable::<S, F::Error>(found, blank));
+        }
+        if formatted as usize != self.heads.len() {
+            return Err(OpenError::Heads { formatted: u16::try_from(formatted).unwrap_or_default() });
+        }
+        if !C::SMALL {
+            self.state.glanced = claimed == Some(newest - 1);
+            self.state.log.end.sequence = newest - 1;
+        }
+        self.unlock(root, best)
+    }
+
+    /// Reads how all headers begin: the largest sequence number, if nothing that stands at a wrong place has a larger one.
+    async fn glance(&mut self) -> Option<u32> {
         let own = kind::<S>(&self.sizes(), self.state.erased);
         // Both one too large; 0: none.
         let (mut newest, mut moved) = (0, 0);
@@ -354,71 +414,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             let seen = if self.physical(sequence) == physical { &mut newest } else { &mut moved };
             *seen = (sequence + 1).max(*seen);
         }
-        if newest == 0 || moved > newest {
-            return Ok(false);
-        }
-        self.state.record.at = Position::new(newest - 1, 0);
-        let read = self.fetch_header().await;
-        let formatted = self.state.header.get(KIND) >> 16;
-        if !read || formatted as usize != self.heads.len() {
-            return Ok(false);
-        }
-        let id = self.state.header.long(ID).to_le_bytes();
-        self.unlock(root, id)?;
-        if !self.is_header() || self.state.header.get(SEQUENCE) != newest - 1 {
-            return Ok(false);
-        }
-        self.state.every = self.state.header.get(PREVIOUS_END) & EVERY != 0;
-        self.state.log.end.sequence = newest - 1;
-        self.state.glanced = true;
-        Ok(true)
-    }
-
-    /// Reads all headers: the newest authentic one says which store this is.
-    async fn survey<K: RootKey>(&mut self, root: &K) -> Result<(), OpenError<F::Error>> {
-        if !C::SMALL && self.glance(root).await? {
-            return Ok(());
-        }
-        let mut blank = true;
-        let mut found = None;
-        let mut best = self.state.id;
-        // One more than the newest good sequence number; 0: none.
-        let mut newest = 0;
-        let mut formatted = 0;
-        for physical in 0..self.sizes().segments {
-            let length = self.header_length();
-            self.state.record.at = Position::new(physical, 0);
-            let read = self.fetch_header().await;
-            blank &= read && self.written(length) == 0;
-            let [magic, kind] = [self.state.header.get(0), self.state.header.get(KIND)];
-            if !read || (magic ^ MAGIC) & MAGIC_MASK != 0 {
-                continue;
-            }
-            if C::SMALL && kind & SORT == STANDARD {
-                // Also when there are older headers of a small store: what came after them counts.
-                return Err(OpenError::NotSmall);
-            }
-            found = found.or(Some((magic.to_le_bytes()[3], kind.to_le_bytes()[0])));
-            let sequence = self.state.header.get(SEQUENCE);
-            if sequence < newest || self.physical(sequence) != physical {
-                continue;
-            }
-            let id = self.state.header.long(ID).to_le_bytes();
-            self.unlock(root, id)?;
-            if self.is_header() {
-                newest = sequence.saturating_add(1);
-                formatted = kind >> 16;
-                self.state.every = self.state.header.get(PREVIOUS_END) & EVERY != 0;
-                best = id;
-            }
-        }
-        if newest == 0 {
-            return Err(not_mountable::<S, F::Error>(found, blank));
-        }
-        if formatted as usize != self.heads.len() {
-            return Err(OpenError::Heads { formatted: u16::try_from(formatted).unwrap_or_default() });
-        }
-        self.unlock(root, best)
+        if moved > newest { None } else { newest.checked_sub(1) }
     }
 
     /// Rebuilds everything from flash.
@@ -474,6 +470,10 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             if first {
                 return Err(Unmountable::HalfFormatted);
             }
+            // What stands behind this header may read well another time, and then it counts, and what was written elsewhere
+            // meanwhile does not: before anything is served or written, the segment is opened again.
+            self.state.log.closed = true;
+            self.state.log.for_all = true;
         }
         Err(Unmountable::Damaged)
     }
@@ -508,7 +508,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     async fn find_oldest(&mut self) -> bool {
         let newest = self.state.log.end.sequence;
         // The segment of a small store takes nothing more: the next header says that the store is no small one any more.
-        self.state.log.closed = !C::SMALL && self.state.header.get(KIND) & SORT == SMALL;
+        self.state.log.closed |= !C::SMALL && self.state.header.get(KIND) & SORT == SMALL;
         self.state.log.tail = self.state.header.get(OLDEST);
         self.state.before = self.state.header.counts();
         self.state.replay.oldest = self.state.log.tail;
@@ -708,7 +708,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
 
     /// The first record of a run was passed: does the run count?
     async fn begin_replayed_run(&mut self, more: bool, in_newest: bool) {
-        let counts = C::SMALL || !more || self.run_ends().await;
+        let counts = !more || self.run_ends().await;
         let State { counts: counted, before, replay, report, .. } = &mut *self.state;
         replay.in_step = true;
         replay.run_counts = counts;
@@ -771,7 +771,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         let State { log, counts, before, replay, report, .. } = &mut *self.state;
         report.torn_bytes = written - at.offset;
         report.clean = replay.closing && written == at.offset;
-        log.for_all = replay.decides || written > at.offset;
+        log.for_all |= replay.decides || written > at.offset;
         *before = if any { replay.undo().counts } else { *counts };
         log.counted = end.offset;
         log.link = end.link;

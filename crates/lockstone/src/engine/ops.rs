@@ -65,13 +65,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         value: &[u8],
         how: Put,
     ) -> Result<(), Error<F::Error>> {
-        const { assert!(!C::SMALL, "a small store has no attributes") };
         let how = How::asked(how)?;
         Ok(self.put_as(key.into(), value, how).await?)
     }
 
     /// The same, with attributes that make sense.
     pub(super) async fn put_as(&mut self, key: Key<'_>, value: &[u8], how: How) -> Result<(), Stop<F::Error>> {
+        const { assert!(!C::SMALL, "a small store has no attributes") };
         check(&key)?;
         self.writable().await?;
         if how.given().any(Attributes::FACTORY) {
@@ -495,8 +495,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Shape::single(Kind::Entry, key.name.len(), cut.inline as usize)
             .with(CLIENT, key.client != 0)
             .with(LONG, !C::SMALL && cut.whole > cut.inline)
-            .with(ATTRIBUTES, cut.attributes != Attributes::NONE)
-            .with(CLEAR, cut.attributes.any(Attributes::NO_CONFIDENTIALITY))
+            .with(ATTRIBUTES, !C::SMALL && cut.attributes != Attributes::NONE)
+            .with(CLEAR, !C::SMALL && cut.attributes.any(Attributes::NO_CONFIDENTIALITY))
     }
 
     /// Bytes that the run takes in which a new value replaces an old one.

@@ -128,8 +128,38 @@ impl MonotonicCounter for NoCounter {
 /// It mounts, gets, puts, deletes and iterates entries that fit into one record each (name and value together at most
 /// [`Layout::body_max`](crate::Layout::body_max) bytes; a longer value is [`Error::TooLarge`](crate::Error::TooLarge)),
 /// with every promise about power cuts, damage and forgery. It has no transactions, no attributes and no counter, and takes
-/// no block that fails out of use: such a block ends in an error, with nothing lost. A program that asks for one of these
-/// doesn't compile.
+/// no block that fails out of use: such a block ends in an error, with nothing lost. It compacts when it must, not a little
+/// with each write, and its mount reads the whole log.
+///
+/// A program that asks for more does not compile:
+///
+/// ```
+/// use lockstone::{Plain, Small, Store};
+/// use lockstone_sim::SimFlash;
+///
+/// fn count(store: &mut Store<'_, &mut SimFlash<1, 4, 4096>, Plain, Small>) {
+///     let _ = store.put("boots", &[1]);
+/// }
+/// # let _: fn(&mut _) = count;
+/// ```
+/// ```compile_fail
+/// use lockstone::{Plain, Small, Store};
+/// use lockstone_sim::SimFlash;
+///
+/// fn count(store: &mut Store<'_, &mut SimFlash<1, 4, 4096>, Plain, Small>) {
+///     let _ = store.transaction(100).map(|transaction| transaction.commit());
+/// }
+/// # let _: fn(&mut _) = count;
+/// ```
+/// ```compile_fail
+/// use lockstone::{Attributes, Plain, Put, Small, Store};
+/// use lockstone_sim::SimFlash;
+///
+/// fn count(store: &mut Store<'_, &mut SimFlash<1, 4, 4096>, Plain, Small>) {
+///     let _ = store.put_with("boots", &[1], Put::with(Attributes::RETAINED));
+/// }
+/// # let _: fn(&mut _) = count;
+/// ```
 ///
 /// Its headers say that it is small, so it opens no store that isn't
 /// ([`OpenError::NotSmall`](crate::OpenError::NotSmall)). Any store opens a small one, and with its first write makes it

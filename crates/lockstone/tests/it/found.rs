@@ -3,7 +3,7 @@
 use lockstone_torture::fuzz::TARGETS;
 use lockstone_torture::replay::Id;
 
-const FOUND: [(&str, &str); 5] = [
+const FOUND: [(&str, &str); 6] = [
     (
         "fuzz/mount/001b0000002c2cffffffff136853",
         "a header, sealed with the right key, that counts 2^32 - 1 keys: the mount counted on and overflowed",
@@ -21,6 +21,11 @@ const FOUND: [(&str, &str); 5] = [
         "sessions that only read wrote a resume record each and never compacted: a delete found no room",
     ),
     ("life/stm32l0/plain/340", "the same, after six power cuts"),
+    (
+        "revive/double8/plain/37/metastable/0/ecc",
+        "the first record of a segment read badly, the segment before was served and written on, and then it read well: what \
+     had been found changed, and what was written meanwhile would have been lost",
+    ),
 ];
 
 #[test]

@@ -5,8 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use lockstone::trust::Small;
-use lockstone::{Ascon, Error, OpenError, Plain, Store};
+use lockstone::{Ascon, Attributes, Error, OpenError, Plain, Put, ResealError, Small, Store};
 use lockstone_sim::{SimFlash, Tear};
 use lockstone_torture::{Fixed, Model, Op, Ram, SmallOf, Stop, Tried, World, name, read_all, root};
 
@@ -172,4 +171,22 @@ fn a_full_small_store_deletes_and_fills_again() {
     let mut memory = Ram::new();
     let mut store = Here::mount::<SmallOf<Ascon>>(&mut world.flash, world.part, &mut memory).unwrap();
     assert_eq!(read_all::<1, 4, 4096, SmallOf<Ascon>>(&mut store, &world.oracle).unwrap().len(), first);
+}
+
+#[test]
+fn no_attribute_is_lost_on_the_way_into_a_small_store() {
+    let (mut flash, mut memory, key) = (chip(), Ram::new(), root());
+    let (mut small, mut small_memory) = (chip(), Ram::new());
+    let part = Here::new(chip()).part;
+    let mut from = Store::<_, Ascon>::format(&mut flash, part, &key, &mut Fixed(1), &mut memory).unwrap();
+    from.put("plain", b"one").unwrap();
+    let mut into =
+        Store::<_, Ascon, Small>::format_small(&mut small, part, &key, &mut Fixed(2), &mut small_memory).unwrap();
+    let mut buffer = [0; 64];
+    from.reseal_into(&mut into, &mut buffer, |_, _| {}).unwrap();
+    assert_eq!(into.get("plain", &mut buffer), Ok(Some(3)));
+    from.put_with("kept", b"two", Put::with(Attributes::RETAINED)).unwrap();
+    let refused = from.reseal_into(&mut into, &mut buffer, |_, _| {});
+    assert!(matches!(refused, Err(ResealError::Target(Error::NotPermitted))), "{refused:?}");
+    assert_eq!(into.get("kept", &mut buffer), Ok(None));
 }
