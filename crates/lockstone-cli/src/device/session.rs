@@ -108,10 +108,6 @@ impl<'m> Session<'m> {
         self
     }
 
-    pub(crate) fn put(&mut self, key: Key<'_>, value: &[u8]) -> Result<()> {
-        self.put_with(key, value, Put::USUAL)
-    }
-
     pub(crate) fn put_with(&mut self, key: Key<'_>, value: &[u8], how: Put) -> Result<()> {
         on_store!(&mut self.store, store => store.put_with(key, value, how))
     }

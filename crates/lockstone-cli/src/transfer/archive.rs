@@ -1,4 +1,4 @@
-//! Archives: a folder or a tar file, a file a key.
+//! Archives: a folder or a tar file, a file a key, and one for their attributes.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Item;
 use super::names::name_of;
+use super::table::{self, TABLE};
 use crate::exit::Failure;
 use crate::files::{Access, make_file, make_folder, write_new};
 
@@ -17,7 +18,7 @@ const LONGEST: u64 = 1 << 30;
 
 /// Reads all plain files below a folder, sorted.
 pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Item>, Failure> {
-    let mut items = Vec::new();
+    let (mut items, mut table) = (Vec::new(), None);
     let mut folders = vec![PathBuf::new()];
     while let Some(below) = folders.pop() {
         let place = folder.join(&below);
@@ -31,14 +32,14 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Item>, Failure> {
             } else if kind.is_file() {
                 let file = folder.join(&path);
                 let value = fs::read(&file).map_err(|error| Failure::file("read", &file, &error))?;
-                items.push(item(path.as_os_str().as_encoded_bytes(), Zeroizing::new(value))?);
+                sort_in(path.as_os_str().as_encoded_bytes(), Zeroizing::new(value), &mut items, &mut table)?;
             } else {
                 return Err(Failure::usage(format!("{} is no plain file", folder.join(&path).display())));
             }
         }
     }
     items.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(items)
+    with_attributes(items, table)
 }
 
 /// Reads all plain files of a tar file, in their order.
@@ -51,7 +52,7 @@ pub(crate) fn read_tar(path: &Path) -> Result<Vec<Item>, Failure> {
     if bytes.len() < 1024 || bytes[bytes.len() - 1024..].iter().any(|byte| *byte != 0) {
         return Err(broken());
     }
-    let mut items = Vec::new();
+    let (mut items, mut table) = (Vec::new(), None);
     let mut archive = Archive::new(bytes.as_slice());
     for entry in archive.entries().map_err(|_| broken())? {
         let mut entry = entry.map_err(|_| broken())?;
@@ -67,15 +68,33 @@ pub(crate) fn read_tar(path: &Path) -> Result<Vec<Item>, Failure> {
         let size = usize::try_from(entry.size()).ok().filter(|size| *size <= bytes.len()).ok_or_else(broken)?;
         let mut value = Zeroizing::new(Vec::with_capacity(size));
         entry.read_to_end(&mut value).map_err(|_| broken())?;
-        items.push(item(name.strip_prefix(b"./").unwrap_or(&name), value)?);
+        sort_in(name.strip_prefix(b"./").unwrap_or(&name), value, &mut items, &mut table)?;
     }
-    Ok(items)
+    with_attributes(items, table)
 }
 
-fn item(path: &[u8], value: Zeroizing<Vec<u8>>) -> Result<Item, Failure> {
+/// A file is a key, or the table of attributes.
+fn sort_in(
+    path: &[u8],
+    content: Zeroizing<Vec<u8>>,
+    items: &mut Vec<Item>,
+    table: &mut Option<Zeroizing<Vec<u8>>>,
+) -> Result<(), Failure> {
+    if path == TABLE.as_bytes() {
+        *table = Some(content);
+        return Ok(());
+    }
     let name = name_of(path)
         .ok_or_else(|| Failure::usage(format!("{} is no name of 1 to 255 bytes", String::from_utf8_lossy(path))))?;
-    Ok(Item::new(name, value))
+    items.push(Item::new(name, content));
+    Ok(())
+}
+
+fn with_attributes(mut items: Vec<Item>, table: Option<Zeroizing<Vec<u8>>>) -> Result<Vec<Item>, Failure> {
+    if let Some(text) = table {
+        table::read(&text, &mut items)?;
+    }
+    Ok(items)
 }
 
 /// Writes values to files in a new folder that only its owner can read.

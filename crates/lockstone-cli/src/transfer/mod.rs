@@ -6,20 +6,21 @@
 //!           --sealed KEY: a fresh flash image under another root key, for `import --key`, `inspect` or a device
 //! ```
 //!
-//! Names and values stay what they are; a client's keys are moved at a time. Nothing is exported in the clear but by
-//! explicit wish. Tested by the suite `transfer`.
+//! Names, values and attributes stay what they are; a client's keys are moved at a time. Nothing is exported in the clear but
+//! by explicit wish. Tested by the suite `transfer`.
 
 mod archive;
 mod names;
 mod nvs;
 mod sealed;
+mod table;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use lockstone::{Attributes, Key};
+use lockstone::{Attributes, Key, Put};
 use zeroize::Zeroizing;
 
 use crate::args::{Export, Import};
@@ -33,13 +34,12 @@ use crate::terminal::{bar, counted, escaped, print, say};
 pub(crate) struct Item {
     pub(crate) name: Vec<u8>,
     pub(crate) value: Zeroizing<Vec<u8>>,
-    /// There is more to it on its device.
-    pub(crate) has_attributes: bool,
+    pub(crate) attributes: Attributes,
 }
 
 impl Item {
     pub(crate) const fn new(name: Vec<u8>, value: Zeroizing<Vec<u8>>) -> Self {
-        Self { name, value, has_attributes: false }
+        Self { name, value, attributes: Attributes::NONE }
     }
 }
 
@@ -61,7 +61,10 @@ pub(crate) fn import(args: &Import) -> Result<(), Failure> {
     let mut stored = 0_u64;
     let mut failed = None;
     for item in &items {
-        if let Err(error) = session.put(Key::new(&item.name).of_client(args.place.client), &item.value) {
+        // What a key has stays, when nothing is said about it.
+        let attributes = (item.attributes != Attributes::NONE).then_some(item.attributes);
+        let how = Put { attributes, ..Put::default() };
+        if let Err(error) = session.put_with(Key::new(&item.name).of_client(args.place.client), &item.value, how) {
             let failure = Failure::from(error);
             let name = escaped(&item.name);
             let all = items.len();
@@ -79,7 +82,9 @@ pub(crate) fn import(args: &Import) -> Result<(), Failure> {
         return Err(failure);
     }
     closed?;
-    print(format!("{} imported.\n", counted(stored, "key")).as_bytes())
+    let marked = count_marked(&items);
+    let with = if marked > 0 { format!(", {marked} of them with attributes") } else { String::new() };
+    print(format!("{} imported{with}.\n", counted(stored, "key")).as_bytes())
 }
 
 fn read_source(args: &Import) -> Result<Vec<Item>, Failure> {
@@ -129,23 +134,34 @@ pub(crate) fn export(args: &Export) -> Result<(), Failure> {
     if all > items.len() as u64 {
         say(format!("left out, as they are of other clients: {}; --client N names one", counted(others, "key")));
     }
-    let marked = items.iter().filter(|item| item.has_attributes).count();
-    if marked > 0 {
-        say(format!("left out: the attributes of {}; an import stores plain values", counted(marked as u64, "key")));
+    let copies = items.iter().filter(|item| item.attributes.any(Attributes::FACTORY)).count();
+    if copies > 0 {
+        say(format!(
+            "left out: the factory copies of {}; an import takes the present values for them",
+            counted(copies as u64, "key")
+        ));
     }
+    let names: BTreeSet<Vec<u8>> = items.iter().map(|item| item.name.clone()).collect();
+    let paths = names::paths(&names);
+    let table = table::write(&paths, &items)?;
     if let Some(key) = &args.sealed {
-        let image = sealed::seal(geometry, args.place.client, &items, &*read_key(key)?)?;
+        let image = sealed::seal(geometry, args.place.client, &items, table.as_deref(), &*read_key(key)?)?;
         make_file(&args.output, |file| file.write_all(&image))?;
         return print(format!("{count} exported, sealed.\n").as_bytes());
     }
-    let names: BTreeSet<Vec<u8>> = items.iter().map(|item| item.name.clone()).collect();
-    let files: Vec<_> = names::paths(&names).into_iter().zip(items.into_iter().map(|item| item.value)).collect();
+    let table = table.map(|text| (table::TABLE.to_owned(), Zeroizing::new(text.into_bytes())));
+    let files = paths.into_iter().zip(items.into_iter().map(|item| item.value));
+    let files: Vec<_> = table.into_iter().chain(files).collect();
     if args.output.extension().is_some_and(|extension| extension == "tar") {
         archive::write_tar(&args.output, &files)?;
     } else {
         archive::write_folder(&args.output, &files)?;
     }
     print(format!("{count} exported IN THE CLEAR to {}.\n", args.output.display()).as_bytes())
+}
+
+fn count_marked(items: &[Item]) -> usize {
+    items.iter().filter(|item| item.attributes != Attributes::NONE).count()
 }
 
 /// All keys of a client, sorted. One that can't be read ends it: half an export is none.
@@ -160,8 +176,8 @@ fn read_all(session: &mut Session<'_>, client: u32) -> Result<Vec<Item>, Failure
         let key = Key::new(&name).of_client(client);
         let value = read_value(session, key, |_, _| {})?;
         let value = value.ok_or_else(|| Failure::new(Exit::Damaged, format!("key {} is gone", escaped(&name))))?;
-        let has_attributes = session.attributes_of(key)?.is_some_and(|attributes| attributes != Attributes::NONE);
-        items.push(Item { name, value, has_attributes });
+        let attributes = session.attributes_of(key)?.unwrap_or(Attributes::NONE);
+        items.push(Item { name, value, attributes });
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use super::table::TABLE;
+
 /// Folder for names that are no path.
 const ODD: &str = ".lockstone-name";
 /// Longest part of a path, in bytes: less than any file system takes.
@@ -29,7 +31,7 @@ fn path_of(name: &[u8], names: &BTreeSet<Vec<u8>>) -> String {
 
 fn is_plain(text: &str) -> bool {
     let good = |part: &str| !part.is_empty() && part != "." && part != ".." && part.len() <= PART;
-    text.split('/').next() != Some(ODD)
+    !matches!(text.split('/').next(), Some(ODD | TABLE))
         && text.split('/').all(good)
         && text.chars().all(|letter| !letter.is_control() && letter != '\\' && letter != ':')
 }
@@ -75,6 +77,7 @@ mod tests {
             b".",
             b"c:\\x",
             b".lockstone-name",
+            b".lockstone-attributes",
             b"a//b",
             &[0xfe; 255],
             ".lockstone-name/61".as_bytes(),

@@ -1,24 +1,35 @@
 //! Sealed exports: a fresh flash image under a root key of its own, of the same geometry as the device.
 //!
-//! Nothing new to trust: what protects a device protects an export. The image opens with `inspect` and `import`.
+//! Nothing new to trust: what protects a device protects an export. The image opens with `inspect` and `import`. It has no
+//! counter, so attributes that need one stand beside the values, as a value of another client.
 
 use getrandom::SysRng;
 use lockstone::seal::Suite as Sealing;
-use lockstone::{Aes, Ascon, Cursor, Key, Part, SoftRootKey, Store};
+use lockstone::{Aes, Ascon, Attributes, Cursor, Key, Part, SoftRootKey, Store};
 use zeroize::Zeroizing;
 
 use super::Item;
+use super::table::{self, TABLE};
 use crate::device::{AnyRam, Chip, Geometry, HEADS};
 use crate::exit::{Exit, Failure};
 use crate::inspect::{ImageFlash, Sizes, guess};
 
 /// The image that holds these keys. Always sealed by `ascon`, whatever the device uses.
-pub(crate) fn seal(geometry: Geometry, client: u32, items: &[Item], key: &[u8; 32]) -> Result<Vec<u8>, Failure> {
+pub(crate) fn seal(
+    geometry: Geometry,
+    client: u32,
+    items: &[Item],
+    table: Option<&str>,
+    key: &[u8; 32],
+) -> Result<Vec<u8>, Failure> {
     let (mut memory, root) = (AnyRam::new(), SoftRootKey::new(*key));
     let flash = Chip::new(geometry.flash as usize, 0xff);
     let mut store = Store::<_, Ascon>::format_in(flash, geometry.part(), &root, &mut SysRng, memory.with_heads(HEADS))?;
     for item in items {
         store.put(Key::new(&item.name).of_client(client), &item.value)?;
+    }
+    if let Some(table) = table {
+        store.put(table_of(client), table.as_bytes())?;
     }
     Ok(store.close()?.data().to_vec())
 }
@@ -54,10 +65,27 @@ fn read<S: Sealing>(image: &[u8], sizes: Sizes, heads: u16, client: u32, key: &[
     let mut items = Vec::new();
     for name in names {
         let key = Key::new(&name).of_client(client);
-        let length = store.length(key)?.unwrap_or(0);
-        let mut value = Zeroizing::new(vec![0; length as usize]);
-        store.get(key, &mut value)?;
-        items.push(Item::new(name, value));
+        let value = value(&mut store, key)?.unwrap_or_default();
+        let attributes = store.attributes_of(key)?.unwrap_or(Attributes::NONE);
+        items.push(Item { name, value, attributes });
+    }
+    if let Some(text) = value(&mut store, table_of(client))? {
+        table::read(&text, &mut items)?;
     }
     Ok(items)
+}
+
+/// Where the table stands: under a client whose keys are not exported with it.
+const fn table_of(client: u32) -> Key<'static> {
+    Key::new(TABLE.as_bytes()).of_client(client ^ 1)
+}
+
+fn value<S: Sealing>(
+    store: &mut Store<'_, ImageFlash<'_>, S>,
+    key: Key<'_>,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let Some(length) = store.length(key)? else { return Ok(None) };
+    let mut value = Zeroizing::new(vec![0; length as usize]);
+    store.get(key, &mut value)?;
+    Ok(Some(value))
 }

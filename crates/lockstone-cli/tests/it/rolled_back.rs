@@ -561,15 +561,3 @@ fn a_protected_key_is_protected_without_asking() {
     bench.write(FLASH, &old);
     assert_eq!(bench.run("get dev k").code(), 4);
 }
-
-#[test]
-fn an_export_says_that_it_leaves_attributes_out() {
-    let bench = Bench::with_device("--flash 64K");
-    bench.session("put dev k --once < 1\nput dev n < 1");
-    expect![[r#"
-        $ export dev --plain -o out.tar
-        2 keys exported IN THE CLEAR to out.tar.
-        ! left out: the attributes of 1 key; an import stores plain values
-    "#]]
-    .assert_eq(&bench.session("export dev --plain -o out.tar"));
-}

@@ -102,6 +102,123 @@ fn every_form_brings_all_keys_back() {
 }
 
 #[test]
+fn attributes_travel_with_their_keys() {
+    let bench = Bench::with_device("--flash 64K");
+    bench.write("key", &[9; 32]);
+    bench.session(
+        "
+        put dev once --once < 1
+        put dev kept/a --retain --read-only --protected < 2
+        put dev factory --factory < 3
+        put dev ../odd --clear < 4
+        put dev plain < 5
+        put dev .lockstone-attributes < 6
+        ",
+    );
+    let seen = bench.session(
+        "
+        ls dev -l
+        export dev --plain -o backup.tar
+        export dev --plain -o folder
+        export dev --sealed key -o backup.bin
+        new tarred --flash 64K
+        import tarred backup.tar
+        new foldered --flash 64K
+        import foldered folder
+        new unsealed --flash 64K
+        import unsealed backup.bin --key key
+        import unsealed backup.bin --key key
+        counter unsealed
+        ls unsealed -l
+        ",
+    );
+    expect![[r#"
+        $ ls dev -l
+               1  c     ../odd
+               1  -     .lockstone-attributes
+               1  f     factory
+               1  prt   kept/a
+               1  po    once
+               1  -     plain
+        $ export dev --plain -o backup.tar
+        6 keys exported IN THE CLEAR to backup.tar.
+        ! left out: the factory copies of 1 key; an import takes the present values for them
+        $ export dev --plain -o folder
+        6 keys exported IN THE CLEAR to folder.
+        ! left out: the factory copies of 1 key; an import takes the present values for them
+        $ export dev --sealed key -o backup.bin
+        6 keys exported, sealed.
+        ! left out: the factory copies of 1 key; an import takes the present values for them
+        $ new tarred --flash 64K
+        $ import tarred backup.tar
+        6 keys imported, 4 of them with attributes.
+        $ new foldered --flash 64K
+        $ import foldered folder
+        6 keys imported, 4 of them with attributes.
+        $ new unsealed --flash 64K
+        $ import unsealed backup.bin --key key
+        6 keys imported, 4 of them with attributes.
+        $ import unsealed backup.bin --key key
+        ! lockstone: key kept/a: the entry's attributes forbid it; nothing was changed; 3 of 6 keys were stored before it
+        = 6
+        $ counter unsealed
+        value      3
+        limit      2147483647
+        left       2147483644 steps, two a protected change
+        verdict    the flash is the one that the counter knows
+        $ ls unsealed -l
+               1  c     ../odd
+               1  -     .lockstone-attributes
+               1  f     factory
+               1  prt   kept/a
+               1  po    once
+               1  -     plain
+    "#]].assert_eq(&seen);
+    expect![[r#"
+        ".lockstone-name/2e2e2f6f6464" = ["clear"]
+        factory = ["factory"]
+        "kept/a" = ["protected", "read-only", "retain"]
+        once = ["protected", "once"]
+    "#]]
+    .assert_eq(&String::from_utf8_lossy(&bench.read("folder/.lockstone-attributes")));
+    for device in ["tarred", "foldered"] {
+        assert_eq!(bench.run(&format!("ls {device} -l")).out(), bench.run("ls dev -l").out(), "{device}");
+    }
+    bench.session("new other --flash 64K");
+    let mut refused = String::new();
+    for table in
+        ["\"plain\" = [\"red\"]", "\"gone\" = [\"once\"]", "plain = once", "\"plain\" = [\"once\", \"executable\"]"]
+    {
+        std::fs::write(bench.path("folder/.lockstone-attributes"), table).unwrap();
+        refused += &bench.session("import other folder\nls other");
+    }
+    expect![[r#"
+        $ import other folder
+        ! lockstone: .lockstone-attributes: red is no attribute
+        = 2
+        $ ls other
+        $ import other folder
+        ! lockstone: .lockstone-attributes: there is no key gone
+        = 2
+        $ ls other
+        $ import other folder
+        ! lockstone: .lockstone-attributes: it is no table of paths and words
+        = 2
+        $ ls other
+        $ import other folder
+        6 keys imported, 1 of them with attributes.
+        $ ls other
+        ../odd
+        .lockstone-attributes
+        factory
+        kept/a
+        once
+        plain
+    "#]]
+    .assert_eq(&refused);
+}
+
+#[test]
 fn what_does_not_fit_says_how_far_it_came() {
     let bench = filled();
     std::fs::create_dir(bench.path("big")).unwrap();
