@@ -66,7 +66,7 @@ impl How {
         let protect = if put.protect { Self::PROTECT } else { Self::USUAL };
         let Some(attributes) = put.attributes else { return Ok(protect) };
         attributes.check()?;
-        Ok(protect.and(Self::with(attributes)))
+        Ok(protect.and(Self::with(attributes.without(Attributes::OBJECT))))
     }
 
     /// With these attributes.
@@ -105,7 +105,8 @@ impl How {
     /// The attributes that an entry with `had` has afterwards.
     pub(crate) const fn attributes(self, had: Attributes) -> Attributes {
         if !self.any(Self::GIVEN) {
-            had
+            // A value that is put is no manifest.
+            had.without(Attributes::OBJECT)
         } else if self.any(Self::EXACT) {
             self.given()
         } else {
@@ -171,6 +172,8 @@ impl Attributes {
     pub(crate) const SHARED: Self = Self(1 << 8);
     /// A factory copy, no entry that anybody sees.
     pub(crate) const COPY: Self = Self(1 << 10);
+    /// The value is the manifest of an object. Set by `Objects` alone.
+    pub(crate) const OBJECT: Self = Self(1 << 11);
     /// Name and value stand on flash in the clear, authenticated: for readers without the key.
     pub const NO_CONFIDENTIALITY: Self = Self(1 << 9);
 
@@ -243,6 +246,12 @@ impl Attributes {
     pub(crate) const fn replaced_by(self, wanted: Self) -> Self {
         let wanted = wanted.without(Self::SHARED.and(Self::COPY));
         wanted.complete().and(Self(self.0 & Self::SHARED.0))
+    }
+
+    /// Whether the entry is an object: its content is read with [`Objects`](crate::Objects), and its value says where that is.
+    #[must_use]
+    pub const fn is_object(self) -> bool {
+        self.any(Self::OBJECT)
     }
 
     /// Whether a factory reset leaves the entry as it is.

@@ -123,6 +123,8 @@ pub mod inspect;
 mod key;
 mod layout;
 mod memory;
+#[cfg(feature = "objects")]
+mod object;
 mod report;
 mod rights;
 pub mod seal;
@@ -138,6 +140,8 @@ pub use format::pointer::Pointer as Head;
 pub use key::{ClientId, Key};
 pub use layout::{Layout, LayoutError, POINTERS_MAX, Part, Position, buffer_size};
 pub use memory::{Memory, Ram};
+#[cfg(feature = "objects")]
+pub use object::{Manifest, ObjectError, ObjectLayout, Unfinished, Upload};
 pub use report::{CounterState, Cursor, Report, Stats};
 #[cfg(feature = "plain")]
 pub use seal::Plain;
@@ -156,6 +160,8 @@ pub mod blocking {
 
     #[path = "engine/mod.rs"]
     mod engine;
+    #[cfg(feature = "objects")]
+    pub use engine::Objects;
     pub use engine::{Client, Clients, Store, Transaction};
 }
 
@@ -170,8 +176,12 @@ pub mod asynchronous {
     #[path = "engine/mod.rs"]
     #[expect(clippy::duplicate_mod, reason = "one source, two stores")]
     mod engine;
+    #[cfg(feature = "objects")]
+    pub use engine::Objects;
     pub use engine::{Client, Clients, Store, Transaction};
 }
 
+#[cfg(feature = "objects")]
+pub use blocking::Objects;
 pub use blocking::{Client, Clients, Store, Transaction};
 pub use rights::{EVERYONE, Quota, Rights, SHARES_MAX};

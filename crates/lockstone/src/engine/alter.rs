@@ -43,7 +43,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if had.any(Attributes::WRITE_ONCE) {
             return Err(Stop::NotPermitted);
         }
-        let after = had.replaced_by(attributes);
+        let object = if had.is_object() { Attributes::OBJECT } else { Attributes::NONE };
+        let after = had.replaced_by(attributes.without(Attributes::OBJECT)).and(object);
         let (gone, new) = (had.without(after), after.without(had));
         if new.any(Attributes::FACTORY) || gone.and(new).any(Attributes::NO_CONFIDENTIALITY) {
             return Err(Stop::WithoutValue);

@@ -32,6 +32,8 @@ mod list;
 mod load;
 mod look;
 mod mount;
+#[cfg(feature = "objects")]
+mod object;
 mod ops;
 mod protect;
 mod reset;
@@ -45,6 +47,8 @@ mod typed;
 mod write;
 
 pub use clients::{Client, Clients};
+#[cfg(feature = "objects")]
+pub use object::Objects;
 pub use transaction::Transaction;
 
 use core::marker::PhantomData;

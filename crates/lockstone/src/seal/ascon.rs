@@ -149,6 +149,8 @@ impl Ascon {
             Domain::Record => b"record..",
             Domain::Header => b"header..",
             Domain::ClearRecord => b"clear...",
+            Domain::Chunk => b"chunk...",
+            Domain::Block => b"block...",
         };
         let mut tag = Tag::default();
         let mut place = [0; 8];

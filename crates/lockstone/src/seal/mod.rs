@@ -46,6 +46,10 @@ pub enum Domain {
     Header,
     /// A record of the log whose text stays in the clear: it's authenticated only.
     ClearRecord,
+    /// A chunk of an object.
+    Chunk,
+    /// The header of a block of an object.
+    Block,
 }
 
 /// A way to seal. Sealed: suites are part of the format.

@@ -1,0 +1,355 @@
+//! Objects: values too large for the log, in whole erase blocks of a volume of their own. What needs no flash.
+//!
+//! ```text
+//! volume  | block | block | ...                         an erase block of at least 4 KiB, or several small ones
+//! block   | header | slot | slot | ...                  of one object; in the order in which it came by them
+//! slot    | number of the chunk | tag | sealed chunk |  one chunk, programmed once, in the order of arrival
+//! ```
+//!
+//! Which object a block belongs to is said by its header, whether that object exists by the store: a committed object is
+//! an entry whose value is a [`Manifest`], one that is being written has an entry of the store's own. A block of any
+//! other is free. So a commit, an abort and a replacement are each one record in the store.
+
+use core::ops::Range;
+
+use crate::format::{put, put_word, word};
+use crate::layout::{Layout, LayoutError};
+
+/// Bytes of a block.
+const BLOCK_MIN: u32 = 4096;
+/// Blocks from this size on have chunks of 1,024 bytes.
+const LARGE: u32 = 32 * 1024;
+/// Begins the header of each block: `LKOB`.
+pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"LKOB");
+/// Fields of a header: magic, hash of the name, identity, sequence number, erases, ordinal.
+pub(crate) const FIELDS: usize = FIELDS_LENGTH as usize;
+const FIELDS_LENGTH: u32 = 32;
+/// The number of a chunk and a mark.
+pub(crate) const HEAD: usize = HEAD_LENGTH as usize;
+const HEAD_LENGTH: u32 = 4;
+/// Mark of a slot; the last bit: the first that was written in its session.
+pub(crate) const MARK: u8 = 0x5a;
+pub(crate) const FIRST: u8 = 1;
+/// Most chunks and slots of an object.
+pub(crate) const SLOTS_MAX: u32 = 0xffff;
+/// Length of an object of which nobody said how long it will be.
+pub(crate) const OPEN: u32 = u32::MAX;
+/// Most bytes of a read unit.
+pub(crate) const PEEK: usize = PEEK_LENGTH as usize;
+pub(crate) const PEEK_LENGTH: u32 = 64;
+
+/// The sizes of a volume, in bytes unless named otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectLayout {
+    /// One block: whole erase blocks.
+    pub block: u32,
+    /// How many there are.
+    pub blocks: u32,
+    /// What is sealed, and read, at a time.
+    pub chunk: u32,
+    /// Chunks in a block.
+    pub slots: u32,
+    /// A chunk on flash.
+    pub slot: u32,
+    pub(crate) erase: u32,
+    pub(crate) header: u32,
+}
+
+impl ObjectLayout {
+    pub(crate) const fn of(part: &Layout, capacity: u32, tag: u32) -> Result<Self, LayoutError> {
+        let block = part.erase * BLOCK_MIN.div_ceil(part.erase);
+        let chunk = if block < LARGE { 512 } else { 1024 };
+        let header = (FIELDS_LENGTH + tag).next_multiple_of(part.unit);
+        let slot = (HEAD_LENGTH + tag + chunk).next_multiple_of(part.unit);
+        let blocks = capacity / block;
+        if blocks < 2 {
+            return Err(LayoutError::TooSmall);
+        }
+        Ok(Self { block, blocks, chunk, slots: (block - header) / slot, slot, erase: part.erase, header })
+    }
+
+    pub(crate) const fn address(&self, block: u32, slot: u32) -> u32 {
+        block * self.block + self.header + slot * self.slot
+    }
+
+    /// Blocks that an object of this length takes, if nothing is torn on the way.
+    #[must_use]
+    pub const fn blocks_for(&self, length: u32) -> u32 {
+        length.div_ceil(self.chunk).div_ceil(self.slots)
+    }
+
+    /// RAM for an upload of this length: a bit for each chunk, and a chunk.
+    #[must_use]
+    pub const fn upload_size(&self, length: u32) -> usize {
+        (self.slot + length.div_ceil(self.chunk).div_ceil(8)) as usize
+    }
+}
+
+/// What the store knows of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Bytes of the content.
+    pub length: u32,
+    /// Its digest, as it was computed when the object was committed.
+    pub digest: [u8; 32],
+    pub(crate) id: u64,
+    /// The slot from which on tables say where each chunk is; `OPEN`: chunk n is in slot n.
+    pub(crate) tables: u32,
+    /// The block it begins in: a hint.
+    pub(crate) first: u32,
+}
+
+/// Bytes of a manifest.
+pub(crate) const MANIFEST: usize = 52;
+
+impl Manifest {
+    pub(crate) fn to_bytes(self) -> [u8; MANIFEST] {
+        let mut bytes = [0; MANIFEST];
+        put(&mut bytes, 0, &self.id.to_le_bytes());
+        put_word(&mut bytes, 8, self.length);
+        put_word(&mut bytes, 12, self.tables);
+        put_word(&mut bytes, 16, self.first);
+        put(&mut bytes, 20, &self.digest);
+        bytes
+    }
+
+    pub(crate) fn of_bytes(bytes: &[u8; MANIFEST]) -> Self {
+        let mut digest = [0; 32];
+        put(&mut digest, 0, bytes.get(20..).unwrap_or_default());
+        Self { length: word(bytes, 8), digest, id: long(bytes, 0), tables: word(bytes, 12), first: word(bytes, 16) }
+    }
+}
+
+pub(crate) fn long(bytes: &[u8], at: usize) -> u64 {
+    u64::from(word(bytes, at + 4)) << 32 | u64::from(word(bytes, at))
+}
+
+/// An object that is being written, in RAM that the caller hands in
+/// ([`upload_size`](ObjectLayout::upload_size)).
+pub struct Upload<'w> {
+    /// A slot, and a bit for each chunk.
+    pub(crate) bytes: &'w mut [u8],
+    pub(crate) name: Name,
+    pub(crate) length: u32,
+    pub(crate) chunk: u32,
+    pub(crate) slot: u32,
+    /// The slot that is written next, counted over all blocks.
+    pub(crate) next: u32,
+    /// The block of that slot, and the one the object begins in.
+    pub(crate) block: u32,
+    pub(crate) first: u32,
+    /// A block with a header and no slot: it's opened again.
+    pub(crate) stale: Option<u32>,
+    /// The slot that a cut may have left marginal: it's written again first.
+    pub(crate) again: Option<u32>,
+    /// The next slot is the first of its session.
+    pub(crate) fresh: bool,
+    /// Chunk n is in slot n.
+    pub(crate) in_order: bool,
+    /// RAM and flash say the same.
+    pub(crate) settled: bool,
+    /// The part of a chunk that is in RAM only.
+    pub(crate) part: Range<u32>,
+}
+
+/// An object that was begun and not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Whose it is.
+    pub client: crate::ClientId,
+    /// Bytes of its name.
+    pub name: usize,
+    /// Its length, if that was said.
+    pub length: Option<u32>,
+}
+
+/// Which object.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Name {
+    /// Of client and name.
+    pub(crate) hash: u64,
+    pub(crate) id: u64,
+}
+
+impl<'w> Upload<'w> {
+    pub(crate) const fn new(name: Name, length: u32, layout: &ObjectLayout, bytes: &'w mut [u8]) -> Self {
+        Self {
+            bytes,
+            name,
+            length,
+            chunk: layout.chunk,
+            slot: layout.slot,
+            next: 0,
+            block: 0,
+            first: 0,
+            stale: None,
+            again: None,
+            fresh: false,
+            in_order: true,
+            settled: false,
+            part: 0..0,
+        }
+    }
+
+    /// How many chunks there can be.
+    pub(crate) fn chunks(&self) -> u32 {
+        let bits = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX).saturating_sub(self.slot).saturating_mul(8);
+        if self.length == OPEN { bits.min(SLOTS_MAX) } else { self.length.div_ceil(self.chunk) }
+    }
+
+    fn bit(&self, chunk: u32) -> (usize, u8) {
+        ((self.slot + chunk / 8) as usize, 1 << (chunk % 8))
+    }
+
+    pub(crate) fn has(&self, chunk: u32) -> bool {
+        let (at, bit) = self.bit(chunk);
+        self.bytes.get(at).is_some_and(|byte| byte & bit != 0)
+    }
+
+    pub(crate) fn set(&mut self, chunk: u32, there: bool) {
+        let (at, bit) = self.bit(chunk);
+        if let Some(byte) = self.bytes.get_mut(at) {
+            *byte = *byte & !bit | if there { bit } else { 0 };
+        }
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.bytes.get_mut(self.slot as usize..).unwrap_or_default().fill(0);
+        self.part = 0..0;
+    }
+
+    /// One behind the last chunk that is there.
+    pub(crate) fn reach(&self) -> u32 {
+        (0..self.chunks()).rev().find(|chunk| self.has(*chunk)).map_or(0, |chunk| chunk + 1)
+    }
+
+    /// The first range of bytes at or behind `from` that is not there yet; `None`: there is none. Of an object of open length:
+    /// before the last chunk that is there. What fills no chunk yet is in RAM only, and missing.
+    #[must_use]
+    pub fn next_missing(&self, from: u32) -> Option<Range<u32>> {
+        let (chunks, end) = match self.length {
+            OPEN => (self.reach(), self.reach() * self.chunk),
+            length => (self.chunks(), length),
+        };
+        let first = (from / self.chunk..chunks).find(|chunk| !self.has(*chunk))?;
+        let last = (first..chunks).find(|chunk| self.has(*chunk)).unwrap_or(chunks);
+        Some((first * self.chunk).max(from)..(last * self.chunk).min(end)).filter(|range| !range.is_empty())
+    }
+
+    /// Bytes that are there, for a progress bar.
+    #[must_use]
+    pub fn present(&self) -> u32 {
+        let chunks = u32::try_from((0..self.chunks()).filter(|chunk| self.has(*chunk)).count()).unwrap_or(0);
+        (chunks * self.chunk).min(self.length)
+    }
+}
+
+impl core::fmt::Debug for Upload<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Upload").field("length", &self.length).field("present", &self.present()).finish_non_exhaustive()
+    }
+}
+
+/// Why a call on objects failed; `E` is the error of their flash, `D` that of the store's. Whatever it is, committed objects
+/// are what they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ObjectError<E, D> {
+    /// The flash of the objects failed. What was being written may be there or not; the next call finds out.
+    Flash(E),
+    /// The store said no, or failed.
+    Store(crate::Error<D>),
+    /// There are too few free blocks.
+    Full,
+    /// Longer than the volume, or than the RAM that was handed in allows.
+    TooLarge,
+    /// A range behind the end.
+    OutOfRange,
+    /// Parts are missing: [`Upload::next_missing`] says which. Also when a part that was written can't be read any more.
+    Incomplete,
+    /// The content has another digest. Nothing was committed.
+    WrongDigest,
+    /// A chunk is damaged or forged. Nothing of it was handed out.
+    Damaged,
+    /// The entry is a plain value, no object.
+    NotAnObject,
+    /// An object has no factory copy.
+    Factory,
+    /// The random generator failed.
+    Random,
+}
+
+impl<E, D> From<crate::Error<D>> for ObjectError<E, D> {
+    fn from(error: crate::Error<D>) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<E, D> From<crate::error::Stop<D>> for ObjectError<E, D> {
+    fn from(stop: crate::error::Stop<D>) -> Self {
+        Self::Store(stop.into())
+    }
+}
+
+impl<E: core::fmt::Debug, D: core::fmt::Debug> core::fmt::Display for ObjectError<E, D> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Flash(error) => write!(f, "the flash of the objects failed: {error:?}"),
+            Self::Store(error) => error.fmt(f),
+            Self::Full => f.write_str("the volume of the objects is full"),
+            Self::TooLarge => f.write_str("the object is longer than its volume or the RAM for it allows"),
+            Self::OutOfRange => f.write_str("the range ends behind the object"),
+            Self::Incomplete => f.write_str("parts of the object are missing"),
+            Self::WrongDigest => f.write_str("the content has another digest; nothing was committed"),
+            Self::Damaged => f.write_str("the object is damaged or forged"),
+            Self::NotAnObject => f.write_str("the key holds a plain value, no object"),
+            Self::Factory => f.write_str("an object has no factory copy"),
+            Self::Random => f.write_str("the random generator failed"),
+        }
+    }
+}
+
+impl<E: core::fmt::Debug, D: core::fmt::Debug> core::error::Error for ObjectError<E, D> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYOUT: ObjectLayout = match Layout::of(1, 4, 4096, 1 << 20) {
+        Ok(part) => match ObjectLayout::of(&part, 1 << 20, 16) {
+            Ok(layout) => layout,
+            Err(_) => panic!(),
+        },
+        Err(_) => panic!(),
+    };
+
+    #[test]
+    fn a_block_of_4_kib_has_7_chunks() {
+        assert_eq!((LAYOUT.blocks, LAYOUT.slots, LAYOUT.chunk, LAYOUT.slot, LAYOUT.header), (256, 7, 512, 532, 48));
+        assert_eq!((LAYOUT.blocks_for(1 << 19), LAYOUT.upload_size(1 << 20)), (147, 532 + 256));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_in_ranges() {
+        let mut bytes = [0; 532 + 4];
+        let mut upload = Upload::new(Name::default(), 10_000, &LAYOUT, &mut bytes);
+        assert_eq!((upload.chunks(), upload.next_missing(0), upload.present()), (20, Some(0..10_000), 0));
+        for chunk in [0, 1, 5, 19] {
+            upload.set(chunk, true);
+        }
+        assert_eq!(upload.next_missing(0), Some(1024..2560));
+        assert_eq!(upload.next_missing(1500), Some(1500..2560));
+        assert_eq!((upload.next_missing(2560), upload.next_missing(9728)), (Some(3072..9728), None));
+        (0..20).for_each(|chunk| upload.set(chunk, true));
+        assert_eq!((upload.next_missing(0), upload.present()), (None, 10_000));
+        upload.length = OPEN;
+        upload.set(3, false);
+        assert_eq!((upload.next_missing(0), upload.next_missing(2048)), (Some(1536..2048), None));
+    }
+
+    #[test]
+    fn a_manifest_is_read_as_it_was_written() {
+        let manifest = Manifest { length: 7, digest: [9; 32], id: 0x0123_4567_89ab_cdef, tables: 3, first: 5 };
+        assert_eq!(Manifest::of_bytes(&manifest.to_bytes()), manifest);
+    }
+}
