@@ -20,11 +20,11 @@ const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
 const CORE: &str = "lib/rustlib/src/rust/library/core/Cargo.toml";
 const TOOLS: [&str; 3] = ["arm-none-eabi-ld", "arm-none-eabi-size", "arm-none-eabi-objdump"];
-const FLAGS: &str = r#"-Clinker=arm-none-eabi-ld --cfg ascon_backend="soft-compact""#;
+const FLAGS: &str = r#"-Clinker=arm-none-eabi-ld --cfg ascon_backend="soft-compact" --cfg sha2_backend_soft="compact""#;
 const INSTALL: &str = "apt-get install --no-install-recommends rustc-web cargo-web rust-web-src gcc-arm-none-eabi";
 const TARGETS: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7em-none-eabi", "thumbv8m.main-none-eabi"];
 /// Programs, and what their rows are called. The first one does nothing.
-const PROBES: [(&str, &str); 12] = [
+const PROBES: [(&str, &str); 14] = [
     ("empty", ""),
     ("plain_small", "plain/kv"),
     ("ascon_small", "ascon/kv"),
@@ -37,6 +37,8 @@ const PROBES: [(&str, &str); 12] = [
     ("plain_protected", "plain/protected"),
     ("ascon_protected", "ascon/protected"),
     ("ascon_clients", "ascon/clients"),
+    ("ascon_objects", "ascon/objects"),
+    ("ascon_boot", "ascon/boot"),
 ];
 
 /// What was asked for.

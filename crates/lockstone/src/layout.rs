@@ -29,6 +29,8 @@ pub enum LayoutError {
     Heads,
     /// The record buffer is smaller than [`buffer_size`](crate::buffer_size) says.
     Buffer,
+    /// Volumes must be whole erase blocks, and fit on the part.
+    Volumes,
 }
 
 impl LayoutError {
@@ -45,9 +47,18 @@ impl LayoutError {
             }
             Self::Heads => "a store has from 1 to 65,535 bucket heads",
             Self::Buffer => "the record buffer is smaller than buffer_size says",
+            Self::Volumes => "volumes must be whole erase blocks, and fit on the part",
         }
     }
 }
+
+impl core::fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl core::error::Error for LayoutError {}
 
 /// What the flash driver's type does not say of the part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -132,6 +132,7 @@ mod state;
 pub mod trust;
 #[cfg(feature = "typed")]
 pub mod typed;
+mod volume;
 
 pub use attributes::{Attributes, AttributesError, Put};
 pub use error::{Error, OpenError, ResealError};
@@ -150,7 +151,8 @@ pub use seal::{Aes, AesSiv};
 #[cfg(feature = "ascon")]
 pub use seal::{Ascon, SoftRootKey};
 pub use state::Handed as State;
-pub use trust::Small;
+pub use trust::{Reader, Small};
+pub use volume::{Volume, VolumeError};
 
 /// The blocking store, over `embedded_storage::nor_flash::NorFlash`.
 #[path = "."]

@@ -10,8 +10,11 @@ use core::task::{Context, Waker};
 
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use lockstone::seal::Suite;
-use lockstone::trust::{Anchor, MonotonicCounter, RootKey, RootKeyError, Small};
-use lockstone::{Attributes, Clients, Cursor, Memory, Part, Put, Quota, Rights, Store, asynchronous, buffer_size};
+use lockstone::trust::{Anchor, MonotonicCounter, NoCounter, Reader, RootKey, RootKeyError, Small};
+use lockstone::{
+    Attributes, Clients, Cursor, Memory, Objects, Part, Put, Quota, Rights, Store, asynchronous, buffer_size,
+};
+use sha2::{Digest, Sha256};
 
 /// Where a memory-mapped flash might begin.
 const FLASH: usize = 0x6000_0000;
@@ -124,6 +127,56 @@ pub fn kv<S: Suite>() -> ! {
         }
         let _ = store.delete("x");
         keep(value[0]);
+    }
+    rest()
+}
+
+/// Mount, get, put, delete, and of objects: resume, create, write, finish, read.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn objects<S: Suite>() -> ! {
+    let mut buffer = [0; 600];
+    if let Ok(mut store) = Store::<_, S>::mount(Flash, Part::NOR, &Key, memory())
+        && let Ok(mut objects) = Objects::<_, S>::open(Flash, Part::NOR, &mut store, &mut buffer)
+    {
+        let mut value = [0; 64];
+        let mut ram = [0; 700];
+        if let Ok(Some(length)) = store.get("boot", &mut value) {
+            let _ = store.put("boot", &value[..length]);
+        }
+        let _ = store.delete("x");
+        let there = objects.resume(&mut store, "fw", &mut ram).is_ok_and(|upload| upload.is_some());
+        let upload = if there {
+            objects.resume(&mut store, "fw", &mut ram)
+        } else {
+            objects.create(&mut store, "fw", Some(100_000), &mut Dice, &mut ram).map(Some)
+        };
+        if let Ok(Some(mut upload)) = upload {
+            let _ = objects.write(&mut store, &mut upload, 0, &value);
+            let _ = objects.finish::<Sha256, _, _>(&mut store, &mut upload, "fw", None, Put::USUAL);
+        }
+        let _ = objects.read(&mut store, "fw", 0, &mut value);
+        keep(value[0]);
+    }
+    rest()
+}
+
+/// What a boot loader needs: mounts, and reads an object through with its digest.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn boot<S: Suite>() -> ! {
+    let mut buffer = [0; 600];
+    let anchor = Anchor { root: &Key, counter: Reader(NoCounter) };
+    if let Ok(mut store) = Store::<_, S, _>::mount_protected(Flash, Part::NOR, anchor, memory())
+        && let Ok(mut objects) = Objects::<_, S>::open(Flash, Part::NOR, &mut store, &mut buffer)
+        && let Ok(Some(manifest)) = objects.manifest(&mut store, "fw")
+    {
+        let mut bytes = [0; 256];
+        let mut hash = Sha256::new();
+        let mut offset = 0;
+        while let Ok(Some(length @ 1..)) = objects.read(&mut store, "fw", offset, &mut bytes) {
+            hash.update(&bytes[..length]);
+            offset += length as u32;
+        }
+        keep(u8::from(hash.finalize()[..] == manifest.digest));
     }
     rest()
 }

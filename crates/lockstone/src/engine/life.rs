@@ -55,6 +55,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// [`Error::CounterExhausted`] when the counter has no two steps left: nothing was erased then, and images from before
     /// would be accepted. [`Error::WornOut`] when a block can't be erased: what is in it stays, sealed.
     pub async fn erase(mut self) -> Result<F, Error<F::Error>> {
+        const { assert!(!C::READER, "a reader erases nothing") };
         if C::PRESENT {
             self.ready().await?;
             self.check_steps(2)?;
@@ -90,7 +91,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     ///
     /// # Errors
     /// [`ResealError`]; this store is unchanged, and the other holds a part. A [small store](crate::Small) takes no entry with
-    /// attributes: [`Error::NotPermitted`], or [`Error::NoCounter`] when it's protected.
+    /// attributes: [`Error::NotPermitted`], or [`Error::NoCounter`] when it's protected. An object is not sealed anew with its
+    /// entry: [`Error::NotPermitted`] from the source; read it, delete it, and write it to the other.
     pub async fn reseal_into<G, T, D>(
         &mut self,
         target: &mut Store<'_, G, T, D>,
@@ -111,6 +113,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             let cut = self.cut_found();
             if self.state.record.class != Class::Key && !cut.attributes.any(Attributes::COPY) {
                 continue;
+            }
+            if cut.attributes.is_object() {
+                return Err(ResealError::Source(Error::NotPermitted));
             }
             let mut name = [0; NAME_MAX];
             let key = self.copy_key(&mut name);

@@ -203,6 +203,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         K: RootKey,
         R: rand_core::TryRng,
     {
+        const { assert!(!C::READER, "a reader formats nothing") };
         let mut id = StoreId::default();
         random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
         let Anchor { root, counter } = anchor;
@@ -301,6 +302,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         let layout = part.layout(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, self.flash.capacity())?;
         self.state.reset();
         self.state.erased = part.erased;
+        self.state.read_only = C::READER;
         if !C::SMALL {
             self.state.thorough = part.thorough;
             self.state.glanced = false;

@@ -353,7 +353,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub(super) async fn confirm_last(&mut self) -> Result<(), Stop<F::Error>> {
         let marginal = C::PRESENT && self.state.log.uncounted
             || self.has_hole() && (self.state.log.for_all || self.state.log.copy != NOWHERE);
-        if !marginal || self.state.read_only || self.state.report.doubt.is_some() || self.state.log.stuck {
+        if C::READER || !marginal || self.state.read_only || self.state.report.doubt.is_some() || self.state.log.stuck {
             return Ok(());
         }
         let written = match self.writable().await {

@@ -53,7 +53,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             return Ok(());
         }
         self.look_again().await?;
-        if self.state.read_only {
+        if C::READER || self.state.read_only {
             return Err(Stop::ReadOnly);
         }
         self.prepare_to_write().await

@@ -62,6 +62,9 @@ pub trait MonotonicCounter {
     /// The store does without what needs more code: true of [`Small`] only.
     #[doc(hidden)]
     const SMALL: bool = false;
+    /// Nothing is ever written: true of [`Reader`] only.
+    #[doc(hidden)]
+    const READER: bool = false;
 
     /// The present value.
     ///
@@ -191,6 +194,7 @@ impl<C: MonotonicCounter> MonotonicCounter for &mut C {
 
     const PRESENT: bool = C::PRESENT;
     const SMALL: bool = C::SMALL;
+    const READER: bool = C::READER;
 
     fn read(&mut self) -> Result<u64, C::Error> {
         (**self).read()
@@ -202,6 +206,36 @@ impl<C: MonotonicCounter> MonotonicCounter for &mut C {
 
     fn limit(&self) -> u64 {
         (**self).limit()
+    }
+}
+
+/// Around a counter: the store is only read, with the code alone that this needs. For boot loaders.
+///
+/// Such a store is as one that was [made read-only](crate::Store::make_read_only): it serves the record that the last power cut
+/// may have left marginal as it reads, every change is refused with [`Error::ReadOnly`](crate::Error::ReadOnly), and what
+/// would make the change is not compiled. It takes no step of the counter either, so a protected commit that was cut before it
+/// was counted is served, or not, by whoever may write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reader<C>(pub C);
+
+impl<C: MonotonicCounter> MonotonicCounter for Reader<C> {
+    type Error = C::Error;
+
+    const PRESENT: bool = C::PRESENT;
+    const SMALL: bool = C::SMALL;
+    const READER: bool = true;
+
+    fn read(&mut self) -> Result<u64, C::Error> {
+        self.0.read()
+    }
+
+    /// The present value.
+    fn increment(&mut self) -> Result<u64, C::Error> {
+        self.0.read()
+    }
+
+    fn limit(&self) -> u64 {
+        self.0.limit()
     }
 }
 

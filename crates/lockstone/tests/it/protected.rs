@@ -1,6 +1,6 @@
 //! Commits bound to the counter: what they cost, what is refused, and what an older image meets.
 
-use lockstone::trust::{Anchor, Protection};
+use lockstone::trust::{Anchor, Protection, Reader};
 use lockstone::{Ascon, Attributes, AttributesError, Error, OpenError, Part, Put, SoftRootKey, Store};
 use lockstone_sim::{BlockFault, CounterFault, Power, SimCounter, SimError, SimFlash, Tear};
 use lockstone_torture::{Fixed, Ram, Trusted, root};
@@ -544,4 +544,56 @@ fn a_reset_is_whole_after_a_cut_at_every_operation() {
     }
     println!("factory reset: {cuts} cuts, {done} of them behind the point of no return");
     assert!(cuts > 200 && done > 100 && done < cuts);
+}
+
+#[test]
+fn a_reader_reads_and_moves_nothing() {
+    let old = {
+        let mut device = Device::new(100, Protection::Chosen);
+        device.protect(b"old");
+        device
+    };
+    for at in 0.. {
+        let mut device = Device {
+            root: root(),
+            memory: Ram::new(),
+            flash: old.flash.clone(),
+            counter: Trusted(old.counter.0.clone()),
+        };
+        let power = Power::new();
+        device.flash.plug_in(&power);
+        device.counter.0.plug_in(&power);
+        power.cut_at(at, Tear::Whole);
+        let done = device
+            .mount()
+            .and_then(|mut store| store.put_with("lock", b"new", Put::PROTECTED).map_err(|_| OpenError::Damaged));
+        power.cancel_cut();
+        power.on();
+        let (flash, steps) = (device.flash.data().to_vec(), device.steps());
+        let anchor = Anchor { root: &device.root, counter: Reader(&mut device.counter) };
+        let mut store =
+            Store::<_, Ascon, _>::mount_protected(&mut device.flash, Part::NOR, anchor, &mut device.memory).unwrap();
+        let mut value = [0; 3];
+        assert_eq!(store.get("lock", &mut value), Ok(Some(3)), "cut {at}");
+        assert!(value == *b"new" || done.is_err() && value == *b"old", "cut {at}: {value:?}");
+        assert_eq!(store.put("k", b"v"), Err(Error::ReadOnly));
+        assert_eq!(store.delete("lock"), Err(Error::ReadOnly));
+        assert_eq!(store.transaction(100).map(drop), Err(Error::ReadOnly));
+        assert_eq!(store.factory_reset(), Err(Error::ReadOnly));
+        drop(store);
+        assert_eq!((device.flash.data(), device.steps()), (&flash[..], steps), "cut {at}");
+        if done.is_ok() {
+            assert!(at > 3);
+            break;
+        }
+    }
+    // It is no way around the counter.
+    let (mut device, image) = (Device::new(100, Protection::Chosen), old.flash.data().to_vec());
+    device.protect(b"one");
+    device.protect(b"two");
+    device.protect(b"six");
+    device.flash.restore(&image);
+    let anchor = Anchor { root: &device.root, counter: Reader(&mut device.counter) };
+    let mounted = Store::<_, Ascon, _>::mount_protected(&mut device.flash, Part::NOR, anchor, &mut device.memory);
+    assert_eq!(mounted.map(drop), Err(OpenError::RolledBack));
 }

@@ -1,6 +1,9 @@
 //! What callers see.
 
-use lockstone::{Ascon, Attributes, Error, Key, ObjectError, OpenError, Plain, Put, Unfinished};
+use lockstone::trust::{Anchor, NoCounter};
+use lockstone::{
+    Ascon, Attributes, Error, Key, ObjectError, Objects, OpenError, Plain, Put, Reader, Store, Unfinished,
+};
 use lockstone_torture::{Fixed, Random};
 use sha2::Sha256;
 
@@ -272,15 +275,14 @@ fn a_volume_of_somebody_else_is_left_alone() {
     let mut opened = |flash: &[u8], keys: &mut Nor| {
         keys.flash.restore(flash);
         let mut store =
-            lockstone::Store::<_, Ascon>::mount(&mut keys.keys, keys.part, &lockstone_torture::root(), &mut memory)
-                .unwrap();
-        lockstone::Objects::<_, Ascon>::open(&mut keys.flash, keys.part, &mut store, &mut [0; 1100]).map(drop)
+            Store::<_, Ascon>::mount(&mut keys.keys, keys.part, &lockstone_torture::root(), &mut memory).unwrap();
+        Objects::<_, Ascon>::open(&mut keys.flash, keys.part, &mut store, &mut [0; 1100]).map(drop)
     };
     let ours = bench.flash.data().to_vec();
     assert_eq!(opened(&ours, &mut bench.clone()), Ok(()));
     // The same root key, but another store.
     let mut dice = Fixed(99);
-    lockstone::Store::<_, Ascon>::format(
+    Store::<_, Ascon>::format(
         &mut other.keys,
         other.part,
         &lockstone_torture::root(),
@@ -291,7 +293,31 @@ fn a_volume_of_somebody_else_is_left_alone() {
     assert_eq!(opened(&ours, &mut other), Err(OpenError::NotAuthentic));
     assert_eq!(opened(&content(1, 64 * 4096), &mut other), Err(OpenError::Unknown));
     assert_eq!(opened(&vec![0xff; 64 * 4096], &mut other), Ok(()));
-    let small = lockstone::Objects::<_, Ascon>::format(&mut bench.flash, bench.part, &mut [0; 500]).map(drop);
+    let small = Objects::<_, Ascon>::format(&mut bench.flash, bench.part, &mut [0; 500]).map(drop);
     assert_eq!(small, Err(OpenError::Layout(lockstone::LayoutError::Buffer)));
     assert_eq!(bench.flash.data(), ours, "refused before anything is erased");
+}
+
+#[test]
+fn a_boot_loader_reads_with_less_code() {
+    let (mut bench, wanted) = (bench(), content(1, 30_000));
+    bench.with::<Ascon, _>(|store, objects| {
+        let mut ram = [0; 800];
+        let mut upload = objects.create(store, "fw", Some(30_000), &mut Fixed(7), &mut ram).unwrap();
+        for (index, piece) in wanted.chunks(512).enumerate().rev() {
+            objects.write(store, &mut upload, index as u32 * 512, piece).unwrap();
+        }
+        objects.finish::<Sha256, _, _>(store, &mut upload, "fw", None, Put::USUAL).unwrap();
+    });
+    let (keys, flash) = (bench.keys.data().to_vec(), bench.flash.data().to_vec());
+    let (mut memory, mut buffer) = (super::Keys::new(), [0; 600]);
+    let anchor = Anchor { root: &lockstone_torture::root(), counter: Reader(NoCounter) };
+    let mut store = Store::<_, Ascon, _>::mount_protected(&mut bench.keys, bench.part, anchor, &mut memory).unwrap();
+    let mut objects = Objects::<_, Ascon>::open(&mut bench.flash, bench.part, &mut store, &mut buffer).unwrap();
+    let mut read = vec![0; 30_000];
+    assert_eq!(objects.read(&mut store, "fw", 0, &mut read), Ok(Some(30_000)));
+    assert_eq!(read, wanted);
+    let refused = objects.create(&mut store, "new", Some(10), &mut Fixed(8), &mut [0; 800]).map(drop);
+    assert_eq!(refused, Err(ObjectError::Store(Error::ReadOnly)));
+    assert_eq!((bench.keys.data(), bench.flash.data()), (&keys[..], &flash[..]));
 }

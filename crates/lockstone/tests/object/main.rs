@@ -1,9 +1,12 @@
 //! Objects against their model, under power cuts, faults and attack.
 #![allow(clippy::cast_possible_truncation, clippy::unwrap_used, missing_docs)]
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod cuts;
 mod hostile;
 mod interface;
+mod volumes;
 
 use embedded_storage::nor_flash::NorFlash;
 use lockstone::seal::Suite;

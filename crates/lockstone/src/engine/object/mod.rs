@@ -32,6 +32,37 @@ use crate::trust::MonotonicCounter;
 use blocks::{NOBODY, note_of};
 
 /// Objects on the flash `F`, which may be another part than the store's, or a [`Volume`](crate::Volume) of the same.
+///
+/// ```
+/// use core::cell::RefCell;
+/// use lockstone::{Ascon, Memory, Objects, Part, Put, SoftRootKey, Store, Volume, buffer_size};
+/// # use lockstone_sim::SimFlash;
+/// # use sha2::{Digest, Sha256};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (flash, root) = (SimFlash::<1, 4, 4096>::new(1 << 20, 0xff), SoftRootKey::new([0x42; 32]));
+/// # let mut random = lockstone_torture::Fixed(1);
+/// # let firmware = vec![7; 100_000];
+/// let flash = RefCell::new(flash);
+/// let [keys, objects] = Volume::split(&flash, [64 * 1024, 960 * 1024])?;
+/// let mut memory = Memory::<16, { buffer_size(1, 4, 4096) }>::new();
+/// let mut store = Store::<_, Ascon>::format(keys, Part::NOR, &root, &mut random, &mut memory)?;
+/// let mut buffer = [0; 1100];
+/// let mut objects = Objects::<_, Ascon>::format(objects, Part::NOR, &mut buffer)?;
+///
+/// let mut ram = [0; 800]; // `objects.layout().upload_size(length)` would do
+/// let mut upload = objects.create(&mut store, "firmware", Some(100_000), &mut random, &mut ram)?;
+/// objects.write(&mut store, &mut upload, 65_536, &firmware[65_536..])?;
+/// // Power may go here: `resume` goes on.
+/// assert_eq!(upload.next_missing(0), Some(0..65_536));
+/// objects.write(&mut store, &mut upload, 0, &firmware[..65_536])?;
+/// let digest = Sha256::digest(&firmware).into();
+/// objects.finish::<Sha256, _, _>(&mut store, &mut upload, "firmware", Some(&digest), Put::USUAL)?;
+///
+/// let mut bytes = [0; 16];
+/// assert_eq!(objects.read(&mut store, "firmware", 50_000, &mut bytes)?, Some(16));
+/// # assert_eq!(bytes, [7; 16]);
+/// # Ok(()) }
+/// ```
 pub struct Objects<'m, F, S> {
     flash: F,
     /// Room for a slot.

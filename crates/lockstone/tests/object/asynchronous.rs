@@ -1,0 +1,91 @@
+//! Dropped futures: a call that is dropped at any await leaves the old or the new object, and the upload goes on.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use lockstone::asynchronous::{Objects, Store};
+use lockstone::{Ascon, ObjectError, Part, Put, Upload};
+use lockstone_sim::{SimError, SimFlash};
+use lockstone_torture::{Fixed, root};
+use sha2::Sha256;
+
+use super::{Keys, content, missing, sha};
+
+type Flash = SimFlash<4, 4, 4096>;
+type Failure = ObjectError<SimError, SimError>;
+
+/// Polls a future up to `times` times; `None`: it was dropped then.
+fn poll<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..times {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+    }
+    None
+}
+
+fn finish<T>(future: impl Future<Output = T>) -> T {
+    poll(future, 10_000_000).expect("the future never ends")
+}
+
+/// Writes what is missing, from the back, and finishes.
+async fn go_on(
+    objects: &mut Objects<'_, &mut Flash, Ascon>,
+    store: &mut Store<'_, &mut Flash, Ascon>,
+    upload: &mut Upload<'_>,
+    wanted: &[u8],
+    written: &mut Vec<u32>,
+) -> Result<(), Failure> {
+    for offset in (0..wanted.len() as u32).step_by(512).rev() {
+        if missing(upload).iter().any(|gap| gap.contains(&offset)) {
+            let end = (offset + 512).min(wanted.len() as u32);
+            objects.write(store, upload, offset, &wanted[offset as usize..end as usize]).await?;
+            written.push(offset);
+        }
+    }
+    objects.finish::<Sha256, _, _>(store, upload, "fw", Some(&sha(wanted)), Put::USUAL).await?;
+    Ok(())
+}
+
+#[test]
+fn an_upload_goes_on_after_a_dropped_call() {
+    let (old, new) = (content(1, 3000), content(2, 4200));
+    let (mut keys, mut flash) = (Flash::new(16 * 4096, 0xff), Flash::new(16 * 4096, 0xff));
+    let mut memory = Keys::new();
+    let mut buffer = [0; 600];
+    let mut store =
+        finish(Store::<_, Ascon>::format(&mut keys, Part::NOR, &root(), &mut Fixed(1), &mut memory)).unwrap();
+    let mut objects = finish(Objects::<_, Ascon>::format(&mut flash, Part::NOR, &mut buffer)).unwrap();
+    let mut dropped = 0;
+    for times in 1..100_000 {
+        let mut done = None;
+        for (content, polls) in [(&old, usize::MAX), (&new, times)] {
+            let mut ram = [0; 700];
+            let length = Some(content.len() as u32);
+            let mut dice = Fixed(times as u64);
+            let mut upload = finish(objects.create(&mut store, "fw", length, &mut dice, &mut ram)).unwrap();
+            let mut written = Vec::new();
+            done = poll(go_on(&mut objects, &mut store, &mut upload, content, &mut written), polls);
+            if done.is_none() {
+                dropped += 1;
+                let manifest = finish(objects.manifest(&mut store, "fw")).unwrap().unwrap();
+                assert!([sha(&old), sha(&new)].contains(&manifest.digest), "dropped after {times} polls");
+                if manifest.digest == sha(&old) {
+                    let known = written.clone();
+                    finish(go_on(&mut objects, &mut store, &mut upload, content, &mut written)).unwrap();
+                    assert!(written[known.len()..].iter().all(|offset| !known.contains(offset)), "{times} polls");
+                }
+            }
+            let mut read = vec![0; 5000];
+            assert_eq!(finish(objects.read(&mut store, "fw", 0, &mut read)), Ok(Some(content.len())), "{times} polls");
+            assert_eq!(&read[..content.len()], &content[..]);
+        }
+        if done.is_some() {
+            break;
+        }
+    }
+    assert_eq!(flash.violations(), 0);
+    assert!(dropped > 100, "{dropped}");
+}
