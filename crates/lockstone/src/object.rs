@@ -24,12 +24,9 @@ pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"LKOB");
 /// Fields of a header: magic, hash of the name, identity, sequence number, erases, ordinal.
 pub(crate) const FIELDS: usize = FIELDS_LENGTH as usize;
 const FIELDS_LENGTH: u32 = 32;
-/// The number of a chunk and a mark.
+/// The number of a chunk, the low byte of its session, and a mark.
 pub(crate) const HEAD: usize = HEAD_LENGTH as usize;
 const HEAD_LENGTH: u32 = 4;
-/// Mark of a slot; the last bit: the first that was written in its session.
-pub(crate) const MARK: u8 = 0x5a;
-pub(crate) const FIRST: u8 = 1;
 /// Most chunks and slots of an object.
 pub(crate) const SLOTS_MAX: u32 = 0xffff;
 /// Length of an object of which nobody said how long it will be.
@@ -72,16 +69,92 @@ impl ObjectLayout {
         block * self.block + self.header + slot * self.slot
     }
 
-    /// Blocks that an object of this length takes, if nothing is torn on the way.
+    /// Blocks that an object of this length takes, written in any order, if nothing is torn on the way. Each power session more
+    /// takes two slots, and at most a block.
     #[must_use]
     pub const fn blocks_for(&self, length: u32) -> u32 {
-        length.div_ceil(self.chunk).div_ceil(self.slots)
+        let chunks = length.div_ceil(self.chunk);
+        let tables = chunks.div_ceil(self.chunk / 4);
+        (chunks + tables).div_ceil(self.slots)
     }
 
     /// RAM for an upload of this length: a bit for each chunk, and a chunk.
     #[must_use]
     pub const fn upload_size(&self, length: u32) -> usize {
         (self.slot + length.div_ceil(self.chunk).div_ceil(8)) as usize
+    }
+}
+
+/// How a slot stands to the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Of the same session: the one before it is whole.
+    Next,
+    /// The first of its session; no slot before it was to be written again.
+    New,
+    /// The first of its session; the last slot before it that could be read, again.
+    Copy,
+    /// Of the same session, and the one before it did not stick.
+    Void,
+}
+
+/// Marks of chunks and of tables. Four bits of each are set, so that a mark that is torn is none.
+const MARKS: [(u8, bool, Turn); 7] = [
+    (0x5a, false, Turn::Next),
+    (0x55, false, Turn::New),
+    (0x33, false, Turn::Copy),
+    (0x66, false, Turn::Void),
+    (0x69, true, Turn::Next),
+    (0x96, true, Turn::New),
+    (0x99, true, Turn::Void),
+];
+
+/// What a slot says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Number of the chunk, or of the table.
+    pub(crate) index: u32,
+    /// Low byte of the session that wrote it.
+    pub(crate) low: u8,
+    pub(crate) is_table: bool,
+    pub(crate) turn: Turn,
+}
+
+/// A slot with what it says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub(crate) slot: u32,
+    pub(crate) index: u32,
+    pub(crate) low: u8,
+    pub(crate) is_table: bool,
+}
+
+impl Head {
+    pub(crate) const fn of(index: u32, session: u32, is_table: bool, turn: Turn) -> Self {
+        let [low, ..] = session.to_le_bytes();
+        Self { index, low, is_table, turn }
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; HEAD] {
+        let mark = MARKS.iter().find(|mark| (mark.1, mark.2) == (self.is_table, self.turn)).map_or(0, |mark| mark.0);
+        let [a, b, ..] = self.index.to_le_bytes();
+        [a, b, self.low, mark]
+    }
+
+    pub(crate) fn of_bytes([a, b, low, mark]: [u8; HEAD]) -> Option<Self> {
+        let (_, is_table, turn) = *MARKS.iter().find(|known| known.0 == mark)?;
+        Some(Self { index: u32::from_le_bytes([a, b, 0, 0]), low, is_table, turn })
+    }
+
+    pub(crate) const fn in_slot(self, slot: u32) -> Slot {
+        Slot { slot, index: self.index, low: self.low, is_table: self.is_table }
+    }
+}
+
+impl Slot {
+    /// Whether both have the same chunk.
+    pub(crate) const fn same(self, other: Self) -> bool {
+        self.index == other.index && !self.is_table && !other.is_table
     }
 }
 
@@ -97,10 +170,12 @@ pub struct Manifest {
     pub(crate) tables: u32,
     /// The block it begins in: a hint.
     pub(crate) first: u32,
+    /// The session that finished it.
+    pub(crate) session: u32,
 }
 
 /// Bytes of a manifest.
-pub(crate) const MANIFEST: usize = 52;
+pub(crate) const MANIFEST: usize = 56;
 
 impl Manifest {
     pub(crate) fn to_bytes(self) -> [u8; MANIFEST] {
@@ -109,14 +184,22 @@ impl Manifest {
         put_word(&mut bytes, 8, self.length);
         put_word(&mut bytes, 12, self.tables);
         put_word(&mut bytes, 16, self.first);
-        put(&mut bytes, 20, &self.digest);
+        put_word(&mut bytes, 20, self.session);
+        put(&mut bytes, 24, &self.digest);
         bytes
     }
 
     pub(crate) fn of_bytes(bytes: &[u8; MANIFEST]) -> Self {
         let mut digest = [0; 32];
-        put(&mut digest, 0, bytes.get(20..).unwrap_or_default());
-        Self { length: word(bytes, 8), digest, id: long(bytes, 0), tables: word(bytes, 12), first: word(bytes, 16) }
+        put(&mut digest, 0, bytes.get(24..).unwrap_or_default());
+        Self {
+            length: word(bytes, 8),
+            digest,
+            id: long(bytes, 0),
+            tables: word(bytes, 12),
+            first: word(bytes, 16),
+            session: word(bytes, 20),
+        }
     }
 }
 
@@ -137,14 +220,17 @@ pub struct Upload<'w> {
     pub(crate) next: u32,
     /// The block of that slot, and the one the object begins in.
     pub(crate) block: u32,
-    pub(crate) first: u32,
-    /// A block with a header and no slot: it's opened again.
+    pub(crate) first: Option<u32>,
+    /// A block with a header and no slot.
     pub(crate) stale: Option<u32>,
     /// The slot that a cut may have left marginal: it's written again first.
-    pub(crate) again: Option<u32>,
-    /// The next slot is the first of its session.
-    pub(crate) fresh: bool,
-    /// Chunk n is in slot n.
+    pub(crate) again: Option<Slot>,
+    /// The power session, and whether the store knows of it.
+    pub(crate) session: u32,
+    pub(crate) begun: bool,
+    /// What the next slot is.
+    pub(crate) turn: Turn,
+    /// Chunk n is in slot n, and all are of this session.
     pub(crate) in_order: bool,
     /// RAM and flash say the same.
     pub(crate) settled: bool,
@@ -181,10 +267,12 @@ impl<'w> Upload<'w> {
             slot: layout.slot,
             next: 0,
             block: 0,
-            first: 0,
+            first: None,
             stale: None,
             again: None,
-            fresh: false,
+            session: 1,
+            begun: true,
+            turn: Turn::New,
             in_order: true,
             settled: false,
             part: 0..0,
@@ -275,6 +363,10 @@ pub enum ObjectError<E, D> {
     NotAnObject,
     /// An object has no factory copy.
     Factory,
+    /// Slots and blocks do not take what is programmed.
+    WornOut,
+    /// The unfinished object was given up, or begun anew, meanwhile.
+    GivenUp,
     /// The random generator failed.
     Random,
 }
@@ -304,6 +396,8 @@ impl<E: core::fmt::Debug, D: core::fmt::Debug> core::fmt::Display for ObjectErro
             Self::Damaged => f.write_str("the object is damaged or forged"),
             Self::NotAnObject => f.write_str("the key holds a plain value, no object"),
             Self::Factory => f.write_str("an object has no factory copy"),
+            Self::WornOut => f.write_str("the flash does not take what is programmed"),
+            Self::GivenUp => f.write_str("the unfinished object was given up or begun anew meanwhile"),
             Self::Random => f.write_str("the random generator failed"),
         }
     }
@@ -326,7 +420,7 @@ mod tests {
     #[test]
     fn a_block_of_4_kib_has_7_chunks() {
         assert_eq!((LAYOUT.blocks, LAYOUT.slots, LAYOUT.chunk, LAYOUT.slot, LAYOUT.header), (256, 7, 512, 532, 48));
-        assert_eq!((LAYOUT.blocks_for(1 << 19), LAYOUT.upload_size(1 << 20)), (147, 532 + 256));
+        assert_eq!((LAYOUT.blocks_for(1 << 19), LAYOUT.upload_size(1 << 20)), (148, 532 + 256));
     }
 
     #[test]
@@ -349,7 +443,8 @@ mod tests {
 
     #[test]
     fn a_manifest_is_read_as_it_was_written() {
-        let manifest = Manifest { length: 7, digest: [9; 32], id: 0x0123_4567_89ab_cdef, tables: 3, first: 5 };
+        let manifest =
+            Manifest { length: 7, digest: [9; 32], id: 0x0123_4567_89ab_cdef, tables: 3, first: 5, session: 8 };
         assert_eq!(Manifest::of_bytes(&manifest.to_bytes()), manifest);
     }
 }

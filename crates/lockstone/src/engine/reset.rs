@@ -85,8 +85,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         while self.next_record(&mut cursor).await? {
             let attributes = self.attributes();
             let copy = attributes.any(Attributes::COPY);
+            #[cfg(feature = "objects")]
+            let unfinished = self.is_note();
+            #[cfg(not(feature = "objects"))]
+            let unfinished = false;
             // Of an entry with a copy, the copy decides.
-            if !copy && (self.state.record.class != Class::Key || attributes.any(Attributes::FACTORY)) {
+            if !copy && !unfinished && (self.state.record.class != Class::Key || attributes.any(Attributes::FACTORY)) {
                 continue;
             }
             let mut name = [0; NAME_MAX];

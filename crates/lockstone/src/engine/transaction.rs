@@ -5,6 +5,8 @@
 //! an end; the next call finds that out from flash, as a mount would.
 
 use super::{NorFlash, Store, one_source};
+#[cfg(feature = "objects")]
+use crate::attributes::How;
 use crate::attributes::Put;
 use crate::error::Error;
 use crate::format::record::MARK_COMMIT;
@@ -41,7 +43,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.begin_transaction(bytes, true).await
     }
 
-    async fn begin_transaction(
+    pub(super) async fn begin_transaction(
         &mut self,
         bytes: u32,
         protect: bool,
@@ -80,6 +82,22 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Transaction<'_, '_, F, S, C> {
     ) -> Result<(), Error<F::Error>> {
         let before = self.enter()?;
         let result = self.store.put_with(key, value, how).await;
+        self.note(result, before)
+    }
+
+    /// Stores a value as the store itself asks for it.
+    #[cfg(feature = "objects")]
+    pub(super) async fn put_as(&mut self, key: Key<'_>, value: &[u8], how: How) -> Result<(), Error<F::Error>> {
+        let before = self.enter()?;
+        let result = self.store.put_as(key, value, how).await.map_err(Error::from);
+        self.note(result, before)
+    }
+
+    /// Removes an entry of the store's own.
+    #[cfg(feature = "objects")]
+    pub(super) async fn remove(&mut self, key: Key<'_>) -> Result<bool, Error<F::Error>> {
+        let before = self.enter()?;
+        let result = self.store.commit(key, &[], How::DELETE).await.map_err(Error::from);
         self.note(result, before)
     }
 

@@ -151,6 +151,7 @@ impl Ascon {
             Domain::ClearRecord => b"clear...",
             Domain::Chunk => b"chunk...",
             Domain::Block => b"block...",
+            Domain::Table => b"table...",
         };
         let mut tag = Tag::default();
         let mut place = [0; 8];

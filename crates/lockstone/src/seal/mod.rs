@@ -50,6 +50,8 @@ pub enum Domain {
     Chunk,
     /// The header of a block of an object.
     Block,
+    /// A table of where the chunks of an object are.
+    Table,
 }
 
 /// A way to seal. Sealed: suites are part of the format.

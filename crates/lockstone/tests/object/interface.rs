@@ -206,7 +206,7 @@ fn plain_values_and_objects_are_told_apart() {
         let attributes = store.attributes_of("k").unwrap().unwrap();
         assert!(attributes.is_object() && attributes.any(Attributes::RETAINED));
         // Nobody makes an object by hand, not even with the manifest of another.
-        let mut manifest = [0; 52];
+        let mut manifest = [0; 56];
         store.get("k", &mut manifest).unwrap();
         store.put_with("forged", &manifest, Put::with(attributes)).unwrap();
         assert_eq!(objects.read(store, "forged", 0, &mut [0; 8]), Err(ObjectError::NotAnObject));

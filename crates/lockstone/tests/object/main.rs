@@ -3,9 +3,11 @@
 
 #[cfg(feature = "async")]
 mod asynchronous;
+mod audited;
 mod cuts;
 mod hostile;
 mod interface;
+mod reviewed;
 mod volumes;
 
 use embedded_storage::nor_flash::NorFlash;

@@ -1,14 +1,15 @@
 //! Blocks: which object one belongs to, which are free, and what the store says of that.
 
+use super::super::space_of;
 use super::slots::reads_as;
-use super::{Failure, Header, NOTE, NOWHERE, NorFlash, Objects, Seen, Store, UPLOADS, one_source};
+use super::{Failure, Found, Header, NOTE, NOWHERE, NorFlash, Note, Objects, Seen, Store, TRIES, UPLOADS, one_source};
 use crate::error::Error;
 use crate::format::header::Class;
 use crate::format::record::CLIENT;
 use crate::format::{put, put_word, word};
 use crate::key::{Key, SYSTEM};
 use crate::layout::Position;
-use crate::object::{FIELDS, MAGIC, Name, ObjectError, PEEK, PEEK_LENGTH, long};
+use crate::object::{FIELDS, MAGIC, Name, ObjectError, PEEK, PEEK_LENGTH, SLOTS_MAX, long};
 use crate::seal::{Domain, Suite};
 use crate::trust::MonotonicCounter;
 
@@ -21,19 +22,13 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         name: Name,
         ordinal: u32,
     ) -> Result<Option<u32>, Failure<F, D>> {
-        if self.seen.name == name && self.seen.ordinal == ordinal && name != Name::default() {
+        if self.seen.name == name && self.seen.ordinal == ordinal {
             // Whatever is there now: chunks answer for themselves.
             return Ok(Some(self.seen.block).filter(|block| *block != NOWHERE));
         }
-        let blocks = self.layout.blocks;
-        let start = if self.seen.name == name && self.seen.block < blocks {
-            // Blocks were taken in turn, but for those that were in use.
-            (self.seen.block + blocks + ordinal - self.seen.ordinal % blocks) % blocks
-        } else {
-            0
-        };
-        for block in (start..blocks).chain(0..start) {
-            if let Some(header) = self.header(store, block).await.map_err(ObjectError::Flash)?
+        let start = self.expected(name, ordinal);
+        for block in (start..self.layout.blocks).chain(0..start) {
+            if let Found::Good(header) = self.header(store, block).await
                 && header.name == name
                 && header.ordinal == ordinal
             {
@@ -41,86 +36,139 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                 return Ok(Some(block));
             }
         }
+        self.seen = Seen { name, ordinal, block: NOWHERE };
         Ok(None)
     }
 
-    /// Reads the header of a block; `None`: it has none, or not one of this store.
+    /// The block of an object with the next ordinal behind one.
+    pub(super) async fn block_after<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        name: Name,
+        ordinal: Option<u32>,
+    ) -> Result<Option<(u32, u32)>, Failure<F, D>> {
+        let least = ordinal.map_or(0, |ordinal| ordinal + 1);
+        let start = self.expected(name, least);
+        let mut found: Option<(u32, u32)> = None;
+        for block in (start..self.layout.blocks).chain(0..start) {
+            if let Found::Good(header) = self.header(store, block).await
+                && header.name == name
+                && header.ordinal >= least
+                && header.ordinal < SLOTS_MAX / self.layout.slots + 1
+                && found.is_none_or(|(ordinal, _)| header.ordinal < ordinal)
+            {
+                found = Some((header.ordinal, block));
+                if header.ordinal == least {
+                    break;
+                }
+            }
+        }
+        if let Some((ordinal, block)) = found {
+            self.seen = Seen { name, ordinal, block };
+        }
+        Ok(found)
+    }
+
+    /// Where a block should be: they are taken in turn, but for those that are in use.
+    fn expected(&self, name: Name, ordinal: u32) -> u32 {
+        let Seen { name: seen, ordinal: from, block } = self.seen;
+        let blocks = self.layout.blocks;
+        if seen == name && block < blocks { (block + blocks + ordinal % blocks - from % blocks) % blocks } else { 0 }
+    }
+
+    /// Reads the header of a block.
     pub(super) async fn header<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         block: u32,
-    ) -> Result<Option<Header>, F::Error> {
+    ) -> Found {
         let length = (FIELDS + S::TAG).next_multiple_of(F::READ_SIZE);
         let bytes = self.buffer.get_mut(..length).unwrap_or_default();
-        bytes.fill(self.erased);
-        if self.flash.read(block * self.layout.block, bytes).await.is_err() {
-            // Unreadable, so there is nothing to be kept: it's torn, or worn.
-            bytes.fill(!self.erased);
-            return Ok(None);
+        let mut tries = 0;
+        while self.flash.read(block * self.layout.block, bytes).await.is_err() {
+            tries += 1;
+            if tries == TRIES {
+                return Found::Unreadable;
+            }
         }
         let (fields, tag) = bytes.split_at(FIELDS);
         let tag = tag.get(..S::TAG).unwrap_or_default();
         let at = Position::new(block, 0);
-        let good = word(fields, 0) == MAGIC && S::unseal(store.keys.0, Domain::Block, at, fields, &mut [], tag);
-        Ok(good.then(|| Header {
-            name: Name { hash: long(fields, 4), id: long(fields, 12) },
-            sequence: word(fields, 20),
-            erases: word(fields, 24),
-            ordinal: word(fields, 28),
-        }))
+        if word(fields, 0) == MAGIC && S::unseal(store.keys.0, Domain::Block, at, fields, &mut [], tag) {
+            Found::Good(Header {
+                name: Name { hash: long(fields, 4), id: long(fields, 12) },
+                sequence: word(fields, 20),
+                erases: word(fields, 24),
+                ordinal: word(fields, 28),
+            })
+        } else if word(fields, 0) == MAGIC {
+            Found::Other
+        } else if bytes.iter().take(FIELDS + S::TAG).all(|byte| *byte == self.erased) {
+            Found::Blank
+        } else {
+            Found::Strange
+        }
     }
 
-    /// Opens a free block, or the `stale` one anew, for an object.
+    /// Opens a free block for an object.
     pub(super) async fn open_block<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         name: Name,
         ordinal: u32,
-        stale: Option<u32>,
     ) -> Result<u32, Failure<F, D>> {
         let blocks = self.layout.blocks;
-        let start = stale.unwrap_or(self.cursor);
+        let start = self.cursor;
         let mut failure = ObjectError::Full;
-        for step in 0..blocks {
+        // One that can't be read may be in use, though nobody could read it then: it's taken when there is no other.
+        for step in 0..2 * blocks {
             let block = (start + step) % blocks;
-            let header = self.header(store, block).await.map_err(ObjectError::Flash)?;
-            if let Some(header) = header
-                && stale != Some(block)
-                && self.is_live(store, header.name, NOBODY).await?
-            {
-                continue;
-            }
-            // One that lost its count has at most been erased as often as the others.
-            let erases = header.map_or(self.erases, |header| header.erases + 1);
-            if let Err(error) = self.erase(block).await {
-                failure = ObjectError::Flash(error);
-                continue;
-            }
-            let length = self.layout.header as usize;
-            let bytes = self.buffer.get_mut(..length).unwrap_or_default();
-            bytes.fill(self.erased);
-            put_word(bytes, 0, MAGIC);
-            put(bytes, 4, &name.hash.to_le_bytes());
-            put(bytes, 12, &name.id.to_le_bytes());
-            put_word(bytes, 20, self.sequence);
-            put_word(bytes, 24, erases);
-            put_word(bytes, 28, ordinal);
-            let fields = bytes.get(..FIELDS).unwrap_or_default();
-            let tag = S::seal(store.keys.0, Domain::Block, Position::new(block, 0), fields, &mut []);
-            put(bytes, FIELDS, tag.get(..S::TAG).unwrap_or_default());
-            let at = block * self.layout.block;
-            self.flash.write(at, bytes).await.map_err(ObjectError::Flash)?;
-            if reads_as(&mut self.flash, at, bytes).await.map_err(ObjectError::Flash)? {
-                self.sequence += 1;
-                self.cursor = (block + 1) % blocks;
-                self.erases = self.erases.max(erases);
-                self.seen = Seen { name, ordinal, block };
-                return Ok(block);
+            let erases = match self.header(store, block).await {
+                Found::Good(header) if self.is_live(store, header.name, NOBODY).await? => continue,
+                Found::Good(header) => header.erases.saturating_add(1),
+                Found::Unreadable if step < blocks => continue,
+                // One that lost its count has at most been erased as often as the others.
+                _ => self.erases,
+            };
+            self.cursor = (block + 1) % blocks;
+            match self.put_header(store, Header { name, sequence: self.sequence, erases, ordinal }, block).await {
+                Ok(true) => {
+                    self.sequence = self.sequence.saturating_add(1);
+                    self.erases = self.erases.max(erases);
+                    self.seen = Seen { name, ordinal, block };
+                    return Ok(block);
+                }
+                Ok(false) => failure = ObjectError::WornOut,
+                Err(error) => failure = ObjectError::Flash(error),
             }
             // What did not stick must not stick later.
             let _ = self.erase(block).await;
         }
         Err(failure)
+    }
+
+    /// Erases a block and writes its header; false: it did not stick.
+    async fn put_header<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        header: Header,
+        block: u32,
+    ) -> Result<bool, F::Error> {
+        self.erase(block).await?;
+        let bytes = self.buffer.get_mut(..self.layout.header as usize).unwrap_or_default();
+        bytes.fill(self.erased);
+        put_word(bytes, 0, MAGIC);
+        put(bytes, 4, &header.name.hash.to_le_bytes());
+        put(bytes, 12, &header.name.id.to_le_bytes());
+        put_word(bytes, 20, header.sequence);
+        put_word(bytes, 24, header.erases);
+        put_word(bytes, 28, header.ordinal);
+        let fields = bytes.get(..FIELDS).unwrap_or_default();
+        let tag = S::seal(store.keys.0, Domain::Block, Position::new(block, 0), fields, &mut []);
+        put(bytes, FIELDS, tag.get(..S::TAG).unwrap_or_default());
+        let at = block * self.layout.block;
+        self.flash.write(at, bytes).await?;
+        Ok(reads_as(&mut self.flash, at, bytes).await)
     }
 
     /// Erases a block, its header first.
@@ -136,13 +184,13 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         Ok(())
     }
 
-    pub(super) async fn is_blank(&mut self, block: u32) -> Result<bool, F::Error> {
+    pub(super) async fn is_blank(&mut self, block: u32) -> bool {
         let from = block * self.layout.block;
         blank(&mut self.flash, self.erased, from, self.layout.block).await
     }
 
     /// Whether a slot looks as if nothing had been written to it.
-    pub(super) async fn is_erased(&mut self, at: u32) -> Result<bool, F::Error> {
+    pub(super) async fn is_erased(&mut self, at: u32) -> bool {
         blank(&mut self.flash, self.erased, at, self.layout.slot).await
     }
 
@@ -157,7 +205,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             return Ok(true);
         }
         let given_up = !but.name.is_empty() && store.hash_of(but) == name.hash;
-        Ok(!given_up && self.note(store, name.hash).await?.is_some_and(|(id, _)| id == name.id))
+        Ok(!given_up && self.note(store, name.hash).await?.is_some_and(|note| note.id == name.id))
     }
 
     /// The identity of the object that is committed under a name.
@@ -169,15 +217,20 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         Ok(store.object_of(hash).await?)
     }
 
-    /// Identity and length of the object that is being written under a name.
+    /// What the store notes about the object that is being written under a name.
     pub(super) async fn note<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         hash: u64,
-    ) -> Result<Option<(u64, u32)>, Failure<F, D>> {
+    ) -> Result<Option<Note>, Failure<F, D>> {
         let mut note = [0; NOTE + 255];
         let found = store.get_system(note_of(hash).key(), &mut note).await?;
-        Ok(found.map(|_| (long(&note, 0), word(&note, 8))))
+        Ok(found.map(|_| Note {
+            id: long(&note, 0),
+            length: word(&note, 8),
+            session: word(&note, 16),
+            start: word(&note, 20),
+        }))
     }
 }
 
@@ -200,6 +253,14 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(object.then(|| u64::from_le_bytes(id)))
     }
 
+    /// The value of the record in the buffer, which is a note.
+    pub(super) async fn copy_note(&mut self, target: &mut [u8]) -> Result<usize, Error<F::Error>> {
+        let cut = self.cut_found();
+        let Some(place) = target.get_mut(..cut.whole as usize) else { return Err(Error::Damaged) };
+        self.copy_value(cut, 0, place).await?;
+        Ok(place.len())
+    }
+
     /// An entry of the store's own.
     pub(super) async fn get_system(
         &mut self,
@@ -209,21 +270,26 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if !self.seek(key).await? {
             return Ok(None);
         }
-        let cut = self.cut_found();
-        let Some(place) = target.get_mut(..cut.whole as usize) else { return Err(Error::Damaged) };
-        self.copy_value(cut, 0, place).await?;
-        Ok(Some(place.len()))
+        self.copy_note(target).await.map(Some)
     }
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
-    /// The note about an unfinished object, if the record in the buffer is one.
-    pub(super) fn upload_note(&self) -> Option<&[u8]> {
-        let note = self.state.record.class == Class::Chunk
+    /// Whether the record in the buffer is a note about an unfinished object.
+    pub(in super::super) fn is_note(&self) -> bool {
+        self.state.record.class == Class::Chunk
             && self.field(CLIENT) == SYSTEM
             && self.name().len() == NOTE_NAME
-            && self.name().first() == Some(&UPLOADS);
-        Some(self.inline()).filter(|_| note)
+            && self.name().first() == Some(&UPLOADS)
+    }
+
+    /// A number that no other time of this store has: where its log ends.
+    pub(super) fn unlike_before(&self) -> u64 {
+        let Position { sequence, offset } = self.state.log.end;
+        let mut place = [UPLOADS; 9];
+        put_word(&mut place, 1, sequence);
+        put_word(&mut place, 5, offset);
+        self.hash(space_of(SYSTEM), &place)
     }
 }
 
@@ -245,16 +311,16 @@ pub(super) fn note_of(hash: u64) -> NoteName {
 }
 
 #[one_source]
-pub(super) async fn blank<F: NorFlash>(flash: &mut F, erased: u8, from: u32, length: u32) -> Result<bool, F::Error> {
+async fn blank<F: NorFlash>(flash: &mut F, erased: u8, from: u32, length: u32) -> bool {
     let mut bytes = [0; PEEK];
     let mut at = from;
     while at < from + length {
         let now = (from + length - at).min(PEEK_LENGTH);
         let piece = bytes.get_mut(..now as usize).unwrap_or_default();
         if flash.read(at, piece).await.is_err() || piece.iter().any(|byte| *byte != erased) {
-            return Ok(false);
+            return false;
         }
         at += now;
     }
-    Ok(true)
+    true
 }

@@ -24,12 +24,13 @@ use crate::format::{put, put_word, word};
 use crate::key::Key;
 use crate::layout::{LayoutError, Part};
 use crate::object::{
-    FIELDS, HEAD, MAGIC, MANIFEST, Manifest, Name, OPEN, ObjectError, ObjectLayout, PEEK, SLOTS_MAX, Unfinished, Upload,
+    HEAD, MANIFEST, Manifest, Name, OPEN, ObjectError, ObjectLayout, PEEK, SLOTS_MAX, Unfinished, Upload,
 };
 use crate::report::Cursor;
 use crate::seal::Suite;
 use crate::trust::MonotonicCounter;
 use blocks::{NOBODY, note_of};
+use slots::{Kept, What};
 
 /// Objects on the flash `F`, which may be another part than the store's, or a [`Volume`](crate::Volume) of the same.
 ///
@@ -76,6 +77,8 @@ pub struct Objects<'m, F, S> {
     erases: u32,
     /// Where a block was found last.
     seen: Seen,
+    /// What was begun last, and in which session.
+    writer: (Name, u32),
     suite: PhantomData<S>,
 }
 
@@ -95,6 +98,25 @@ struct Header {
     ordinal: u32,
 }
 
+/// What a block begins with.
+enum Found {
+    Good(Header),
+    /// A header that does not verify: of another store, or torn.
+    Other,
+    Blank,
+    Strange,
+    Unreadable,
+}
+
+/// What the store notes about an unfinished object.
+struct Note {
+    id: u64,
+    length: u32,
+    /// The newest power session that wrote, and from which slot on.
+    session: u32,
+    start: u32,
+}
+
 type Failure<F, D> = ObjectError<
     <F as embedded_storage::nor_flash::ErrorType>::Error,
     <D as embedded_storage::nor_flash::ErrorType>::Error,
@@ -102,12 +124,16 @@ type Failure<F, D> = ObjectError<
 
 /// First letter of the store's own entries for objects that are being written.
 const UPLOADS: u8 = b'u';
-/// Identity, length, client; then the name.
-const NOTE: usize = 16;
+/// Identity, length, client, session, start; then the name.
+const NOTE: usize = 24;
 /// How often a chunk is written elsewhere because its slot did not take it.
 const TRIES: u32 = 8;
-/// Words of a table that are kept while an object is read through.
+/// Entries of a table that are kept while an object is read through.
 const KEPT: u32 = 16;
+/// Room for a commit: manifest, name, and the end of a note.
+const COMMIT: u32 = 600;
+/// More blocks than this that are not ours, and none that is, make a volume somebody else's.
+const FEW: u32 = 3;
 /// No block.
 const NOWHERE: u32 = u32::MAX;
 
@@ -138,29 +164,25 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         let mut objects = Self::assemble(flash, part, buffer)?;
         let (mut ours, mut others, mut strange) = (0_u32, 0_u32, 0_u32);
         for block in 0..objects.layout.blocks {
-            match objects.header(store, block).await.map_err(OpenError::Flash)? {
-                Some(header) => {
+            match objects.header(store, block).await {
+                Found::Good(header) => {
                     ours += 1;
                     objects.erases = objects.erases.max(header.erases);
                     if header.sequence >= objects.sequence {
-                        objects.sequence = header.sequence + 1;
+                        objects.sequence = header.sequence.saturating_add(1);
                         objects.cursor = (block + 1) % objects.layout.blocks;
                     }
                 }
-                None if word(objects.buffer, 0) == MAGIC => others += 1,
-                None => {
-                    let length = FIELDS + S::TAG;
-                    let header = objects.buffer.get(..length).unwrap_or_default();
-                    strange += u32::from(header.iter().any(|byte| *byte != objects.erased));
-                }
+                Found::Other => others += 1,
+                Found::Strange | Found::Unreadable => strange += 1,
+                Found::Blank => {}
             }
         }
-        // A cut leaves one torn header.
-        match (ours, others, strange) {
-            (1.., ..) => Ok(objects),
-            (0, others, strange) if others + strange <= 1 => Ok(objects),
-            (0, 0, _) => Err(OpenError::Unknown),
-            _ => Err(OpenError::NotAuthentic),
+        // Cuts leave torn headers, a few at most before there is a whole one.
+        match (ours, others > FEW, strange > FEW) {
+            (0, true, _) => Err(OpenError::NotAuthentic),
+            (0, _, true) => Err(OpenError::Unknown),
+            _ => Ok(objects),
         }
     }
 
@@ -174,8 +196,8 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         if buffer.len() < layout.slot.max(layout.header) as usize {
             return Err(LayoutError::Buffer);
         }
-        let (erased, seen) = (part.erased, Seen::default());
-        Ok(Self { flash, buffer, layout, erased, sequence: 1, cursor: 0, erases: 0, seen, suite: PhantomData })
+        let (erased, seen, writer) = (part.erased, Seen::default(), (Name::default(), 0));
+        Ok(Self { flash, buffer, layout, erased, sequence: 1, cursor: 0, erases: 0, seen, writer, suite: PhantomData })
     }
 
     /// Begins an object under this key, which is there when it was [finished](Self::finish): until then the key keeps what it
@@ -199,36 +221,39 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
     {
         let key = key.into();
         super::ops::check(&key)?;
+        if length == Some(OPEN) {
+            return Err(ObjectError::TooLarge);
+        }
         let length = length.unwrap_or(OPEN);
         let mut id = [0; 8];
         random.try_fill_bytes(&mut id).map_err(|_| ObjectError::Random)?;
-        let mut name = Name { hash: store.hash_of(key), id: u64::from_le_bytes(id) };
+        let hash = store.hash_of(key);
+        let mut name = Name { hash, id: u64::from_le_bytes(id) ^ store.unlike_before() };
         let mut upload = Upload::new(name, length, &self.layout, bytes);
-        let room = upload.bytes.len() as u64;
-        let wanted =
-            if length == OPEN { u64::from(self.layout.slot) + 1 } else { self.layout.upload_size(length) as u64 };
-        let chunks = if length == OPEN { 1 } else { length.div_ceil(self.layout.chunk) };
-        if room < wanted || chunks + chunks / 128 > SLOTS_MAX {
-            return Err(ObjectError::TooLarge);
-        }
         let blocks = if length == OPEN { 1 } else { self.layout.blocks_for(length) };
-        if blocks > self.layout.blocks {
+        let slots = u64::from(blocks) * u64::from(self.layout.slots);
+        if upload.bytes.len() < self.upload_room(length) || blocks > self.layout.blocks || slots > u64::from(SLOTS_MAX)
+        {
             return Err(ObjectError::TooLarge);
         }
-        // A random number that was there before is no use: it may be that of an object whose blocks are still lying about.
+        let known = [self.committed(store, hash).await?, self.note(store, hash).await?.map(|note| note.id)];
+        // A number that was there before is no use: it may be that of an object whose blocks are still lying about.
         let mut free = 0;
         let mut block = 0;
         while block < self.layout.blocks {
-            match self.header(store, block).await.map_err(ObjectError::Flash)? {
-                Some(header) if header.name == name => {
+            match self.header(store, block).await {
+                Found::Good(header) if header.name == name || known.contains(&Some(name.id)) => {
                     name.id = name.id.wrapping_add(1);
                     (free, block) = (0, 0);
                     continue;
                 }
-                Some(header) if self.is_live(store, header.name, key).await? => {}
+                Found::Good(header) if self.is_live(store, header.name, key).await? => {}
                 _ => free += 1,
             }
             block += 1;
+        }
+        while known.contains(&Some(name.id)) {
+            name.id = name.id.wrapping_add(1);
         }
         if free < blocks {
             return Err(ObjectError::Full);
@@ -238,11 +263,13 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         put(&mut note, 0, &name.id.to_le_bytes());
         put_word(&mut note, 8, length);
         put_word(&mut note, 12, key.client);
+        put_word(&mut note, 16, 1);
         put(&mut note, NOTE, key.name);
         let note = note.get(..NOTE + key.name.len()).unwrap_or_default();
         store.commit(note_of(name.hash).key(), note, How::USUAL).await?;
         upload.forget();
         upload.settled = true;
+        self.writer = (name, 1);
         Ok(upload)
     }
 
@@ -260,17 +287,8 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         let key = key.into();
         super::ops::check(&key)?;
         let hash = store.hash_of(key);
-        let Some((id, length)) = self.note(store, hash).await? else { return Ok(None) };
+        let Some(Note { id, length, .. }) = self.note(store, hash).await? else { return Ok(None) };
         let name = Name { hash, id };
-        if self.committed(store, hash).await? == Some(id) {
-            // It was finished, and power went before the note was taken away.
-            store.commit(note_of(hash).key(), &[], How::DELETE).await?;
-            return Ok(None);
-        }
-        let wanted = if length == OPEN { self.layout.slot as usize + 1 } else { self.layout.upload_size(length) };
-        if bytes.len() < wanted {
-            return Err(ObjectError::TooLarge);
-        }
         let mut upload = Upload::new(name, length, &self.layout, bytes);
         self.settle(store, &mut upload).await?;
         Ok(Some(upload))
@@ -289,8 +307,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         offset: u32,
         data: &[u8],
     ) -> Result<(), Failure<F, D>> {
-        self.settle(store, upload).await?;
-        self.write_again(store, upload).await?;
+        self.begin(store, upload).await?;
         let chunk = self.layout.chunk;
         let most = if upload.length == OPEN { upload.chunks() * chunk } else { upload.length };
         let end = u32::try_from(data.len()).ok().and_then(|length| offset.checked_add(length));
@@ -330,6 +347,10 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
     ) -> Result<(), Failure<F, D>> {
         self.settle(store, upload).await?;
         let chunk = self.layout.chunk;
+        let end = u32::try_from(target.len()).ok().and_then(|length| offset.checked_add(length));
+        if end.is_none_or(|end| end > upload.length) {
+            return Err(ObjectError::OutOfRange);
+        }
         let mut at = offset;
         let mut target = target;
         while !target.is_empty() {
@@ -352,8 +373,8 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
     /// one step, whatever was there. `key` is the one it was begun under.
     ///
     /// # Errors
-    /// [`ObjectError::Incomplete`], [`ObjectError::WrongDigest`], or what the store says of the key: nothing was changed, and
-    /// the upload can go on or be [given up](Self::abort).
+    /// [`ObjectError::Incomplete`], [`ObjectError::WrongDigest`], or what the store says of the key: nothing was committed, and
+    /// the upload can go on or be [given up](Self::abort). An open length is settled by the first call that finds no gap.
     pub async fn finish<'k, H, D, C>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
@@ -374,31 +395,63 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         if store.hash_of(key) != upload.name.hash {
             return Err(ObjectError::NotAnObject);
         }
+        if self.committed(store, upload.name.hash).await? == Some(upload.name.id) {
+            // It was committed, though the last call could not say so.
+            return self.manifest(store, key).await?.ok_or(ObjectError::GivenUp);
+        }
+        let had = store.attributes_of(key).await?.unwrap_or(Attributes::NONE);
+        let wanted = how.attributes.unwrap_or(had.without(Attributes::FACTORY));
+        wanted.check().map_err(Error::Attributes)?;
         self.settle(store, upload).await?;
-        if upload.length != OPEN && upload.next_missing(0).is_some() {
+        let part = upload.part.clone();
+        let cut_off = !part.is_empty() && (upload.length != OPEN || part.start != upload.reach() * self.layout.chunk);
+        if cut_off || upload.next_missing(0).is_some() {
             return Err(ObjectError::Incomplete);
         }
-        self.write_again(store, upload).await?;
-        let length = self.end_of(store, upload).await?;
-        let chunks = length.div_ceil(self.layout.chunk);
-        if (0..chunks).any(|chunk| !upload.has(chunk)) {
-            return Err(ObjectError::Incomplete);
-        }
-        let tables = if upload.in_order { OPEN } else { self.write_tables(store, upload, chunks).await? };
+        self.begin(store, upload).await?;
+        self.end(store, upload).await?;
+        // What is sealed from here on must not be sealed again with other content in the same session.
+        upload.settled = false;
+        let manifest = match self.read_back::<H, D, C>(store, upload, expected).await {
+            Ok(manifest) => manifest,
+            Err((failure, bad)) => {
+                if let Some(bad) = bad {
+                    self.settle(store, upload).await?;
+                    upload.set(bad, false);
+                }
+                return Err(failure);
+            }
+        };
+        let attributes = wanted.and(Attributes::OBJECT);
+        let protect = how.protect || had.and(wanted.complete()).any(Attributes::PROTECTED);
+        let mut change = store.begin_transaction(COMMIT, protect).await?;
+        change.put_as(key, &manifest.to_bytes(), How::with(attributes)).await?;
+        change.remove(note_of(upload.name.hash).key()).await?;
+        change.commit().await?;
+        Ok(manifest)
+    }
+
+    /// Writes tables if they are needed, reads all of an unfinished object back, and computes its digest. An error comes with the
+    /// chunk that could not be read.
+    async fn read_back<H, D, C>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        upload: &mut Upload<'_>,
+        expected: Option<&[u8; 32]>,
+    ) -> Result<Manifest, (Failure<F, D>, Option<u32>)>
+    where
+        H: Digest<OutputSize = U32>,
+        D: NorFlash,
+        C: MonotonicCounter,
+    {
+        let Upload { length, name, session, in_order, .. } = *upload;
+        let chunks = upload.chunks();
+        let tables = if in_order { OPEN } else { self.write_tables(store, upload, chunks).await.map_err(whole)? };
         let mut hash = H::new();
-        let mut kept = [0; KEPT as usize];
+        let mut kept = [(0, 0); KEPT as usize];
         for index in 0..chunks {
-            let slot = match tables {
-                OPEN => Some(index),
-                tables => self.looked_up(store, upload.name, tables, chunks, index, &mut kept).await?,
-            };
-            let good = match slot {
-                Some(slot) => self.load(store, upload.name, slot, index).await?,
-                None => false,
-            };
-            if !good {
-                upload.set(index, false);
-                return Err(ObjectError::Incomplete);
+            if !self.load_nth(store, (name, session, tables), index, 0, &mut kept).await.map_err(whole)? {
+                return Err((ObjectError::Incomplete, Some(index)));
             }
             let used = (length - index * self.layout.chunk).min(self.layout.chunk);
             hash.update(self.text(0).get(..used as usize).unwrap_or_default());
@@ -406,20 +459,34 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         let mut digest = [0; 32];
         digest.copy_from_slice(&hash.finalize());
         if expected.is_some_and(|expected| !bool::from(expected.ct_eq(&digest))) {
-            return Err(ObjectError::WrongDigest);
+            return Err(whole(ObjectError::WrongDigest));
         }
-        let manifest = Manifest { length, digest, id: upload.name.id, tables, first: upload.first };
-        let had = store.attributes_of(key).await?.unwrap_or(Attributes::NONE);
-        let mut wanted = how.attributes.unwrap_or(had);
-        wanted.check().map_err(Error::Attributes)?;
-        if wanted.any(Attributes::FACTORY) {
-            wanted = wanted.without(Attributes::FACTORY);
-        }
-        let protect = if how.protect { How::PROTECT } else { How::USUAL };
-        let change = How::with(wanted.and(Attributes::OBJECT)).and(protect);
-        store.put_as(key, &manifest.to_bytes(), change).await?;
-        store.commit(note_of(upload.name.hash).key(), &[], How::DELETE).await?;
-        Ok(manifest)
+        let first = upload.first.unwrap_or(0);
+        Ok(Manifest { length, digest, id: name.id, tables, first, session })
+    }
+
+    /// Reads chunk `index` of a finished object and verifies it. `kept`: what the tables say of the chunks around it, if one of
+    /// them was read just before; `first` is the first that is.
+    async fn load_nth<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        of: (Name, u32, u32),
+        index: u32,
+        first: u32,
+        kept: &mut Kept,
+    ) -> Result<bool, Failure<F, D>> {
+        let (name, session, tables) = of;
+        let (slot, session) = if tables == OPEN {
+            (index, session)
+        } else {
+            let group = index - index % KEPT;
+            if (index == first || index == group) && !self.look_up(store, of, group, kept).await? {
+                return Ok(false);
+            }
+            kept.get((index % KEPT) as usize).copied().unwrap_or((OPEN, 0))
+        };
+        let what = What { name, index, session, is_table: false };
+        self.load(store, what, slot).await
     }
 
     /// Gives an unfinished object up, and erases what was written of it. False: there is none under this key.
@@ -449,18 +516,22 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         store: &mut Store<'_, D, S, C>,
     ) -> Result<u32, Failure<F, D>> {
         let mut erased = 0;
+        let mut failure = None;
         for block in 0..self.layout.blocks {
-            let header = self.header(store, block).await.map_err(ObjectError::Flash)?;
-            let free = match header {
-                Some(header) => !self.is_live(store, header.name, NOBODY).await?,
-                None => !self.is_blank(block).await.map_err(ObjectError::Flash)?,
+            let free = match self.header(store, block).await {
+                Found::Good(header) => !self.is_live(store, header.name, NOBODY).await?,
+                // What can't be read now may be read later.
+                Found::Unreadable => false,
+                _ => !self.is_blank(block).await,
             };
             if free {
-                self.erase(block).await.map_err(ObjectError::Flash)?;
-                erased += 1;
+                match self.erase(block).await {
+                    Ok(()) => erased += 1,
+                    Err(error) => failure = Some(ObjectError::Flash(error)),
+                }
             }
         }
-        Ok(erased)
+        failure.map_or(Ok(erased), Err)
     }
 
     /// What the store knows of an object; `None`: there is no such key.
@@ -500,30 +571,15 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
             self.seen = Seen { name, ordinal: 0, block: manifest.first };
         }
         let (chunk, length) = (self.layout.chunk, manifest.length);
-        let chunks = length.div_ceil(chunk);
         let wanted = (length.saturating_sub(offset) as usize).min(target.len());
         let mut rest = target.get_mut(..wanted).unwrap_or_default();
         let mut at = offset;
-        // Of the tables nothing is kept between two chunks that are far apart.
-        let mut kept = [0; KEPT as usize];
-        let mut from = NOWHERE;
+        let first = at / chunk;
+        let mut kept = [(0, 0); KEPT as usize];
+        let of = (name, manifest.session, manifest.tables);
         while !rest.is_empty() {
             let index = at / chunk;
-            let slot = match manifest.tables {
-                OPEN => Some(index),
-                tables => {
-                    let block = index / KEPT * KEPT;
-                    if from != block {
-                        self.looked_up(store, name, tables, chunks, block, &mut kept).await?;
-                        from = block;
-                    }
-                    kept.get((index % KEPT) as usize).copied().map(u32::from)
-                }
-            };
-            let good = match slot {
-                Some(slot) => self.load(store, name, slot, index).await?,
-                None => false,
-            };
+            let good = self.load_nth(store, of, index, first, &mut kept).await?;
             if !good {
                 rest.fill(0);
                 return Err(ObjectError::Damaged);
@@ -549,12 +605,15 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         store.ready().await?;
         store.confirm_last().await?;
         while store.next_record(cursor).await? {
-            if let Some(note) = store.upload_note() {
-                let of = note.get(NOTE..).unwrap_or_default();
-                put(name, 0, of);
-                let length = Some(word(note, 8)).filter(|length| *length != OPEN);
-                return Ok(Some(Unfinished { client: word(note, 12), name: of.len(), length }));
+            if !store.is_note() {
+                continue;
             }
+            let mut note = [0; NOTE + 255];
+            let length = store.copy_note(&mut note).await?;
+            let of = note.get(NOTE..length).unwrap_or_default();
+            put(name, 0, of);
+            let length = Some(word(&note, 8)).filter(|length| *length != OPEN);
+            return Ok(Some(Unfinished { client: word(&note, 12), name: of.len(), length }));
         }
         Ok(None)
     }
@@ -564,6 +623,11 @@ impl<F, S: Suite> Objects<'_, F, S> {
     /// The sizes of the volume.
     pub const fn layout(&self) -> &ObjectLayout {
         &self.layout
+    }
+
+    /// Bytes of RAM for an upload.
+    fn upload_room(&self, length: u32) -> usize {
+        if length == OPEN { self.layout.slot as usize + 1 } else { self.layout.upload_size(length) }
     }
 
     /// The flash, for its driver.
@@ -582,6 +646,11 @@ impl<F, S> core::fmt::Debug for Objects<'_, F, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Objects").field("layout", &self.layout).finish_non_exhaustive()
     }
+}
+
+/// An error of no chunk.
+const fn whole<E>(error: E) -> (E, Option<u32>) {
+    (error, None)
 }
 
 /// What a chunk is bound to beside its number.

@@ -3,16 +3,104 @@
 use core::ops::Range;
 
 use super::blocks::note_of;
-use super::{Failure, KEPT, NOTE, NOWHERE, NorFlash, Objects, Seen, Store, TRIES, one_source, place_of};
+use super::{Failure, KEPT, NOTE, NorFlash, Objects, Seen, Store, TRIES, one_source, place_of};
 use crate::attributes::How;
 use crate::format::{put, put_word};
 use crate::layout::Position;
-use crate::object::{FIRST, HEAD, MARK, Name, OPEN, ObjectError, PEEK, PEEK_LENGTH, SLOTS_MAX, Upload};
+use crate::object::{HEAD, Head, Name, OPEN, ObjectError, PEEK, PEEK_LENGTH, SLOTS_MAX, Slot, Turn, Upload};
 use crate::seal::{Domain, Suite};
 use crate::trust::MonotonicCounter;
 
+/// Bytes of an entry of a table: slot and session.
+const ENTRY: u32 = 4;
+
+/// What a chunk or a table is: what it's sealed for.
+#[derive(Clone, Copy)]
+pub(super) struct What {
+    pub(super) name: Name,
+    pub(super) index: u32,
+    pub(super) session: u32,
+    pub(super) is_table: bool,
+}
+
+impl What {
+    const fn domain(&self) -> Domain {
+        if self.is_table { Domain::Table } else { Domain::Chunk }
+    }
+
+    const fn at(&self) -> Position {
+        Position::new(self.index, self.session)
+    }
+}
+
+/// Where chunks are, as the tables say: a few of them.
+pub(super) type Kept = [(u32, u32); KEPT as usize];
+
 #[one_source]
 impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
+    /// Before anything is written in a power session: the store notes that there is one, and from which slot on it writes. What
+    /// the session before may have left marginal is written again.
+    pub(super) async fn begin<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        upload: &mut Upload<'_>,
+    ) -> Result<(), Failure<F, D>> {
+        if self.writer.0 == upload.name && self.writer.1 > upload.session {
+            // Another handle has gone on with it.
+            upload.settled = false;
+        }
+        for _ in 0..TRIES {
+            self.settle(store, upload).await?;
+            if !upload.begun {
+                if upload.session >= SLOTS_MAX {
+                    return Err(ObjectError::TooLarge);
+                }
+                let (session, next) = (upload.session + 1, upload.next);
+                self.change_note(store, upload, &[(16, session), (20, next)]).await?;
+                upload.session = session;
+                upload.begun = true;
+                self.writer = (upload.name, session);
+                if let Some(block) = upload.stale.take() {
+                    // One that can't be erased is in nobody's way: its ordinal is not used again.
+                    let _ = self.erase(block).await;
+                }
+            }
+            let Some(slot) = upload.again else { return Ok(()) };
+            if self.load_slot(store, upload, slot).await? {
+                upload.turn = Turn::Copy;
+                put(upload.bytes, HEAD + S::TAG, self.text(0));
+                let what = what_of(upload, slot.index);
+                self.seal(store, upload, what, self.layout.chunk);
+                self.program(store, upload, what).await?;
+                upload.again = None;
+                return Ok(());
+            }
+            // It read well a moment ago: what counts as there is found out anew.
+            upload.settled = false;
+        }
+        Err(ObjectError::Damaged)
+    }
+
+    /// Changes words of the note about an unfinished object.
+    async fn change_note<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        upload: &mut Upload<'_>,
+        words: &[(usize, u32)],
+    ) -> Result<(), Failure<F, D>> {
+        let mut note = [0; NOTE + 255];
+        let key = note_of(upload.name.hash);
+        let Some(length) = store.get_system(key.key(), &mut note).await? else { return Err(ObjectError::GivenUp) };
+        for (at, word) in words {
+            put_word(&mut note, *at, *word);
+        }
+        // Until it's known to be there, RAM says less than flash may.
+        upload.settled = false;
+        store.commit(key.key(), note.get(..length).unwrap_or_default(), How::USUAL).await?;
+        upload.settled = true;
+        Ok(())
+    }
+
     /// Writes the chunk whose text is in the RAM of the upload into the next slot.
     pub(super) async fn append<D: NorFlash, C: MonotonicCounter>(
         &mut self,
@@ -22,110 +110,87 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     ) -> Result<(), Failure<F, D>> {
         let used = upload.part.end - upload.part.start;
         upload.part = 0..0;
-        self.seal(store, upload, index, used);
-        self.program(store, upload, index).await?;
+        let what = what_of(upload, index);
+        self.seal(store, upload, what, used);
+        self.program(store, upload, what).await?;
         upload.set(index, true);
         Ok(())
     }
 
     /// Pads and seals the text in the RAM of the upload.
-    pub(super) fn seal<D, C>(&self, store: &Store<'_, D, S, C>, upload: &mut Upload<'_>, index: u32, used: u32) {
-        let place = place_of(upload.name);
+    fn seal<D, C>(&self, store: &Store<'_, D, S, C>, upload: &mut Upload<'_>, what: What, used: u32) {
         let bytes = upload.bytes.get_mut(..self.layout.slot as usize).unwrap_or_default();
         let Some((head, text)) = bytes.split_at_mut_checked(HEAD + S::TAG) else { return };
         text.get_mut(used as usize..).unwrap_or_default().fill(0);
         let text = text.get_mut(..self.layout.chunk as usize).unwrap_or_default();
-        let tag = S::seal(store.keys.0, Domain::Chunk, Position::new(index, 0), &place, text);
-        let [a, b, c, _] = index.to_le_bytes();
-        put(head, 0, &[a, b, c, MARK]);
+        let tag = S::seal(store.keys.0, what.domain(), what.at(), &place_of(what.name), text);
         put(head, HEAD, tag.get(..S::TAG).unwrap_or_default());
     }
 
     /// Programs what was sealed into the next slot, and reads it back; into another if it does not stick.
-    pub(super) async fn program<D: NorFlash, C: MonotonicCounter>(
+    async fn program<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         upload: &mut Upload<'_>,
-        index: u32,
+        what: What,
     ) -> Result<(), Failure<F, D>> {
         let slots = self.layout.slots;
-        for _ in 0..TRIES {
+        let mut failure = ObjectError::WornOut;
+        for failed in 1..=TRIES {
             if upload.next >= SLOTS_MAX {
                 return Err(ObjectError::TooLarge);
             }
             upload.settled = false;
             if upload.next.is_multiple_of(slots) {
-                let stale = upload.stale.take();
-                upload.block = self.open_block(store, upload.name, upload.next / slots, stale).await?;
-                if upload.next == 0 {
-                    upload.first = upload.block;
+                upload.block = self.open_block(store, upload.name, upload.next / slots).await?;
+                if upload.first.is_none() {
+                    upload.first = Some(upload.block);
                 }
             }
             let at = self.layout.address(upload.block, upload.next % slots);
             let bytes = upload.bytes.get_mut(..self.layout.slot as usize).unwrap_or_default();
-            put(bytes, HEAD - 1, &[if upload.fresh { MARK | FIRST } else { MARK }]);
-            self.flash.write(at, bytes).await.map_err(ObjectError::Flash)?;
-            let good = reads_as(&mut self.flash, at, bytes).await.map_err(ObjectError::Flash)?;
-            upload.in_order &= good && index == upload.next;
+            put(bytes, 0, &Head::of(what.index, what.session, what.is_table, upload.turn).to_bytes());
+            let good = match self.flash.write(at, bytes).await {
+                Ok(()) => reads_as(&mut self.flash, at, bytes).await,
+                Err(error) => {
+                    failure = ObjectError::Flash(error);
+                    false
+                }
+            };
+            upload.in_order &= good && !what.is_table && what.index == upload.next;
             upload.next += 1;
-            upload.fresh = !good;
-            upload.settled = true;
             if good {
+                upload.turn = Turn::Next;
+                upload.settled = true;
                 return Ok(());
             }
+            if upload.turn == Turn::Next {
+                upload.turn = Turn::Void;
+            }
+            if failed % 2 == 0 {
+                upload.next = upload.next.next_multiple_of(slots);
+            }
         }
-        Err(ObjectError::Full)
+        Err(failure)
     }
 
-    /// What a cut may have left marginal is written again.
-    pub(super) async fn write_again<D: NorFlash, C: MonotonicCounter>(
+    /// How long the object is, now that it ends: notes it, if it was not known, and writes the last chunk.
+    pub(super) async fn end<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         upload: &mut Upload<'_>,
     ) -> Result<(), Failure<F, D>> {
-        for _ in 0..TRIES {
-            let Some(slot) = upload.again else { return Ok(()) };
-            let head = self.head(store, upload.name, slot).await?;
-            if let Some((index, _)) = head
-                && self.load(store, upload.name, slot, index).await?
-            {
-                put(upload.bytes, HEAD + S::TAG, self.text(0));
-                self.seal(store, upload, index, self.layout.chunk);
-                self.program(store, upload, index).await?;
-                upload.in_order = false;
-                upload.again = None;
-            } else {
-                // It read well a moment ago: what counts as there is found out anew.
-                upload.settled = false;
-                self.settle(store, upload).await?;
-            }
-        }
-        Err(ObjectError::Damaged)
-    }
-
-    /// How long the object is, now that it ends: writes the last chunk, if it was not known to be the last.
-    pub(super) async fn end_of<D: NorFlash, C: MonotonicCounter>(
-        &mut self,
-        store: &mut Store<'_, D, S, C>,
-        upload: &mut Upload<'_>,
-    ) -> Result<u32, Failure<F, D>> {
         if upload.length != OPEN {
-            return Ok(upload.length);
+            return Ok(());
         }
         let reach = upload.reach();
         let Range { start, end } = upload.part;
-        if start == end || start != reach * self.layout.chunk {
-            return Ok(reach * self.layout.chunk);
-        }
+        let rest = start != end;
+        let end = if rest { end } else { reach * self.layout.chunk };
         // The length is durable before a chunk is that is whole only because the object ends in it.
-        let mut note = [0; NOTE + 255];
-        let key = note_of(upload.name.hash);
-        let Some(length) = store.get_system(key.key(), &mut note).await? else { return Err(ObjectError::Incomplete) };
-        put_word(&mut note, 8, end);
-        store.commit(key.key(), note.get(..length).unwrap_or_default(), How::USUAL).await?;
+        self.change_note(store, upload, &[(8, end)]).await?;
         upload.length = end;
-        self.append(store, upload, reach).await?;
-        Ok(end)
+        if rest { self.append(store, upload, reach).await } else { Ok(()) }
     }
 
     /// Writes tables of which chunk is in which slot, in slots of their own, and returns the first.
@@ -135,66 +200,60 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         upload: &mut Upload<'_>,
         chunks: u32,
     ) -> Result<u32, Failure<F, D>> {
-        let words = self.layout.chunk / 2;
-        let tables = chunks.div_ceil(words);
-        for _ in 0..TRIES {
-            let mut first = NOWHERE;
-            let mut whole = true;
-            for table in 0..tables {
-                upload.part = 0..0;
-                upload.bytes.get_mut(..self.layout.slot as usize).unwrap_or_default().fill(0xff);
-                for slot in 0..upload.next {
-                    let Some((index, _)) = self.head(store, upload.name, slot).await? else { continue };
-                    let at = HEAD + S::TAG + 2 * (index % words) as usize;
-                    if index / words != table || index >= chunks {
-                        continue;
-                    }
-                    // A torn slot may say to have any chunk, so the second that says it is looked at.
-                    let first = upload.bytes.get(at..).and_then(<[u8]>::first_chunk) == Some(&[0xff; 2]);
-                    if first || self.load(store, upload.name, slot, index).await? {
-                        let [low, high, ..] = slot.to_le_bytes();
-                        put(upload.bytes, at, &[low, high]);
-                    }
+        let words = self.layout.chunk / ENTRY;
+        let mut first = None;
+        for table in 0..chunks.div_ceil(words) {
+            upload.part = 0..0;
+            upload.bytes.get_mut(..self.layout.slot as usize).unwrap_or_default().fill(0xff);
+            for slot in 0..upload.next {
+                let Some(head) = self.head(store, upload.name, slot).await? else { continue };
+                let at = HEAD + S::TAG + (ENTRY * (head.index % words)) as usize;
+                if head.is_table || head.index / words != table || head.index >= chunks {
+                    continue;
                 }
-                self.seal(store, upload, chunks + table, self.layout.chunk);
-                self.program(store, upload, chunks + table).await?;
-                let place = upload.next - 1;
-                if table == 0 {
-                    first = place;
+                // A slot that does not count may say to have any chunk, so the second that says it is looked at; and a low
+                // byte is not a session when there were many.
+                let free = upload.bytes.get(at..).and_then(<[u8]>::first_chunk) == Some(&[0xff; 2]);
+                let session = if free && upload.session < 256 {
+                    Some(u32::from(head.low))
+                } else {
+                    self.session_of(store, upload, head.in_slot(slot)).await?
+                };
+                if let Some(session) = session {
+                    put_word(upload.bytes, at, slot | session << 16);
                 }
-                whole &= place == first + table;
             }
-            if whole {
-                return Ok(first);
+            let what = What { is_table: true, ..what_of(upload, table) };
+            self.seal(store, upload, what, self.layout.chunk);
+            self.program(store, upload, what).await?;
+            let place = upload.next - 1;
+            if place != *first.get_or_insert(place) + table {
+                // One did not stick where it should: the next session writes them anew.
+                return Err(ObjectError::WornOut);
             }
         }
-        Err(ObjectError::Full)
+        Ok(first.unwrap_or(OPEN))
     }
 
-    /// The slot of a chunk, from the tables; and those of the chunks after it, as many as are kept.
-    pub(super) async fn looked_up<D: NorFlash, C: MonotonicCounter>(
+    /// Slot and session of chunk `index`, and of those behind it, as the tables say.
+    pub(super) async fn look_up<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
-        name: Name,
-        tables: u32,
-        chunks: u32,
+        (name, session, tables): (Name, u32, u32),
         index: u32,
-        kept: &mut [u16; KEPT as usize],
-    ) -> Result<Option<u32>, Failure<F, D>> {
-        let at = index % KEPT;
-        if at == 0 {
-            let words = self.layout.chunk / 2;
-            let table = index / words;
-            if !self.load(store, name, tables + table, chunks + table).await? {
-                *kept = [u16::MAX; KEPT as usize];
-                return Ok(None);
-            }
-            let bytes = self.text(2 * (index % words) as usize);
-            for (place, pair) in kept.iter_mut().zip(bytes.as_chunks::<2>().0) {
-                *place = u16::from_le_bytes(*pair);
-            }
+        kept: &mut Kept,
+    ) -> Result<bool, Failure<F, D>> {
+        let words = self.layout.chunk / ENTRY;
+        let table = index / words;
+        let what = What { name, index: table, session, is_table: true };
+        if !self.load(store, what, tables + table).await? {
+            return Ok(false);
         }
-        Ok(kept.get(at as usize).copied().map(u32::from))
+        let bytes = self.text((ENTRY * (index % words)) as usize);
+        for (place, [a, b, c, d]) in kept.iter_mut().zip(bytes.as_chunks::<{ ENTRY as usize }>().0) {
+            *place = (u32::from_le_bytes([*a, *b, 0, 0]), u32::from_le_bytes([*c, *d, 0, 0]));
+        }
+        Ok(true)
     }
 
     /// Reads a chunk of an unfinished object and verifies it; its text is in the buffer then.
@@ -204,20 +263,28 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         upload: &Upload<'_>,
         index: u32,
     ) -> Result<bool, Failure<F, D>> {
-        if upload.in_order {
-            return self.load(store, upload.name, index, index).await;
-        }
         for slot in (0..upload.next).rev() {
-            // A torn slot may say to have any chunk.
-            let says = self.head(store, upload.name, slot).await?.is_some_and(|(chunk, _)| chunk == index);
-            if says && self.load(store, upload.name, slot, index).await? {
+            let slot = if upload.in_order { index } else { slot };
+            let head = self.head(store, upload.name, slot).await?;
+            // A slot that does not count may say to have any chunk.
+            if let Some(head) = head
+                && head.index == index
+                && !head.is_table
+                && self.load_slot(store, upload, head.in_slot(slot)).await?
+            {
                 return Ok(true);
+            }
+            if upload.in_order {
+                break;
             }
         }
         Ok(false)
     }
 
     /// Finds out from flash what is there.
+    ///
+    /// The last slot of a session may be marginal, so each session begins by writing it again; it counts by itself only as
+    /// long as no copy of it is known to be whole. Any other slot is known to be whole by the one behind it.
     pub(super) async fn settle<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
@@ -227,83 +294,144 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             return Ok(());
         }
         let (name, slots) = (upload.name, self.layout.slots);
+        let note = self.note(store, name.hash).await?.filter(|note| note.id == name.id);
+        let note = note.ok_or(ObjectError::GivenUp)?;
+        upload.length = note.length;
+        if upload.bytes.len() < self.upload_room(note.length) {
+            return Err(ObjectError::TooLarge);
+        }
         upload.forget();
-        (upload.next, upload.stale, upload.again, upload.in_order, upload.fresh) = (0, None, None, true, true);
+        (upload.session, upload.begun, upload.turn) = (note.session, false, Turn::New);
+        (upload.stale, upload.again, upload.first, upload.in_order) = (None, None, None, true);
         self.seen = Seen::default();
-        // The last two slots with a chunk: they count when it's known that no cut ended their session, or when they read well.
-        let mut last = [None; 2];
         let mut end = 0;
-        let mut ordinal = 0;
-        while let Some(block) = self.block_of(store, name, ordinal).await? {
+        let mut tail = Tail::default();
+        let mut ordinal = None;
+        while let Some((next, block)) = self.block_after(store, name, ordinal).await? {
             let mut used = false;
-            for slot in ordinal * slots..(ordinal + 1) * slots {
-                let at = self.layout.address(block, slot % slots);
-                if self.is_erased(at).await.map_err(ObjectError::Flash)? {
-                    continue;
+            for slot in next * slots..(next + 1) * slots {
+                if !self.is_erased(self.layout.address(block, slot % slots)).await {
+                    (used, end) = (true, slot + 1);
+                    self.pass(store, upload, &mut tail, slot).await?;
                 }
-                (used, end) = (true, slot + 1);
-                let head = self.head(store, name, slot).await?;
-                if let Some((_, true)) = head {
-                    self.take_if_good(store, upload, &mut last).await?;
-                }
-                if let [Some(before), _] = last {
-                    take(upload, before);
-                }
-                last = [last[1], head.map(|(index, _)| (slot, index))];
             }
-            if ordinal == 0 {
-                upload.first = block;
-            }
+            upload.first = upload.first.or(Some(block));
             upload.block = block;
             upload.stale = (!used).then_some(block);
-            ordinal += 1;
-            if !used {
+            ordinal = Some(next);
+        }
+        for last in tail.newest_first().into_iter().flatten() {
+            if !last.is_table && self.load_slot(store, upload, last).await? {
+                tail.count(upload, last);
+                upload.again = Some(last);
                 break;
             }
         }
-        let newest = last[1].map(|(slot, _)| slot);
-        let good = self.take_if_good(store, upload, &mut last).await?;
-        upload.next = end;
-        if end > 0 && good && newest == Some(end - 1) {
-            upload.again = newest;
-            // What was to come behind it may have been begun and not be seen.
-            upload.next += u32::from(!end.is_multiple_of(slots));
+        if tail.is_too_much {
+            return Err(ObjectError::TooLarge);
         }
-        if upload.stale.is_some() {
-            upload.next = (ordinal - 1) * slots;
-        }
+        // What came behind the last slot that is seen may have been begun and not be seen: it's left out, and so is a
+        // block that may have been.
+        let touched = end.max(note.start);
+        let skipped = if touched.is_multiple_of(slots) { slots } else { 1 };
+        upload.next = touched + skipped;
+        upload.in_order = false;
         upload.settled = true;
         Ok(())
     }
 
-    /// Of the last two slots those count that read well; true: the last one does.
-    pub(super) async fn take_if_good<D: NorFlash, C: MonotonicCounter>(
+    /// Takes in what the next written slot says of those before it.
+    async fn pass<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         upload: &mut Upload<'_>,
-        last: &mut [Option<(u32, u32)>; 2],
-    ) -> Result<bool, Failure<F, D>> {
-        let mut good = false;
-        for (slot, index) in core::mem::take(last).into_iter().flatten() {
-            good = self.load(store, upload.name, slot, index).await?;
-            if good {
-                take(upload, (slot, index));
-            } else {
-                upload.in_order = false;
-            }
+        tail: &mut Tail,
+        slot: u32,
+    ) -> Result<(), Failure<F, D>> {
+        let mut head = self.head(store, upload.name, slot).await?;
+        if let Some(first @ Head { turn: Turn::New | Turn::Copy, .. }) = head
+            && !self.load_slot(store, upload, first.in_slot(slot)).await?
+        {
+            // What it says of the slots before it would be believed.
+            head = None;
         }
-        Ok(good)
+        let Some(head) = head else {
+            tail.maybe = tail.open.take().or(tail.maybe);
+            return Ok(());
+        };
+        let here = head.in_slot(slot);
+        match head.turn {
+            Turn::Next => {
+                tail.before = tail.open;
+                if let Some(open) = tail.open {
+                    tail.count(upload, open);
+                    tail.pending = None;
+                }
+            }
+            Turn::Void => {
+                // The slot before it did not stick; in the same session that can't have been a cut.
+                for last in [tail.open, tail.maybe].into_iter().flatten() {
+                    if self.load_slot(store, upload, last).await? {
+                        tail.count(upload, last);
+                    }
+                }
+                (tail.pending, tail.before, tail.maybe) = (None, None, None);
+            }
+            Turn::Copy => {
+                // It copies the last slot that could be read. If that is the torn one, the one before it does count.
+                tail.pending = tail.newest_first().into_iter().rev().flatten().find(|last| last.same(here));
+                if let Some(maybe) = tail.maybe
+                    && tail.pending.is_none()
+                    && self.load_slot(store, upload, maybe).await?
+                {
+                    tail.count(upload, maybe);
+                }
+                (tail.maybe, tail.before) = (None, None);
+            }
+            // Nothing could be read then that is not known to be whole.
+            Turn::New => (tail.pending, tail.before, tail.maybe) = (None, None, None),
+        }
+        tail.open = Some(here);
+        Ok(())
     }
 
-    /// Reads a chunk and verifies it; its text is in the buffer then.
+    /// Reads a slot of an unfinished object and verifies it; its text is in the buffer then.
+    async fn load_slot<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        upload: &Upload<'_>,
+        slot: Slot,
+    ) -> Result<bool, Failure<F, D>> {
+        Ok(self.session_of(store, upload, slot).await?.is_some())
+    }
+
+    /// The same, and the session that wrote it.
+    async fn session_of<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        upload: &Upload<'_>,
+        slot: Slot,
+    ) -> Result<Option<u32>, Failure<F, D>> {
+        let [newest, ..] = upload.session.to_le_bytes();
+        let mut session = upload.session.checked_sub(u32::from(newest.wrapping_sub(slot.low)));
+        while let Some(now) = session {
+            let what = What { name: upload.name, index: slot.index, session: now, is_table: slot.is_table };
+            if self.load(store, what, slot.slot).await? {
+                return Ok(Some(now));
+            }
+            session = now.checked_sub(256);
+        }
+        Ok(None)
+    }
+
+    /// Reads a slot and verifies it; its text is in the buffer then.
     pub(super) async fn load<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
-        name: Name,
+        what: What,
         slot: u32,
-        index: u32,
     ) -> Result<bool, Failure<F, D>> {
-        let Some(block) = self.block_of(store, name, slot / self.layout.slots).await? else { return Ok(false) };
+        let Some(block) = self.block_of(store, what.name, slot / self.layout.slots).await? else { return Ok(false) };
         let at = self.layout.address(block, slot % self.layout.slots);
         let bytes = self.buffer.get_mut(..self.layout.slot as usize).unwrap_or_default();
         if self.flash.read(at, bytes).await.is_err() {
@@ -313,47 +441,76 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let Some((head, text)) = bytes.split_at_mut_checked(HEAD + S::TAG) else { return Ok(false) };
         let text = text.get_mut(..self.layout.chunk as usize).unwrap_or_default();
         let tag = head.get(HEAD..).unwrap_or_default();
-        Ok(S::unseal(store.keys.0, Domain::Chunk, Position::new(index, 0), &place_of(name), text, tag))
+        Ok(S::unseal(store.keys.0, what.domain(), what.at(), &place_of(what.name), text, tag))
     }
 
-    /// The number of the chunk that a slot says to have, and whether it says to be the first of its session.
-    pub(super) async fn head<D: NorFlash, C: MonotonicCounter>(
+    /// What a slot says of itself; nothing of it is verified.
+    async fn head<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         name: Name,
         slot: u32,
-    ) -> Result<Option<(u32, bool)>, Failure<F, D>> {
+    ) -> Result<Option<Head>, Failure<F, D>> {
         let Some(block) = self.block_of(store, name, slot / self.layout.slots).await? else { return Ok(None) };
         let mut head = [0; PEEK];
         let length = HEAD.next_multiple_of(F::READ_SIZE);
         let at = self.layout.address(block, slot % self.layout.slots);
-        if self.flash.read(at, head.get_mut(..length).unwrap_or_default()).await.is_err() {
-            return Ok(None);
-        }
-        let [a, b, c, mark, ..] = head;
-        Ok((mark & !FIRST == MARK).then(|| (u32::from_le_bytes([a, b, c, 0]), mark & FIRST != 0)))
+        let read = self.flash.read(at, head.get_mut(..length).unwrap_or_default()).await;
+        let [a, b, c, d, ..] = head;
+        Ok(read.ok().and_then(|()| Head::of_bytes([a, b, c, d])))
     }
 }
 
-/// A chunk that is there.
-fn take(upload: &mut Upload<'_>, (slot, index): (u32, u32)) {
-    upload.in_order &= slot == index;
-    if index < upload.chunks() {
-        upload.set(index, true);
+/// A chunk that is written now.
+const fn what_of(upload: &Upload<'_>, index: u32) -> What {
+    What { name: upload.name, index, session: upload.session, is_table: false }
+}
+
+/// The last slots of an unfinished object that are read, of which a cut may have left one marginal.
+#[derive(Default)]
+struct Tail {
+    /// The last of its session.
+    open: Option<Slot>,
+    /// The one before it in the session, known to be whole by it.
+    before: Option<Slot>,
+    /// The last before a torn slot, which may be of the same session or not.
+    maybe: Option<Slot>,
+    /// What a session was to write again, as long as its copy is not known to be whole.
+    pending: Option<Slot>,
+    /// There is a chunk of which the RAM has no bit.
+    is_too_much: bool,
+}
+
+impl Tail {
+    const fn newest_first(&self) -> [Option<Slot>; 4] {
+        [self.open, self.maybe, self.before, self.pending]
+    }
+
+    /// The chunk of this slot is there.
+    fn count(&mut self, upload: &mut Upload<'_>, slot: Slot) {
+        if slot.is_table {
+            return;
+        }
+        if slot.index < upload.chunks() {
+            upload.set(slot.index, true);
+        } else {
+            // What stands behind the end of an object of known length is nothing.
+            self.is_too_much |= upload.length == OPEN;
+        }
     }
 }
 
 /// Whether flash reads as what was written to it.
 #[one_source]
-pub(super) async fn reads_as<F: NorFlash>(flash: &mut F, from: u32, written: &[u8]) -> Result<bool, F::Error> {
+pub(super) async fn reads_as<F: NorFlash>(flash: &mut F, from: u32, written: &[u8]) -> bool {
     let mut bytes = [0; PEEK];
     let mut at = from;
     for piece in written.chunks(PEEK) {
         let read = bytes.get_mut(..piece.len()).unwrap_or_default();
         if flash.read(at, read).await.is_err() || read != piece {
-            return Ok(false);
+            return false;
         }
         at += PEEK_LENGTH;
     }
-    Ok(true)
+    true
 }
