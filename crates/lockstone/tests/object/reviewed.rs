@@ -809,3 +809,27 @@ fn a_length_that_failed_to_be_noted_does_not_cut_the_end_off() {
         }
     }
 }
+
+/// The handle of an object that was given up, by whatever way, while its blocks went to another.
+#[test]
+fn a_handle_of_what_was_given_up_touches_nothing() {
+    for (aborted, key, before) in [(true, "b", 11_264), (true, "b", 512), (false, "a", 11_264)] {
+        let mut bench = Nor::new::<Ascon>(16 * 4096, 4 * 4096, 0xff);
+        let (old, new) = (content(1, 12_000), content(2, 12_000));
+        bench.with::<Ascon, _>(|store, objects| {
+            let (mut one, mut other) = ([0; 800], [0; 800]);
+            let mut stale = objects.create(store, "a", Some(12_000), &mut Fixed(7), &mut one).unwrap();
+            objects.write(store, &mut stale, 0, &old[..1536]).unwrap();
+            if aborted {
+                assert_eq!(objects.abort(store, "a"), Ok(true));
+            }
+            let mut upload = objects.create(store, key, Some(12_000), &mut Fixed(8), &mut other).unwrap();
+            objects.write(store, &mut upload, 0, &new[..before]).unwrap();
+            assert_eq!(objects.write(store, &mut stale, 8192, &old[8192..9216]), Err(ObjectError::GivenUp));
+            objects.write(store, &mut upload, 0, &new).unwrap();
+            objects.finish::<Sha256, _, _>(store, &mut upload, key, Some(&sha(&new)), Put::USUAL).unwrap();
+            assert_eq!(read_all(objects, store, key), Ok(Some(new.clone())));
+        });
+        assert_eq!(bench.flash.violations(), 0, "{aborted} {before}: {:?}", bench.flash.first_violation());
+    }
+}

@@ -110,6 +110,20 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         }
     }
 
+    /// Whether a block is not of this object, as far as that can be read.
+    pub(super) async fn is_lost<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        block: u32,
+        name: Name,
+    ) -> bool {
+        match self.header(store, block).await {
+            Found::Good(header) => header.name != name,
+            Found::Unreadable => false,
+            Found::Other | Found::Blank | Found::Strange => true,
+        }
+    }
+
     /// Opens a free block for an object.
     pub(super) async fn open_block<D: NorFlash, C: MonotonicCounter>(
         &mut self,

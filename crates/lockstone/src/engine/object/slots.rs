@@ -143,9 +143,10 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             upload.settled = false;
             if upload.next.is_multiple_of(slots) {
                 upload.block = self.open_block(store, upload.name, upload.next / slots).await?;
-                if upload.first.is_none() {
-                    upload.first = Some(upload.block);
-                }
+                upload.first = upload.first.or(Some(upload.block));
+            } else if self.is_lost(store, upload.block, upload.name).await {
+                // Nobody programs a block that is another's by now; what is true is found out at the next call.
+                return Err(ObjectError::GivenUp);
             }
             let at = self.layout.address(upload.block, upload.next % slots);
             let bytes = upload.bytes.get_mut(..self.layout.slot as usize).unwrap_or_default();
