@@ -505,8 +505,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     }
 
     /// Keeps what the newest header says, which is in the buffer, and scans its segment for the oldest that is needed:
-    /// the header says it, or a mark behind it. The last record may be marginal and is not believed. False: nothing is
-    /// behind the header.
+    /// the header says it, or a mark behind it. The last record may be marginal and is not believed, unless more was done
+    /// because of it. False: nothing is behind the header.
     async fn find_oldest(&mut self) -> bool {
         let newest = self.state.log.end.sequence;
         // The segment of a small store takes nothing more: the next header says that the store is no small one any more.
@@ -520,7 +520,13 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         let mut found = false;
         loop {
             match self.step().await {
-                Step::End => return found,
+                Step::End => {
+                    // An erase was begun that only the last mark allowed: it's firm.
+                    if next > self.state.log.tail && !self.header(self.state.log.tail).await {
+                        self.state.log.tail = next;
+                    }
+                    return found;
+                }
                 Step::Damaged => {}
                 Step::Record => {
                     if self.state.scan.undone == 0 {
