@@ -19,6 +19,7 @@
 mod cuts;
 pub mod fuzz;
 mod life;
+mod polls;
 mod random;
 pub mod replay;
 mod scenes;
@@ -29,6 +30,7 @@ mod world;
 
 pub use cuts::{Case, Tour};
 pub use life::Life;
+pub use polls::{finish, poll};
 pub use random::{Fixed, Random};
 pub use scenes::{SCENES, Scene, Script};
 pub use tale::{Step, Tale};

@@ -22,6 +22,23 @@ impl Random {
     }
 }
 
+impl rand_core::TryRng for Random {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.word() as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.word())
+    }
+
+    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
+        target.fill_with(|| self.word() as u8);
+        Ok(())
+    }
+}
+
 /// A generator whose every draw is the same: identities only have to differ between devices.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed(pub u64);

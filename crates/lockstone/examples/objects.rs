@@ -8,6 +8,7 @@ use embedded_storage::nor_flash::NorFlash;
 use lockstone::seal::Suite;
 use lockstone::{Ascon, Memory, ObjectError, Objects, Part, Put, SoftRootKey, Store, buffer_size};
 use lockstone_sim::{Power, SimError, SimFlash, Tear};
+use lockstone_torture::Random;
 use sha2::{Digest as _, Sha256};
 
 type Flash = SimFlash<4, 4, 4096>;
@@ -21,41 +22,11 @@ const LENGTH: usize = 1_000_000;
 /// A slot and a bit a chunk.
 const UPLOAD: usize = SLOT + LENGTH.div_ceil(512).div_ceil(8);
 
-struct Dice(u64);
-
-impl Dice {
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed ^ mixed >> 27
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.word() % limit as u64).unwrap_or(0)
-    }
-}
-
-impl rand_core::TryRng for Dice {
-    type Error = core::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok((self.word() >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        Ok(self.word())
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        bytes.fill_with(|| self.word() as u8);
-        Ok(())
-    }
-}
-
 fn main() {
     let root = SoftRootKey::new([0x42; 32]);
     let mut firmware = vec![0; LENGTH];
-    let _ = rand_core::TryRng::try_fill_bytes(&mut Dice(1), &mut firmware);
+    let mut dice = Random(1);
+    firmware.fill_with(|| dice.word() as u8);
     assemble(&root, &firmware);
     middle(&root);
     replace(&root);
@@ -70,9 +41,9 @@ fn show(name: &str, value: f64, unit: &str, bar: f64) {
 fn assemble(root: &SoftRootKey, firmware: &[u8]) {
     let (mut keys, mut flash) = (Flash::new(16 * 4096, 0xff), Flash::new(400 * 4096, 0xff));
     let mut memory = Keys::new();
-    drop(Store::<_, Ascon>::format(&mut keys, Part::NOR, root, &mut Dice(2), &mut memory).expect("a blank part"));
+    drop(Store::<_, Ascon>::format(&mut keys, Part::NOR, root, &mut Random(2), &mut memory).expect("a blank part"));
     let digest = Sha256::digest(firmware).into();
-    let (mut dice, mut cuts, mut sent, mut given) = (Dice(3), 0_u32, 0_usize, std::collections::HashSet::new());
+    let (mut dice, mut cuts, mut sent, mut given) = (Random(3), 0_u32, 0_usize, std::collections::HashSet::new());
     loop {
         let power = Power::new();
         keys.plug_in(&power);
@@ -107,7 +78,7 @@ fn session(
     root: &SoftRootKey,
     firmware: &[u8],
     digest: &[u8; 32],
-    dice: &mut Dice,
+    dice: &mut Random,
     mut acknowledged: impl FnMut(usize),
 ) -> Result<(), Failure> {
     let (mut memory, mut buffer, mut ram) = (Keys::new(), [0; SLOT], [0; UPLOAD]);
@@ -117,12 +88,10 @@ fn session(
     if objects.manifest(&mut store, KEY)?.is_some() {
         return Ok(());
     }
-    let there = objects.resume(&mut store, KEY, &mut ram)?.is_some();
     let length = u32::try_from(firmware.len()).ok();
-    let mut upload = if there {
-        objects.resume(&mut store, KEY, &mut ram)?.ok_or(ObjectError::Incomplete)?
-    } else {
-        objects.create(&mut store, KEY, length, dice, &mut ram)?
+    let mut upload = match objects.resume(&mut store, KEY, &mut ram)? {
+        Some(upload) => upload,
+        None => objects.create(&mut store, KEY, length, dice, &mut ram)?,
     };
     while upload.next_missing(0).is_some() {
         // A block that the line happens to bring; what is there already would do no harm.
@@ -142,7 +111,7 @@ fn put<F: NorFlash, D: NorFlash, S: Suite>(
     objects: &mut Objects<'_, F, S>,
     store: &mut Store<'_, D, S>,
     content: &[u8],
-    dice: &mut Dice,
+    dice: &mut Random,
 ) -> Result<(), ObjectError<F::Error, D::Error>> {
     let mut ram = vec![0; objects.layout().upload_size(content.len() as u32)];
     let mut upload = objects.create(store, KEY, Some(content.len() as u32), dice, &mut ram)?;
@@ -156,9 +125,9 @@ fn middle(root: &SoftRootKey) {
     let (mut keys, mut flash) = (Flash::new(16 * 4096, 0xff), Flash::new(1000 * 4096, 0xff));
     let (mut memory, mut buffer) = (Keys::new(), [0; SLOT]);
     let mut store =
-        Store::<_, Ascon>::format(&mut keys, Part::NOR, root, &mut Dice(4), &mut memory).expect("a blank part");
+        Store::<_, Ascon>::format(&mut keys, Part::NOR, root, &mut Random(4), &mut memory).expect("a blank part");
     let mut objects = Objects::<_, Ascon>::format(&mut flash, Part::NOR, &mut buffer).expect("a blank part");
-    put(&mut objects, &mut store, &vec![7; 3_000_000], &mut Dice(5)).expect("there is room");
+    put(&mut objects, &mut store, &vec![7; 3_000_000], &mut Random(5)).expect("there is room");
     objects.flash().reset_counts();
     let read = objects.read(&mut store, KEY, 1_500_000, &mut [0; 16]);
     assert_eq!(read, Ok(Some(16)));
@@ -172,9 +141,9 @@ fn replace(root: &SoftRootKey) {
     let (mut keys, mut flash) = (Flash::new(16 * 4096, 0xff), Flash::new(320 * 4096, 0xff));
     let (mut memory, mut buffer) = (Keys::new(), [0; SLOT]);
     let mut store =
-        Store::<_, Ascon>::format(&mut keys, Part::NOR, root, &mut Dice(4), &mut memory).expect("a blank part");
+        Store::<_, Ascon>::format(&mut keys, Part::NOR, root, &mut Random(4), &mut memory).expect("a blank part");
     let mut objects = Objects::<_, Ascon>::format(&mut flash, Part::NOR, &mut buffer).expect("a blank part");
-    let mut dice = Dice(6);
+    let mut dice = Random(6);
     let mut content = vec![0; 512 * 1024];
     for round in 0..rounds {
         content[..4].copy_from_slice(&round.to_le_bytes());

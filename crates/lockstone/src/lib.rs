@@ -137,12 +137,14 @@ mod volume;
 pub use attributes::{Attributes, AttributesError, Put};
 pub use error::{Error, OpenError, ResealError};
 pub use format::FORMAT_VERSION;
+#[cfg(feature = "objects")]
+pub use format::object::Manifest;
 pub use format::pointer::Pointer as Head;
 pub use key::{ClientId, Key};
 pub use layout::{Layout, LayoutError, POINTERS_MAX, Part, Position, buffer_size};
 pub use memory::{Memory, Ram};
 #[cfg(feature = "objects")]
-pub use object::{Manifest, ObjectError, ObjectLayout, Unfinished, Upload};
+pub use object::{ObjectError, ObjectLayout, Unfinished, Upload};
 pub use report::{CounterState, Cursor, Report, Stats};
 #[cfg(feature = "plain")]
 pub use seal::Plain;

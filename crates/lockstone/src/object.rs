@@ -2,35 +2,24 @@
 //!
 //! ```text
 //! volume  | block | block | ...                         an erase block of at least 4 KiB, or several small ones
-//! block   | header | slot | slot | ...                  of one object; in the order in which it came by them
-//! slot    | number of the chunk | tag | sealed chunk |  one chunk, programmed once, in the order of arrival
+//! block   | header | slot | slot | ...                  of one object
+//! slot    | head | tag | chunk |                        one chunk, programmed once, in the order of arrival
 //! ```
 //!
 //! Which object a block belongs to is said by its header, whether that object exists by the store: a committed object is
-//! an entry whose value is a [`Manifest`], one that is being written has an entry of the store's own. A block of any
-//! other is free. So a commit, an abort and a replacement are each one record in the store.
+//! an entry whose value is a [`Manifest`](crate::Manifest), one that is being written has an entry of the store's own, its
+//! note. A block of any other is free. So a commit, an abort and a replacement are each one change in the store. The bytes of
+//! all that are in `format/object.rs`.
 
 use core::ops::Range;
 
-use crate::format::{put, put_word, word};
+use crate::format::object::{FIELDS_LENGTH, HEAD_LENGTH, Name, OPEN, SLOTS_MAX, Slot, Turn};
 use crate::layout::{Layout, LayoutError};
 
 /// Bytes of a block.
 const BLOCK_MIN: u32 = 4096;
 /// Blocks from this size on have chunks of 1,024 bytes.
 const LARGE: u32 = 32 * 1024;
-/// Begins the header of each block: `LKOB`.
-pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"LKOB");
-/// Fields of a header: magic, hash of the name, identity, sequence number, erases, ordinal.
-pub(crate) const FIELDS: usize = FIELDS_LENGTH as usize;
-const FIELDS_LENGTH: u32 = 32;
-/// The number of a chunk, the low byte of its session, and a mark.
-pub(crate) const HEAD: usize = HEAD_LENGTH as usize;
-const HEAD_LENGTH: u32 = 4;
-/// Most chunks and slots of an object.
-pub(crate) const SLOTS_MAX: u32 = 0xffff;
-/// Length of an object of which nobody said how long it will be.
-pub(crate) const OPEN: u32 = u32::MAX;
 /// Most bytes of a read unit.
 pub(crate) const PEEK: usize = PEEK_LENGTH as usize;
 pub(crate) const PEEK_LENGTH: u32 = 64;
@@ -85,128 +74,6 @@ impl ObjectLayout {
     }
 }
 
-/// How a slot stands to the one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Of the same session: the one before it is whole.
-    Next,
-    /// The first of its session; no slot before it was to be written again.
-    New,
-    /// The first of its session; the last slot before it that could be read, again.
-    Copy,
-    /// Of the same session, and the one before it did not stick.
-    Void,
-}
-
-/// Marks of chunks and of tables. Four bits of each are set, so that a mark that is torn is none.
-const MARKS: [(u8, bool, Turn); 7] = [
-    (0x5a, false, Turn::Next),
-    (0x55, false, Turn::New),
-    (0x33, false, Turn::Copy),
-    (0x66, false, Turn::Void),
-    (0x69, true, Turn::Next),
-    (0x96, true, Turn::New),
-    (0x99, true, Turn::Void),
-];
-
-/// What a slot says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    /// Number of the chunk, or of the table.
-    pub(crate) index: u32,
-    /// Low byte of the session that wrote it.
-    pub(crate) low: u8,
-    pub(crate) is_table: bool,
-    pub(crate) turn: Turn,
-}
-
-/// A slot with what it says.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
-    pub(crate) slot: u32,
-    pub(crate) index: u32,
-    pub(crate) low: u8,
-    pub(crate) is_table: bool,
-}
-
-impl Head {
-    pub(crate) const fn of(index: u32, session: u32, is_table: bool, turn: Turn) -> Self {
-        let [low, ..] = session.to_le_bytes();
-        Self { index, low, is_table, turn }
-    }
-
-    pub(crate) fn to_bytes(self) -> [u8; HEAD] {
-        let mark = MARKS.iter().find(|mark| (mark.1, mark.2) == (self.is_table, self.turn)).map_or(0, |mark| mark.0);
-        let [a, b, ..] = self.index.to_le_bytes();
-        [a, b, self.low, mark]
-    }
-
-    pub(crate) fn of_bytes([a, b, low, mark]: [u8; HEAD]) -> Option<Self> {
-        let (_, is_table, turn) = *MARKS.iter().find(|known| known.0 == mark)?;
-        Some(Self { index: u32::from_le_bytes([a, b, 0, 0]), low, is_table, turn })
-    }
-
-    pub(crate) const fn in_slot(self, slot: u32) -> Slot {
-        Slot { slot, index: self.index, low: self.low, is_table: self.is_table }
-    }
-}
-
-impl Slot {
-    /// Whether both have the same chunk.
-    pub(crate) const fn same(self, other: Self) -> bool {
-        self.index == other.index && !self.is_table && !other.is_table
-    }
-}
-
-/// What the store knows of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manifest {
-    /// Bytes of the content.
-    pub length: u32,
-    /// Its digest, as it was computed when the object was committed.
-    pub digest: [u8; 32],
-    pub(crate) id: u64,
-    /// The slot from which on tables say where each chunk is; `OPEN`: chunk n is in slot n.
-    pub(crate) tables: u32,
-    /// The block it begins in: a hint.
-    pub(crate) first: u32,
-    /// The session that finished it.
-    pub(crate) session: u32,
-}
-
-/// Bytes of a manifest.
-pub(crate) const MANIFEST: usize = 56;
-
-impl Manifest {
-    pub(crate) fn to_bytes(self) -> [u8; MANIFEST] {
-        let mut bytes = [0; MANIFEST];
-        put(&mut bytes, 0, &self.id.to_le_bytes());
-        put_word(&mut bytes, 8, self.length);
-        put_word(&mut bytes, 12, self.tables);
-        put_word(&mut bytes, 16, self.first);
-        put_word(&mut bytes, 20, self.session);
-        put(&mut bytes, 24, &self.digest);
-        bytes
-    }
-
-    pub(crate) fn of_bytes(bytes: &[u8; MANIFEST]) -> Self {
-        let mut digest = [0; 32];
-        put(&mut digest, 0, bytes.get(24..).unwrap_or_default());
-        Self {
-            length: word(bytes, 8),
-            digest,
-            id: long(bytes, 0),
-            tables: word(bytes, 12),
-            first: word(bytes, 16),
-            session: word(bytes, 20),
-        }
-    }
-}
-
-pub(crate) fn long(bytes: &[u8], at: usize) -> u64 {
-    u64::from(word(bytes, at + 4)) << 32 | u64::from(word(bytes, at))
-}
-
 /// An object that is being written, in RAM that the caller hands in
 /// ([`upload_size`](ObjectLayout::upload_size)).
 pub struct Upload<'w> {
@@ -247,14 +114,6 @@ pub struct Unfinished {
     pub name: usize,
     /// Its length, if that was said.
     pub length: Option<u32>,
-}
-
-/// Which object.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Name {
-    /// Of client and name.
-    pub(crate) hash: u64,
-    pub(crate) id: u64,
 }
 
 impl<'w> Upload<'w> {
@@ -322,6 +181,12 @@ impl<'w> Upload<'w> {
         let first = (from / self.chunk..chunks).find(|chunk| !self.has(*chunk))?;
         let last = (first..chunks).find(|chunk| self.has(*chunk)).unwrap_or(chunks);
         Some((first * self.chunk).max(from)..(last * self.chunk).min(end)).filter(|range| !range.is_empty())
+    }
+
+    /// Bytes that the object will have, if that is known.
+    #[must_use]
+    pub const fn length(&self) -> Option<u32> {
+        if self.length == OPEN { None } else { Some(self.length) }
     }
 
     /// Bytes that are there, for a progress bar.
@@ -439,12 +304,5 @@ mod tests {
         upload.length = OPEN;
         upload.set(3, false);
         assert_eq!((upload.next_missing(0), upload.next_missing(2048)), (Some(1536..2048), None));
-    }
-
-    #[test]
-    fn a_manifest_is_read_as_it_was_written() {
-        let manifest =
-            Manifest { length: 7, digest: [9; 32], id: 0x0123_4567_89ab_cdef, tables: 3, first: 5, session: 8 };
-        assert_eq!(Manifest::of_bytes(&manifest.to_bytes()), manifest);
     }
 }

@@ -144,11 +144,9 @@ pub fn objects<S: Suite>() -> ! {
             let _ = store.put("boot", &value[..length]);
         }
         let _ = store.delete("x");
-        let there = objects.resume(&mut store, "fw", &mut ram).is_ok_and(|upload| upload.is_some());
-        let upload = if there {
-            objects.resume(&mut store, "fw", &mut ram)
-        } else {
-            objects.create(&mut store, "fw", Some(100_000), &mut Dice, &mut ram).map(Some)
+        let upload = match objects.resume(&mut store, "fw", &mut ram) {
+            Ok(None) => objects.create(&mut store, "fw", Some(100_000), &mut Dice, &mut ram).map(Some),
+            there => there,
         };
         if let Ok(Some(mut upload)) = upload {
             let _ = objects.write(&mut store, &mut upload, 0, &value);

@@ -5,6 +5,8 @@
 //! is not written.
 
 pub(crate) mod header;
+#[cfg(feature = "objects")]
+pub(crate) mod object;
 pub(crate) mod pointer;
 pub(crate) mod record;
 

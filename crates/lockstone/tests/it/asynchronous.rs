@@ -4,8 +4,6 @@
 //! and dropping it then stops the engine at every place where it can be stopped. Runs with the feature `async`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use lockstone::asynchronous::Store;
 use lockstone::seal::Suite;
@@ -14,26 +12,10 @@ use lockstone::{Ascon, Attributes, Error, Layout, OpenError, Part, Plain, Put};
 use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry};
 use lockstone_sim::{SimCounter, SimError, SimFlash};
 
-use lockstone_torture::{Fixed, Model, Op, Ram, Trusted, World, name, root, value};
+use lockstone_torture::{Fixed, Model, Op, Ram, Trusted, World, finish, name, poll, root, value};
 
 type Sim<'w, const R: usize, const W: usize, const E: usize, S> = Store<'w, &'w mut SimFlash<R, W, E>, S>;
 type Changes = Vec<(usize, Option<Vec<u8>>)>;
-
-/// Polls a future up to `times` times; `None`: it was dropped then.
-fn poll<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..times {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return Some(output);
-        }
-    }
-    None
-}
-
-fn finish<T>(future: impl Future<Output = T>) -> T {
-    poll(future, 10_000_000).expect("the future never ends")
-}
 
 /// Puts and deletes in one transaction, or one of them alone.
 async fn change<const R: usize, const W: usize, const E: usize, S: Suite>(

@@ -1,34 +1,15 @@
 //! Dropped futures: a call that is dropped at any await leaves the old or the new object, and the upload goes on.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use lockstone::asynchronous::{Objects, Store};
 use lockstone::{Ascon, ObjectError, Part, Put, Upload};
 use lockstone_sim::{SimError, SimFlash};
-use lockstone_torture::{Fixed, root};
+use lockstone_torture::{Fixed, finish, poll, root};
 use sha2::Sha256;
 
 use super::{Keys, content, missing, sha};
 
 type Flash = SimFlash<4, 4, 4096>;
 type Failure = ObjectError<SimError, SimError>;
-
-/// Polls a future up to `times` times; `None`: it was dropped then.
-fn poll<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..times {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return Some(output);
-        }
-    }
-    None
-}
-
-fn finish<T>(future: impl Future<Output = T>) -> T {
-    poll(future, 10_000_000).expect("the future never ends")
-}
 
 /// Writes what is missing, from the back, and finishes.
 async fn go_on(

@@ -19,13 +19,11 @@ fn go_on(bench: &mut Nor, key: &str, wanted: &[u8], random: &mut Random) -> Opti
     let mut store = lockstone::Store::<_, Suite>::mount(&mut bench.keys, part, &root, &mut memory).ok()?;
     let mut objects = lockstone::Objects::<_, Suite>::open(&mut bench.flash, part, &mut store, &mut buffer).ok()?;
     let mut ram = [0; 700];
-    let there = objects.resume(&mut store, key, &mut ram).ok()?.is_some();
-    let length = wanted.len() as u32;
-    let mut upload = if there {
-        objects.resume(&mut store, key, &mut ram).ok()??
-    } else {
+    let length = Some(wanted.len() as u32);
+    let mut upload = match objects.resume(&mut store, key, &mut ram).ok()? {
+        Some(upload) => upload,
         // The random generator is stuck.
-        objects.create(&mut store, key, Some(length), &mut Fixed(1), &mut ram).ok()?
+        None => objects.create(&mut store, key, length, &mut Fixed(1), &mut ram).ok()?,
     };
     while upload.next_missing(0).is_some() {
         let from = random.below(wanted.len().div_ceil(512)) * 512;

@@ -31,12 +31,12 @@ fn replace<const R: usize, const W: usize, const E: usize, S: Suite>(
     if objects.manifest(&mut store, KEY)?.is_some_and(|manifest| manifest.digest == super::sha(wanted)) {
         return Ok(());
     }
-    let there = objects.resume(&mut store, KEY, &mut ram)?.is_some();
-    let mut upload = if there {
-        objects.resume(&mut store, KEY, &mut ram)?.unwrap()
-    } else {
-        assert_eq!(*kept, [], "what was acknowledged is there");
-        objects.create(&mut store, KEY, Some(wanted.len() as u32), &mut Fixed(seed), &mut ram)?
+    let mut upload = match objects.resume(&mut store, KEY, &mut ram)? {
+        Some(upload) => upload,
+        None => {
+            assert_eq!(*kept, [], "what was acknowledged is there");
+            objects.create(&mut store, KEY, Some(wanted.len() as u32), &mut Fixed(seed), &mut ram)?
+        }
     };
     go_on(&mut store, &mut objects, &mut upload, wanted, kept, seed)
 }

@@ -9,6 +9,9 @@ use sha2::Sha256;
 
 use super::{Bench, content, missing, read_all, sha};
 
+#[path = "../../examples/firmware.rs"]
+mod firmware;
+
 type Nor = Bench<4, 4, 4096>;
 
 fn bench() -> Nor {
@@ -320,4 +323,12 @@ fn a_boot_loader_reads_with_less_code() {
     let refused = objects.create(&mut store, "new", Some(10), &mut Fixed(8), &mut [0; 800]).map(drop);
     assert_eq!(refused, Err(ObjectError::Store(Error::ReadOnly)));
     assert_eq!((bench.keys.data(), bench.flash.data()), (&keys[..], &flash[..]));
+}
+
+#[test]
+fn the_firmware_of_the_readme_arrives() {
+    let (readme, example) = (include_str!("../../../../README.md"), include_str!("../../examples/firmware.rs"));
+    let shown = readme.split("```rust\n").nth(2).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(example.contains(shown), "README.md shows another function than the example");
+    firmware::main().unwrap();
 }

@@ -1,5 +1,5 @@
 //! Objects against their model, under power cuts, faults and attack.
-#![allow(clippy::cast_possible_truncation, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::cast_possible_truncation, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 #[cfg(feature = "async")]
 mod asynchronous;
@@ -7,6 +7,7 @@ mod audited;
 mod cuts;
 mod hostile;
 mod interface;
+mod life;
 mod reviewed;
 mod volumes;
 

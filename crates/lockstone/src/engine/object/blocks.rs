@@ -2,14 +2,15 @@
 
 use super::super::space_of;
 use super::slots::reads_as;
-use super::{Failure, Found, Header, NOTE, NOWHERE, NorFlash, Note, Objects, Seen, Store, TRIES, UPLOADS, one_source};
+use super::{Failure, Found, NOWHERE, NorFlash, Objects, Seen, Store, TRIES, UPLOADS, one_source};
 use crate::error::Error;
 use crate::format::header::Class;
+use crate::format::object::{BlockHeader, FIELDS, NOTE_MAX, Name, Note, SLOTS_MAX};
 use crate::format::record::CLIENT;
-use crate::format::{put, put_word, word};
+use crate::format::{put, put_word};
 use crate::key::{Key, SYSTEM};
 use crate::layout::Position;
-use crate::object::{FIELDS, MAGIC, Name, ObjectError, PEEK, PEEK_LENGTH, SLOTS_MAX, long};
+use crate::object::{ObjectError, PEEK, PEEK_LENGTH};
 use crate::seal::{Domain, Suite};
 use crate::trust::MonotonicCounter;
 
@@ -93,20 +94,13 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         }
         let (fields, tag) = bytes.split_at(FIELDS);
         let tag = tag.get(..S::TAG).unwrap_or_default();
-        let at = Position::new(block, 0);
-        if word(fields, 0) == MAGIC && S::unseal(store.keys.0, Domain::Block, at, fields, &mut [], tag) {
-            Found::Good(Header {
-                name: Name { hash: long(fields, 4), id: long(fields, 12) },
-                sequence: word(fields, 20),
-                erases: word(fields, 24),
-                ordinal: word(fields, 28),
-            })
-        } else if word(fields, 0) == MAGIC {
-            Found::Other
-        } else if bytes.iter().take(FIELDS + S::TAG).all(|byte| *byte == self.erased) {
-            Found::Blank
-        } else {
-            Found::Strange
+        match BlockHeader::of_bytes(fields) {
+            Some(header) if S::unseal(store.keys.0, Domain::Block, Position::new(block, 0), fields, &mut [], tag) => {
+                Found::Good(header)
+            }
+            Some(_) => Found::Other,
+            None if fields.iter().chain(tag).all(|byte| *byte == self.erased) => Found::Blank,
+            None => Found::Strange,
         }
     }
 
@@ -138,14 +132,14 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         for step in 0..2 * blocks {
             let block = (start + step) % blocks;
             let erases = match self.header(store, block).await {
-                Found::Good(header) if self.is_live(store, header.name, NOBODY).await? => continue,
+                Found::Good(header) if self.is_live(store, header.name, None).await? => continue,
                 Found::Good(header) => header.erases.saturating_add(1),
                 Found::Unreadable if step < blocks => continue,
                 // One that lost its count has at most been erased as often as the others.
                 _ => self.erases,
             };
             self.cursor = (block + 1) % blocks;
-            match self.put_header(store, Header { name, sequence: self.sequence, erases, ordinal }, block).await {
+            match self.put_header(store, BlockHeader { name, sequence: self.sequence, erases, ordinal }, block).await {
                 Ok(true) => {
                     self.sequence = self.sequence.saturating_add(1);
                     self.erases = self.erases.max(erases);
@@ -165,18 +159,13 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     async fn put_header<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
-        header: Header,
+        header: BlockHeader,
         block: u32,
     ) -> Result<bool, F::Error> {
         self.erase(block).await?;
         let bytes = self.buffer.get_mut(..self.layout.header as usize).unwrap_or_default();
         bytes.fill(self.erased);
-        put_word(bytes, 0, MAGIC);
-        put(bytes, 4, &header.name.hash.to_le_bytes());
-        put(bytes, 12, &header.name.id.to_le_bytes());
-        put_word(bytes, 20, header.sequence);
-        put_word(bytes, 24, header.erases);
-        put_word(bytes, 28, header.ordinal);
+        header.put_to(bytes);
         let fields = bytes.get(..FIELDS).unwrap_or_default();
         let tag = S::seal(store.keys.0, Domain::Block, Position::new(block, 0), fields, &mut []);
         put(bytes, FIELDS, tag.get(..S::TAG).unwrap_or_default());
@@ -208,27 +197,17 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         blank(&mut self.flash, self.erased, at, self.layout.slot).await
     }
 
-    /// Whether the store knows this object. One that is being written under `but` does not count: it's given up.
+    /// Whether the store knows this object. One that is being written under the hash `but` does not count: it's given up.
     pub(super) async fn is_live<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         name: Name,
-        but: Key<'_>,
+        but: Option<u64>,
     ) -> Result<bool, Failure<F, D>> {
-        if self.committed(store, name.hash).await? == Some(name.id) {
+        if store.object_of(name.hash).await? == Some(name.id) {
             return Ok(true);
         }
-        let given_up = !but.name.is_empty() && store.hash_of(but) == name.hash;
-        Ok(!given_up && self.note(store, name.hash).await?.is_some_and(|note| note.id == name.id))
-    }
-
-    /// The identity of the object that is committed under a name.
-    pub(super) async fn committed<D: NorFlash, C: MonotonicCounter>(
-        &mut self,
-        store: &mut Store<'_, D, S, C>,
-        hash: u64,
-    ) -> Result<Option<u64>, Failure<F, D>> {
-        Ok(store.object_of(hash).await?)
+        Ok(but != Some(name.hash) && self.note(store, name.hash).await?.is_some_and(|note| note.id == name.id))
     }
 
     /// What the store notes about the object that is being written under a name.
@@ -237,24 +216,16 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         store: &mut Store<'_, D, S, C>,
         hash: u64,
     ) -> Result<Option<Note>, Failure<F, D>> {
-        let mut note = [0; NOTE + 255];
+        let mut note = [0; NOTE_MAX];
         let found = store.get_system(note_of(hash).key(), &mut note).await?;
-        Ok(found.map(|_| Note {
-            id: long(&note, 0),
-            length: word(&note, 8),
-            session: word(&note, 16),
-            start: word(&note, 20),
-        }))
+        Ok(found.map(|_| Note::of_bytes(&note)))
     }
 }
-
-/// No key.
-pub(super) const NOBODY: Key<'static> = Key::new(&[]);
 
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// The identity of the object that is committed under a name with this hash.
-    async fn object_of(&mut self, hash: u64) -> Result<Option<u64>, Error<F::Error>> {
+    pub(super) async fn object_of(&mut self, hash: u64) -> Result<Option<u64>, Error<F::Error>> {
         self.ready().await?;
         self.confirm(hash).await?;
         self.walk(hash).await?;

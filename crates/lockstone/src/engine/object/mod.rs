@@ -1,12 +1,12 @@
 //! Objects on flash: write a chunk, find it again, commit, and know which blocks are free.
 //!
 //! Invariants:
-//! 1. A slot is programmed once after its block was erased, and only when every slot before it in the object was, so that a
-//!    cut can have touched the last one alone.
-//! 2. Nothing that a cut may have left marginal is served or counted as there: the last slot of the session before is
-//!    written again, the header of a block without slots too.
-//! 3. Of several slots with one chunk the last one counts.
-//! 4. A block is erased only when the store says that its object doesn't exist.
+//! 1. A slot is programmed once after its block was erased, and only in a block that says to be this object's. The store
+//!    knows of a power session, and of its first slot, before the session programs one.
+//! 2. What a cut may have left marginal does not count by itself: each session begins by writing it again. Every later look
+//!    at the slots tells the same, however a torn one reads then.
+//! 3. Two different contents of one chunk are never sealed alike: each session seals for itself.
+//! 4. A block is erased only when the store says that its object doesn't exist, or when nothing is in it.
 
 mod blocks;
 mod slots;
@@ -20,17 +20,16 @@ use subtle::ConstantTimeEq;
 use super::{NorFlash, Store, one_source};
 use crate::attributes::{Attributes, How, Put};
 use crate::error::{Error, OpenError};
-use crate::format::{put, put_word, word};
+use crate::format::object::{BlockHeader, HEAD, MANIFEST, Manifest, NOTE, NOTE_MAX, Name, Note, OPEN, SLOTS_MAX};
+use crate::format::put;
 use crate::key::Key;
 use crate::layout::{LayoutError, Part};
-use crate::object::{
-    HEAD, MANIFEST, Manifest, Name, OPEN, ObjectError, ObjectLayout, PEEK, SLOTS_MAX, Unfinished, Upload,
-};
+use crate::object::{ObjectError, ObjectLayout, PEEK, Unfinished, Upload};
 use crate::report::Cursor;
 use crate::seal::Suite;
 use crate::trust::MonotonicCounter;
-use blocks::{NOBODY, note_of};
-use slots::{Kept, What};
+use blocks::note_of;
+use slots::Map;
 
 /// Objects on the flash `F`, which may be another part than the store's, or a [`Volume`](crate::Volume) of the same.
 ///
@@ -89,32 +88,14 @@ struct Seen {
     block: u32,
 }
 
-/// What the header of a block says.
-#[derive(Clone, Copy, Default)]
-struct Header {
-    name: Name,
-    sequence: u32,
-    erases: u32,
-    ordinal: u32,
-}
-
 /// What a block begins with.
 enum Found {
-    Good(Header),
+    Good(BlockHeader),
     /// A header that does not verify: of another store, or torn.
     Other,
     Blank,
     Strange,
     Unreadable,
-}
-
-/// What the store notes about an unfinished object.
-struct Note {
-    id: u64,
-    length: u32,
-    /// The newest power session that wrote, and from which slot on.
-    session: u32,
-    start: u32,
 }
 
 type Failure<F, D> = ObjectError<
@@ -124,12 +105,8 @@ type Failure<F, D> = ObjectError<
 
 /// First letter of the store's own entries for objects that are being written.
 const UPLOADS: u8 = b'u';
-/// Identity, length, client, session, start; then the name.
-const NOTE: usize = 24;
 /// How often a chunk is written elsewhere because its slot did not take it.
 const TRIES: u32 = 8;
-/// Entries of a table that are kept while an object is read through.
-const KEPT: u32 = 16;
 /// Room for a commit: manifest, name, and the end of a note.
 const COMMIT: u32 = 600;
 /// More blocks than this that are not ours, and none that is, make a volume somebody else's.
@@ -236,40 +213,36 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         {
             return Err(ObjectError::TooLarge);
         }
-        let known = [self.committed(store, hash).await?, self.note(store, hash).await?.map(|note| note.id)];
+        let known = [store.object_of(hash).await?, self.note(store, hash).await?.map(|note| note.id)];
         // A number that was there before is no use: it may be that of an object whose blocks are still lying about.
         let mut free = 0;
         let mut block = 0;
         while block < self.layout.blocks {
-            match self.header(store, block).await {
-                Found::Good(header) if header.name == name || known.contains(&Some(name.id)) => {
-                    name.id = name.id.wrapping_add(1);
-                    (free, block) = (0, 0);
-                    continue;
-                }
-                Found::Good(header) if self.is_live(store, header.name, key).await? => {}
-                _ => free += 1,
+            let header = self.header(store, block).await;
+            if known.contains(&Some(name.id)) || matches!(header, Found::Good(header) if header.name == name) {
+                name.id = name.id.wrapping_add(1);
+                (free, block) = (0, 0);
+                continue;
             }
+            let in_use = match header {
+                Found::Good(header) => self.is_live(store, header.name, Some(hash)).await?,
+                _ => false,
+            };
+            free += u32::from(!in_use);
             block += 1;
-        }
-        while known.contains(&Some(name.id)) {
-            name.id = name.id.wrapping_add(1);
         }
         if free < blocks {
             return Err(ObjectError::Full);
         }
         upload.name = name;
-        let mut note = [0; NOTE + 255];
-        put(&mut note, 0, &name.id.to_le_bytes());
-        put_word(&mut note, 8, length);
-        put_word(&mut note, 12, key.client);
-        put_word(&mut note, 16, 1);
+        let mut note = [0; NOTE_MAX];
+        Note { id: name.id, length, client: key.client, session: upload.session, start: 0 }.put_to(&mut note);
         put(&mut note, NOTE, key.name);
         let note = note.get(..NOTE + key.name.len()).unwrap_or_default();
         store.commit(note_of(name.hash).key(), note, How::USUAL).await?;
         upload.forget();
         upload.settled = true;
-        self.writer = (name, 1);
+        self.writer = (name, upload.session);
         Ok(upload)
     }
 
@@ -309,14 +282,13 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
     ) -> Result<(), Failure<F, D>> {
         self.begin(store, upload).await?;
         let chunk = self.layout.chunk;
-        let most = if upload.length == OPEN { upload.chunks() * chunk } else { upload.length };
+        let most = upload.length.min(upload.chunks() * chunk);
         let end = u32::try_from(data.len()).ok().and_then(|length| offset.checked_add(length));
         let Some(end) = end.filter(|end| *end <= most) else { return Err(ObjectError::OutOfRange) };
         let (mut at, mut data) = (offset, data);
         while at < end {
             let index = at / chunk;
-            let last =
-                if upload.length == OPEN { (index + 1) * chunk } else { ((index + 1) * chunk).min(upload.length) };
+            let last = ((index + 1) * chunk).min(upload.length);
             let Some((now, then)) = data.split_at_checked((last.min(end) - at) as usize) else { break };
             if !upload.has(index) {
                 if at != upload.part.end || at / chunk != upload.part.start / chunk || upload.part.is_empty() {
@@ -351,9 +323,8 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         if end.is_none_or(|end| end > upload.length) {
             return Err(ObjectError::OutOfRange);
         }
-        let mut at = offset;
-        let mut target = target;
-        while !target.is_empty() {
+        let (mut at, mut rest) = (offset, target);
+        while !rest.is_empty() {
             let index = at / chunk;
             if index >= upload.chunks() || !upload.has(index) {
                 return Err(ObjectError::Incomplete);
@@ -361,10 +332,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
             if !self.load_newest(store, upload, index).await? {
                 return Err(ObjectError::Damaged);
             }
-            let length = ((chunk - at % chunk) as usize).min(target.len());
-            let (now, then) = target.split_at_mut(length);
-            put(now, 0, self.text((at % chunk) as usize));
-            (at, target) = (at + super::load::length_u32(length), then);
+            rest = self.hand_out(&mut at, rest);
         }
         Ok(())
     }
@@ -395,7 +363,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         if store.hash_of(key) != upload.name.hash {
             return Err(ObjectError::NotAnObject);
         }
-        if self.committed(store, upload.name.hash).await? == Some(upload.name.id) {
+        if store.object_of(upload.name.hash).await? == Some(upload.name.id) {
             // It was committed, though the last call could not say so.
             return self.manifest(store, key).await?.ok_or(ObjectError::GivenUp);
         }
@@ -448,9 +416,9 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         let chunks = upload.chunks();
         let tables = if in_order { OPEN } else { self.write_tables(store, upload, chunks).await.map_err(whole)? };
         let mut hash = H::new();
-        let mut kept = [(0, 0); KEPT as usize];
+        let mut map = Map::new(name, session, tables);
         for index in 0..chunks {
-            if !self.load_nth(store, (name, session, tables), index, 0, &mut kept).await.map_err(whole)? {
+            if !self.load_mapped(store, &mut map, index).await.map_err(whole)? {
                 return Err((ObjectError::Incomplete, Some(index)));
             }
             let used = (length - index * self.layout.chunk).min(self.layout.chunk);
@@ -463,30 +431,6 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         }
         let first = upload.first.unwrap_or(0);
         Ok(Manifest { length, digest, id: name.id, tables, first, session })
-    }
-
-    /// Reads chunk `index` of a finished object and verifies it. `kept`: what the tables say of the chunks around it, if one of
-    /// them was read just before; `first` is the first that is.
-    async fn load_nth<D: NorFlash, C: MonotonicCounter>(
-        &mut self,
-        store: &mut Store<'_, D, S, C>,
-        of: (Name, u32, u32),
-        index: u32,
-        first: u32,
-        kept: &mut Kept,
-    ) -> Result<bool, Failure<F, D>> {
-        let (name, session, tables) = of;
-        let (slot, session) = if tables == OPEN {
-            (index, session)
-        } else {
-            let group = index - index % KEPT;
-            if (index == first || index == group) && !self.look_up(store, of, group, kept).await? {
-                return Ok(false);
-            }
-            kept.get((index % KEPT) as usize).copied().unwrap_or((OPEN, 0))
-        };
-        let what = What { name, index, session, is_table: false };
-        self.load(store, what, slot).await
     }
 
     /// Gives an unfinished object up, and erases what was written of it. False: there is none under this key.
@@ -519,7 +463,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         let mut failure = None;
         for block in 0..self.layout.blocks {
             let free = match self.header(store, block).await {
-                Found::Good(header) => !self.is_live(store, header.name, NOBODY).await?,
+                Found::Good(header) => !self.is_live(store, header.name, None).await?,
                 // What can't be read now may be read later.
                 Found::Unreadable => false,
                 _ => !self.is_blank(block).await,
@@ -570,24 +514,15 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         if self.seen.name != name {
             self.seen = Seen { name, ordinal: 0, block: manifest.first };
         }
-        let (chunk, length) = (self.layout.chunk, manifest.length);
-        let wanted = (length.saturating_sub(offset) as usize).min(target.len());
-        let mut rest = target.get_mut(..wanted).unwrap_or_default();
-        let mut at = offset;
-        let first = at / chunk;
-        let mut kept = [(0, 0); KEPT as usize];
-        let of = (name, manifest.session, manifest.tables);
+        let wanted = (manifest.length.saturating_sub(offset) as usize).min(target.len());
+        let mut map = Map::new(name, manifest.session, manifest.tables);
+        let (mut at, mut rest) = (offset, target.get_mut(..wanted).unwrap_or_default());
         while !rest.is_empty() {
-            let index = at / chunk;
-            let good = self.load_nth(store, of, index, first, &mut kept).await?;
-            if !good {
+            if !self.load_mapped(store, &mut map, at / self.layout.chunk).await? {
                 rest.fill(0);
                 return Err(ObjectError::Damaged);
             }
-            let now = ((chunk - at % chunk) as usize).min(rest.len());
-            let (place, then) = rest.split_at_mut(now);
-            put(place, 0, self.text((at % chunk) as usize));
-            (at, rest) = (at + super::load::length_u32(now), then);
+            rest = self.hand_out(&mut at, rest);
         }
         Ok(Some(wanted))
     }
@@ -608,12 +543,16 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
             if !store.is_note() {
                 continue;
             }
-            let mut note = [0; NOTE + 255];
+            let mut note = [0; NOTE_MAX];
             let length = store.copy_note(&mut note).await?;
             let of = note.get(NOTE..length).unwrap_or_default();
             put(name, 0, of);
-            let length = Some(word(&note, 8)).filter(|length| *length != OPEN);
-            return Ok(Some(Unfinished { client: word(&note, 12), name: of.len(), length }));
+            let Note { client, length, .. } = Note::of_bytes(&note);
+            return Ok(Some(Unfinished {
+                client,
+                name: of.len(),
+                length: Some(length).filter(|length| *length != OPEN),
+            }));
         }
         Ok(None)
     }
@@ -640,6 +579,15 @@ impl<F, S: Suite> Objects<'_, F, S> {
         let start = HEAD + S::TAG;
         self.buffer.get(start + from..start + self.layout.chunk as usize).unwrap_or_default()
     }
+
+    /// Copies what the chunk in the buffer has from the offset `at` of its object on, and returns what of `target` is left.
+    fn hand_out<'t>(&self, at: &mut u32, target: &'t mut [u8]) -> &'t mut [u8] {
+        let text = self.text((*at % self.layout.chunk) as usize);
+        let (now, rest) = target.split_at_mut(text.len().min(target.len()));
+        put(now, 0, text);
+        *at += super::load::length_u32(now.len());
+        rest
+    }
 }
 
 impl<F, S> core::fmt::Debug for Objects<'_, F, S> {
@@ -651,12 +599,4 @@ impl<F, S> core::fmt::Debug for Objects<'_, F, S> {
 /// An error of no chunk.
 const fn whole<E>(error: E) -> (E, Option<u32>) {
     (error, None)
-}
-
-/// What a chunk is bound to beside its number.
-pub(super) fn place_of(name: Name) -> [u8; 16] {
-    let mut place = [0; 16];
-    put(&mut place, 0, &name.hash.to_le_bytes());
-    put(&mut place, 8, &name.id.to_le_bytes());
-    place
 }

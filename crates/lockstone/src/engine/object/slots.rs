@@ -3,16 +3,19 @@
 use core::ops::Range;
 
 use super::blocks::note_of;
-use super::{Failure, KEPT, NOTE, NorFlash, Objects, Seen, Store, TRIES, one_source, place_of};
+use super::{Failure, NOWHERE, NorFlash, Objects, Seen, Store, TRIES, one_source};
 use crate::attributes::How;
+use crate::format::object::{HEAD, Head, NOTE_MAX, Name, Note, OPEN, SLOTS_MAX, Slot, Turn};
 use crate::format::{put, put_word};
 use crate::layout::Position;
-use crate::object::{HEAD, Head, Name, OPEN, ObjectError, PEEK, PEEK_LENGTH, SLOTS_MAX, Slot, Turn, Upload};
+use crate::object::{ObjectError, PEEK, PEEK_LENGTH, Upload};
 use crate::seal::{Domain, Suite};
 use crate::trust::MonotonicCounter;
 
 /// Bytes of an entry of a table: slot and session.
 const ENTRY: u32 = 4;
+/// Entries of a table that are kept while an object is read through.
+const KEPT: u32 = 16;
 
 /// What a chunk or a table is: what it's sealed for.
 #[derive(Clone, Copy)]
@@ -33,8 +36,22 @@ impl What {
     }
 }
 
-/// Where chunks are, as the tables say: a few of them.
-pub(super) type Kept = [(u32, u32); KEPT as usize];
+/// Where the chunks of a finished object are.
+pub(super) struct Map {
+    name: Name,
+    session: u32,
+    /// The slot of the first table; `OPEN`: chunk n is in slot n.
+    tables: u32,
+    /// Slot and session of a few chunks, as the tables say, and the number of the first of them.
+    kept: [(u32, u32); KEPT as usize],
+    from: u32,
+}
+
+impl Map {
+    pub(super) const fn new(name: Name, session: u32, tables: u32) -> Self {
+        Self { name, session, tables, kept: [(0, 0); KEPT as usize], from: NOWHERE }
+    }
+}
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
@@ -56,7 +73,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                     return Err(ObjectError::TooLarge);
                 }
                 let (session, next) = (upload.session + 1, upload.next);
-                self.change_note(store, upload, &[(16, session), (20, next)]).await?;
+                self.change_note(store, upload, |note| (note.session, note.start) = (session, next)).await?;
                 upload.session = session;
                 upload.begun = true;
                 self.writer = (upload.name, session);
@@ -81,22 +98,22 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         Err(ObjectError::Damaged)
     }
 
-    /// Changes words of the note about an unfinished object.
+    /// Changes the note about an unfinished object.
     async fn change_note<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         upload: &mut Upload<'_>,
-        words: &[(usize, u32)],
+        change: impl FnOnce(&mut Note),
     ) -> Result<(), Failure<F, D>> {
-        let mut note = [0; NOTE + 255];
+        let mut bytes = [0; NOTE_MAX];
         let key = note_of(upload.name.hash);
-        let Some(length) = store.get_system(key.key(), &mut note).await? else { return Err(ObjectError::GivenUp) };
-        for (at, word) in words {
-            put_word(&mut note, *at, *word);
-        }
+        let Some(length) = store.get_system(key.key(), &mut bytes).await? else { return Err(ObjectError::GivenUp) };
+        let mut note = Note::of_bytes(&bytes);
+        change(&mut note);
+        note.put_to(&mut bytes);
         // Until it's known to be there, RAM says less than flash may.
         upload.settled = false;
-        store.commit(key.key(), note.get(..length).unwrap_or_default(), How::USUAL).await?;
+        store.commit(key.key(), bytes.get(..length).unwrap_or_default(), How::USUAL).await?;
         upload.settled = true;
         Ok(())
     }
@@ -123,7 +140,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let Some((head, text)) = bytes.split_at_mut_checked(HEAD + S::TAG) else { return };
         text.get_mut(used as usize..).unwrap_or_default().fill(0);
         let text = text.get_mut(..self.layout.chunk as usize).unwrap_or_default();
-        let tag = S::seal(store.keys.0, what.domain(), what.at(), &place_of(what.name), text);
+        let tag = S::seal(store.keys.0, what.domain(), what.at(), &what.name.to_bytes(), text);
         put(head, HEAD, tag.get(..S::TAG).unwrap_or_default());
     }
 
@@ -189,7 +206,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let rest = start != end;
         let end = if rest { end } else { reach * self.layout.chunk };
         // The length is durable before a chunk is that is whole only because the object ends in it.
-        self.change_note(store, upload, &[(8, end)]).await?;
+        self.change_note(store, upload, |note| note.length = end).await?;
         upload.length = end;
         if rest { self.append(store, upload, reach).await } else { Ok(()) }
     }
@@ -236,24 +253,40 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         Ok(first.unwrap_or(OPEN))
     }
 
-    /// Slot and session of chunk `index`, and of those behind it, as the tables say.
-    pub(super) async fn look_up<D: NorFlash, C: MonotonicCounter>(
+    /// Reads chunk `index` of a finished object and verifies it; its text is in the buffer then.
+    pub(super) async fn load_mapped<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
-        (name, session, tables): (Name, u32, u32),
+        map: &mut Map,
         index: u32,
-        kept: &mut Kept,
     ) -> Result<bool, Failure<F, D>> {
-        let words = self.layout.chunk / ENTRY;
-        let table = index / words;
-        let what = What { name, index: table, session, is_table: true };
-        if !self.load(store, what, tables + table).await? {
+        let (from, at) = (index - index % KEPT, (index % KEPT) as usize);
+        if map.tables != OPEN && map.from != from && !self.look_up(store, map, from).await? {
             return Ok(false);
         }
-        let bytes = self.text((ENTRY * (index % words)) as usize);
-        for (place, [a, b, c, d]) in kept.iter_mut().zip(bytes.as_chunks::<{ ENTRY as usize }>().0) {
-            *place = (u32::from_le_bytes([*a, *b, 0, 0]), u32::from_le_bytes([*c, *d, 0, 0]));
+        let (slot, session) =
+            if map.tables == OPEN { (index, map.session) } else { map.kept.get(at).copied().unwrap_or_default() };
+        self.load(store, What { name: map.name, index, session, is_table: false }, slot).await
+    }
+
+    /// Reads from the tables where the chunks from one on are.
+    async fn look_up<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        map: &mut Map,
+        from: u32,
+    ) -> Result<bool, Failure<F, D>> {
+        let words = self.layout.chunk / ENTRY;
+        let what = What { name: map.name, index: from / words, session: map.session, is_table: true };
+        if !self.load(store, what, map.tables + from / words).await? {
+            return Ok(false);
         }
+        let bytes = self.text((ENTRY * (from % words)) as usize);
+        for (place, entry) in map.kept.iter_mut().zip(bytes.as_chunks::<{ ENTRY as usize }>().0) {
+            let entry = u32::from_le_bytes(*entry);
+            *place = (entry & SLOTS_MAX, entry >> 16);
+        }
+        map.from = from;
         Ok(true)
     }
 
@@ -264,8 +297,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         upload: &Upload<'_>,
         index: u32,
     ) -> Result<bool, Failure<F, D>> {
-        for slot in (0..upload.next).rev() {
-            let slot = if upload.in_order { index } else { slot };
+        let slots = if upload.in_order { index..index + 1 } else { 0..upload.next };
+        for slot in slots.rev() {
             let head = self.head(store, upload.name, slot).await?;
             // A slot that does not count may say to have any chunk.
             if let Some(head) = head
@@ -274,9 +307,6 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                 && self.load_slot(store, upload, head.in_slot(slot)).await?
             {
                 return Ok(true);
-            }
-            if upload.in_order {
-                break;
             }
         }
         Ok(false)
@@ -303,7 +333,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         }
         upload.forget();
         (upload.session, upload.begun, upload.turn) = (note.session, false, Turn::New);
-        (upload.stale, upload.again, upload.first, upload.in_order) = (None, None, None, true);
+        (upload.stale, upload.again, upload.first, upload.in_order) = (None, None, None, false);
         self.seen = Seen::default();
         let mut end = 0;
         let mut tail = Tail::default();
@@ -336,7 +366,6 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let touched = end.max(note.start);
         let skipped = if touched.is_multiple_of(slots) { slots } else { 1 };
         upload.next = touched + skipped;
-        upload.in_order = false;
         upload.settled = true;
         Ok(())
     }
@@ -442,7 +471,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let Some((head, text)) = bytes.split_at_mut_checked(HEAD + S::TAG) else { return Ok(false) };
         let text = text.get_mut(..self.layout.chunk as usize).unwrap_or_default();
         let tag = head.get(HEAD..).unwrap_or_default();
-        Ok(S::unseal(store.keys.0, what.domain(), what.at(), &place_of(what.name), text, tag))
+        Ok(S::unseal(store.keys.0, what.domain(), what.at(), &what.name.to_bytes(), text, tag))
     }
 
     /// What a slot says of itself; nothing of it is verified.
