@@ -29,7 +29,7 @@ pub(crate) fn seal(
         store.put(Key::new(&item.name).of_client(client), &item.value)?;
     }
     if let Some(table) = table {
-        store.put(table_of(client), table.as_bytes())?;
+        store.put(Key::new(&table_name(client)).of_client(keeper_of(client)), table.as_bytes())?;
     }
     Ok(store.close()?.data().to_vec())
 }
@@ -69,15 +69,21 @@ fn read<S: Sealing>(image: &[u8], sizes: Sizes, heads: u16, client: u32, key: &[
         let attributes = store.attributes_of(key)?.unwrap_or(Attributes::NONE);
         items.push(Item { name, value, attributes });
     }
-    if let Some(text) = value(&mut store, table_of(client))? {
+    if let Some(text) = value(&mut store, Key::new(&table_name(client)).of_client(keeper_of(client)))? {
         table::read(&text, &mut items)?;
     }
     Ok(items)
 }
 
-/// Where the table stands: under a client whose keys are not exported with it.
-const fn table_of(client: u32) -> Key<'static> {
-    Key::new(TABLE.as_bytes()).of_client(client ^ 1)
+/// The table stands under another client, one that `import` is not asked for by mistake as it is for a neighbour.
+const fn keeper_of(client: u32) -> u32 {
+    let last = u32::MAX - 1;
+    if client == last { last - 1 } else { last }
+}
+
+/// Name of the table of a client's attributes, which is not that of another's.
+fn table_name(client: u32) -> Vec<u8> {
+    format!("{TABLE}/{client}").into_bytes()
 }
 
 fn value<S: Sealing>(

@@ -128,6 +128,7 @@ fn attributes_travel_with_their_keys() {
         new unsealed --flash 64K
         import unsealed backup.bin --key key
         import unsealed backup.bin --key key
+        import unsealed backup.bin --key key --client 1
         counter unsealed
         ls unsealed -l
         ",
@@ -161,6 +162,10 @@ fn attributes_travel_with_their_keys() {
         $ import unsealed backup.bin --key key
         ! lockstone: key kept/a: the entry's attributes forbid it; nothing was changed; 3 of 6 keys were stored before it
         = 6
+        $ import unsealed backup.bin --key key --client 1
+        ! lockstone: backup.bin holds no key
+        !   hint: a sealed export holds the keys of one client: name it with --client N
+        = 1
         $ counter unsealed
         value      3
         limit      2147483647
