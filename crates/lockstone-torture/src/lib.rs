@@ -3,12 +3,12 @@
 //! ```text
 //! scenes ─> cuts ──┐                                                 ┌─> tests of crates/lockstone
 //!                  ├─> world (flash, model, oracle) ─> lockstone ─>  ├─> fuzz/ (libFuzzer)
-//! life ────────────┤         │                                       └─> lockstone replay ID
+//! life, flicker ───┤         │                                       └─> lockstone replay ID
 //! fuzz ────────────┘         └─> tale (every step, every access)
 //! ```
 //!
 //! A *case* is anything that can be played again from its [id](replay::GRAMMAR): one power cut of the enumeration, one random
-//! life, one input of a fuzz target. Playing it is the same code everywhere; only a replay also writes down what happened,
+//! life or one under power that flickers, one input of a fuzz target. Playing it is the same code everywhere; only a replay also writes down what happened,
 //! in a [`Tale`].
 //!
 //! Invariants: a case depends on its id alone, on every machine; telling it changes nothing of it; what is wrong is an
@@ -17,6 +17,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "lengths and dice of tests; the store's own code is checked")]
 
 mod cuts;
+mod flicker;
 pub mod fuzz;
 mod life;
 mod polls;
@@ -29,7 +30,7 @@ mod trusted;
 mod world;
 
 pub use cuts::{Case, Tour};
-pub use life::Life;
+pub use life::{Kind, Life};
 pub use polls::{finish, poll};
 pub use random::{Fixed, Random};
 pub use scenes::{SCENES, Scene, Script};

@@ -7,6 +7,7 @@ use lockstone_sim::{SimFlash, Tear};
 
 use crate::caught;
 use crate::cuts::geometry_name;
+use crate::flicker::flicker;
 use crate::random::Random;
 use crate::replay::Image;
 use crate::tale::Tale;
@@ -16,33 +17,60 @@ use crate::world::{Op, Stop, World};
 /// Stretches of operations in a life; on large geometries a twelfth.
 const STEPS: usize = 60;
 
+/// What a life is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Of everything, and now and then a cut.
+    Mixed,
+    /// Cut after cut, each early in its session, and only then a look.
+    Flicker,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Mixed, Self::Flicker];
+
+    /// As ids have it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Mixed => "life",
+            Self::Flicker => "flicker",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// One life. `Display` writes its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Life {
+    kind: Kind,
     geometry: &'static str,
     sort: Sort,
     seed: u64,
 }
 
-/// `life/geometry/suite/seed`
+/// `life/geometry/suite/seed`, or `flicker/...`
 impl fmt::Display for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "life/{}/{}/{}", self.geometry, self.sort.name(), self.seed)
+        write!(f, "{}/{}/{}/{}", self.kind.name(), self.geometry, self.sort.name(), self.seed)
     }
 }
 
 impl Life {
     /// The life of this seed on a geometry.
     #[must_use]
-    pub const fn new(geometry: &Geometry, sort: Sort, seed: u64) -> Self {
-        Self { geometry: geometry.name, sort, seed }
+    pub const fn new(kind: Kind, geometry: &Geometry, sort: Sort, seed: u64) -> Self {
+        Self { kind, geometry: geometry.name, sort, seed }
     }
 
     /// The life of this id; `None` if there is none.
     #[must_use]
     pub fn parse(id: &str) -> Option<Self> {
-        let ["life", geometry, suite, seed] = id.split('/').collect::<Vec<_>>()[..] else { return None };
-        Some(Self { geometry: geometry_name(geometry)?, sort: Sort::parse(suite)?, seed: seed.parse().ok()? })
+        let [kind, geometry, suite, seed] = id.split('/').collect::<Vec<_>>()[..] else { return None };
+        let (kind, geometry) = (Kind::parse(kind)?, geometry_name(geometry)?);
+        Some(Self { kind, geometry, sort: Sort::parse(suite)?, seed: seed.parse().ok()? })
     }
 
     /// Lives it and tells it; how often the power was cut.
@@ -60,13 +88,16 @@ impl Scenario for Told<'_> {
     type Output = (Result<u64, String>, Option<Image>);
 
     fn run<const R: usize, const W: usize, const E: usize>(&mut self, geometry: &Geometry) -> Self::Output {
-        let Self { life: Life { sort, seed, .. }, tale } = *self;
+        let Self { life: Life { kind, sort, seed, .. }, tale } = *self;
         let mut world = World::<R, W, E>::new(geometry.flash());
         world.tell(tale);
         let mut cuts = 0;
         let outcome = caught(|| {
-            for_sort!(*sort, W, E, S => live::<R, W, E, S>(&mut world, geometry, *seed, &mut cuts), Ok(()))
-                .map_err(Stop::sentence)
+            for_sort!(*sort, W, E, S => match kind {
+                Kind::Mixed => live::<R, W, E, S>(&mut world, geometry, *seed, &mut cuts),
+                Kind::Flicker => flicker::<R, W, E, S>(&mut world, *seed, &mut cuts),
+            }, Ok(()))
+            .map_err(Stop::sentence)
         });
         (outcome.map(|()| cuts), Some(Image::of(geometry, sort.is_plain(), &world.flash)))
     }

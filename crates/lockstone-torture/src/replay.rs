@@ -7,7 +7,7 @@ use lockstone_sim::geometry::{GEOMETRIES, Geometry};
 
 use crate::cuts::Case;
 use crate::fuzz::Target;
-use crate::life::Life;
+use crate::life::{Kind, Life};
 use crate::scenes::SCENES;
 use crate::tale::{Step, Tale};
 use crate::tried::Sort;
@@ -16,6 +16,7 @@ use crate::tried::Sort;
 pub const GRAMMAR: &str = "\
 SCENE/GEOMETRY/SUITE/OPERATION/TEAR[/OPERATION/TEAR]  a power cut, and another in the recovery
 life/GEOMETRY/SUITE/SEED                              a random life
+flicker/GEOMETRY/SUITE/SEED                           power cut again and again, early in each session
 fuzz/TARGET/HEX                                       an input of a fuzz target, or --file F for the input";
 
 /// A case that can be played.
@@ -81,8 +82,9 @@ impl Id {
             let target = targets.iter().find(|target| target.name == name);
             return target.map(|target| Self::Fuzz(target, input)).ok_or_else(|| bad("there is no such fuzz target"));
         }
-        if parts[0] == "life" {
-            return Life::parse(id).map(Self::Life).ok_or_else(|| bad("a life is life/GEOMETRY/SUITE/SEED"));
+        if let Some(kind) = Kind::parse(parts[0]) {
+            let grammar = format!("a {0} is {0}/GEOMETRY/SUITE/SEED", kind.name());
+            return Life::parse(id).map(Self::Life).ok_or_else(|| bad(&grammar));
         }
         Case::parse(id).map(Self::Cut).ok_or_else(|| bad(Self::first_oddity(&parts)))
     }
@@ -158,6 +160,7 @@ mod tests {
             "names/huge-256k/plain/31/metastable-whole",
             "fill/word4/small-ascon/2/absent",
             "life/stm32l0/plain/107",
+            "flicker/word4/small-plain/3",
             "fuzz/operations/00ff10",
         ] {
             assert_eq!(Id::parse(id, crate::fuzz::TARGETS, None).unwrap().to_string(), id);
@@ -177,6 +180,7 @@ mod tests {
             ("mixed/word4/ascon/5/torn", "there is no such tear"),
             ("mixed/word4/ascon/5/bits/1", "the second cut is an operation and a tear"),
             ("life/word4/ascon", "a life is life/GEOMETRY/SUITE/SEED"),
+            ("flicker/word4", "a flicker is flicker/GEOMETRY/SUITE/SEED"),
             ("fuzz/nothing/00", "there is no such fuzz target"),
             ("fuzz/operations/0", "the input is not in hex"),
             ("fuzz/operations", "the input is missing"),

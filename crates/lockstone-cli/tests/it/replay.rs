@@ -123,6 +123,7 @@ fn an_id_that_makes_no_sense_is_explained() {
         !   hint: an id is one of
         !     SCENE/GEOMETRY/SUITE/OPERATION/TEAR[/OPERATION/TEAR]  a power cut, and another in the recovery
         !     life/GEOMETRY/SUITE/SEED                              a random life
+        !     flicker/GEOMETRY/SUITE/SEED                           power cut again and again, early in each session
         !     fuzz/TARGET/HEX                                       an input of a fuzz target, or --file F for the input
         !     demo/SEED/CUTS                                        a demo
         !   scenes: fill overwrite delete transaction chunked restart mixed revive batches compaction turn full names

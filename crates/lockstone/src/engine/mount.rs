@@ -25,7 +25,7 @@ use crate::format::header::{
     SEQUENCE, SMALL, SORT, STANDARD, kind,
 };
 use crate::format::pointer::Pointer;
-use crate::format::record::{CLEAR, FIRST, Kind, MARK_CLOSE, MARK_OPEN, MORE, Shape};
+use crate::format::record::{CLEAR, FIRST, MARK_CLOSE, MARK_OPEN, MORE, Shape};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, Ram};
 use crate::report::Report;
@@ -618,6 +618,13 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             self.state.log.void = end;
             return false;
         }
+        // The end of a run that could not be read when we looked ahead for it, and was read now. What stood in its place before
+        // it was written again may be the end that counts: not if this one is believed.
+        if !C::SMALL && self.state.replay.decides && !self.state.replay.run_counts {
+            let [_, last, _] = self.state.scan.trail;
+            self.state.log.void = Position::new(newest, last.offset);
+            return false;
+        }
         self.find_resume_place().await;
         let _ = self.clear_heads_before(self.state.log.tail, false).await;
         true
@@ -763,10 +770,9 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// anything else of it was: one that can't be read is all that there is.
     async fn may_hide(&mut self, at: Position) -> bool {
         self.state.record.at = at;
-        // A mark, as blank flash seems to be, is never in the clear.
         let read = self.fetch(0, self.sizes().unit).await;
         let head = Shape::of_head(self.word(0));
-        read && head.has(CLEAR) && head.kind() != Kind::Mark
+        read && head.is_clear() && self.padded_length(head) <= self.sizes().record_max
     }
 
     /// Where the first write of this session goes.

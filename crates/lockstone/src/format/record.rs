@@ -143,6 +143,13 @@ impl Shape {
         }
     }
 
+    /// Whether a record with text in the clear can begin so. Strict: a head that was cut, and reads differently each time,
+    /// must not seem one now and none another time.
+    pub(crate) const fn is_clear(self) -> bool {
+        let kind = matches!(self.kind(), Kind::Chunk) || matches!(self.kind(), Kind::Entry) && self.has(ATTRIBUTES);
+        kind && self.has(CLEAR) && self.is_sound()
+    }
+
     /// As it stands at the beginning of the record.
     pub(crate) const fn head(self) -> u32 {
         self.0
