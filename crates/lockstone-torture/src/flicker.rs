@@ -11,7 +11,7 @@ use crate::random::Random;
 use crate::tried::Tried;
 use crate::world::{Ram, SimStore, Stop, World, label, name, value};
 
-/// Cuts in a row.
+/// Sessions in a row, each with a cut to come.
 const SESSIONS: usize = 150;
 /// Keys that are changed meanwhile.
 const BUSY: usize = 5;
@@ -33,9 +33,10 @@ pub(crate) fn flicker<const R: usize, const W: usize, const E: usize, S: Tried>(
     let mut states = States::new();
     furnish::<R, W, E, S>(world, &mut states, seed as usize % 5, &mut random)?;
     let within = [2, 3, 4, 6, 9, 14, 20][(seed / 5) as usize % 7];
+    let mut hurried = Ok(());
     for _ in 0..SESSIONS {
         world.flash.cut_at(random.below(within) as u64, Tear::ALL[random.below(Tear::ALL.len())]);
-        hurry::<R, W, E, S>(world, &mut states, &mut random)?;
+        hurried = hurry::<R, W, E, S>(world, &mut states, &mut random);
         if world.flash.is_cut() {
             *cuts += 1;
             world.tale.cut(world.flash.last_cut(), world.flash.data());
@@ -43,8 +44,14 @@ pub(crate) fn flicker<const R: usize, const W: usize, const E: usize, S: Tried>(
         }
         world.flash.cancel_cut();
         world.rules()?;
+        if hurried.is_err() {
+            break;
+        }
     }
-    last::<R, W, E, S>(world, &states)?;
+    // Also in a store that is full for good.
+    look::<R, W, E, S>(world, &states)?;
+    hurried?;
+    empty::<R, W, E, S>(world, &states)?;
     world.rules()
 }
 
@@ -92,7 +99,12 @@ fn hurry<const R: usize, const W: usize, const E: usize, S: Tried>(
             };
             match done {
                 Ok(()) => *may = vec![new],
-                Err(Error::Full) if new.is_some() => drop(may.pop()),
+                Err(Error::Full) => {
+                    may.pop();
+                    if new.is_none() {
+                        return Err(Error::Full);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -100,8 +112,8 @@ fn hurry<const R: usize, const W: usize, const E: usize, S: Tried>(
     })
 }
 
-/// Power lasts: all that was acknowledged is there, and what is there can be deleted and put.
-fn last<const R: usize, const W: usize, const E: usize, S: Tried>(
+/// Power lasts: all that was acknowledged is there.
+fn look<const R: usize, const W: usize, const E: usize, S: Tried>(
     world: &mut World<R, W, E>,
     states: &States,
 ) -> Result<(), Stop> {
@@ -117,18 +129,26 @@ fn last<const R: usize, const W: usize, const E: usize, S: Tried>(
         }
         if !store.report().is_sound() {
             strange = Some(format!("false alarm: {:?}", store.report()));
-            return Ok(());
         }
+        Ok(())
+    })?;
+    strange.map_or(Ok(()), |what| Err(Stop::Wrong(what)))
+}
+
+/// What is there can be deleted, and something be put in its place.
+fn empty<const R: usize, const W: usize, const E: usize, S: Tried>(
+    world: &mut World<R, W, E>,
+    states: &States,
+) -> Result<(), Stop> {
+    visit::<R, W, E, S>(world, "changes at the end", |store| {
         for index in states.keys() {
             store.delete(&name(*index)[..])?;
         }
         for index in states.keys().take(BUSY) {
             store.put(&name(*index)[..], b"again")?;
-            store.get(&name(*index)[..], &mut there)?;
         }
         Ok(())
-    })?;
-    strange.map_or(Ok(()), |what| Err(Stop::Wrong(what)))
+    })
 }
 
 /// One mount, and what is done with the store. That power goes meanwhile is no error.

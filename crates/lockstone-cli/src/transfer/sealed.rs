@@ -29,7 +29,7 @@ pub(crate) fn seal(
         store.put(Key::new(&item.name).of_client(client), &item.value)?;
     }
     if let Some(table) = table {
-        store.put(Key::new(&table_name(client)).of_client(keeper_of(client)), table.as_bytes())?;
+        store.put(table_of(&table_name(client), client), table.as_bytes())?;
     }
     Ok(store.close()?.data().to_vec())
 }
@@ -69,16 +69,16 @@ fn read<S: Sealing>(image: &[u8], sizes: Sizes, heads: u16, client: u32, key: &[
         let attributes = store.attributes_of(key)?.unwrap_or(Attributes::NONE);
         items.push(Item { name, value, attributes });
     }
-    if let Some(text) = value(&mut store, Key::new(&table_name(client)).of_client(keeper_of(client)))? {
+    if let Some(text) = value(&mut store, table_of(&table_name(client), client))? {
         table::read(&text, &mut items)?;
     }
     Ok(items)
 }
 
-/// The table stands under another client, one that `import` is not asked for by mistake as it is for a neighbour.
-const fn keeper_of(client: u32) -> u32 {
+/// Where the table stands: under another client, one that `import` is not asked for by mistake as it is for a neighbour.
+const fn table_of(name: &[u8], client: u32) -> Key<'_> {
     let last = u32::MAX - 1;
-    if client == last { last - 1 } else { last }
+    Key::new(name).of_client(if client == last { last - 1 } else { last })
 }
 
 /// Name of the table of a client's attributes, which is not that of another's.
