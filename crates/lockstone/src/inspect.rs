@@ -10,11 +10,11 @@
 //! ask. Parsers here take any bytes and never panic. Tested by `lockstone inspect` on thousands of mutated images.
 
 use crate::format::header::{
-    ERASES, EVERY, FIXED, ID, IN_RUN, Image, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
+    ERASES, FIXED, FLAGS, ID, Image, MAGIC, MAGIC_MASK, OLDEST, PREVIOUS, PREVIOUS_END, SEGMENT, SEQUENCE,
 };
 use crate::format::record::{
     ATTRIBUTES, CLIENT, FIRST, HEAD, Kind, LONG, MARK_CLOSE, MARK_COMMIT, MARK_COUNTED, MARK_INTENT, MARK_LIST,
-    MARK_OPEN, MORE, RESUME, Shape,
+    MARK_OPEN, MARK_RESERVE, MORE, RESUME, Shape,
 };
 use crate::format::word;
 use crate::layout::Position;
@@ -51,6 +51,8 @@ pub enum RecordKind {
     Counted,
     /// Mark that says where old heads are.
     List,
+    /// Mark that says that its segment is one of the reserve.
+    Reserve,
     /// Some mark: which one is encrypted.
     Mark,
 }
@@ -84,6 +86,7 @@ impl RecordKind {
             Self::Intent => "intent",
             Self::Counted => "counted",
             Self::List => "list",
+            Self::Reserve => "reserve",
             Self::Mark => "mark",
         }
     }
@@ -96,6 +99,7 @@ impl RecordKind {
             [MARK_INTENT] => Self::Intent,
             [MARK_COUNTED] => Self::Counted,
             [MARK_LIST] => Self::List,
+            [MARK_RESERVE] => Self::Reserve,
             _ => Self::Mark,
         }
     }
@@ -301,7 +305,7 @@ impl ClearHeader {
             segment: word(bytes, SEGMENT),
             keys,
             retired: counts.bad(),
-            previous_end: word(bytes, PREVIOUS_END) & !(IN_RUN | EVERY),
+            previous_end: word(bytes, PREVIOUS_END) & !FLAGS,
         };
         let sizes_fit = (4..=512).contains(&header.unit)
             && (2048..=1 << 24).contains(&header.segment)

@@ -104,6 +104,7 @@ impl State {
         self.log.void = NOWHERE;
         self.log.failed = None;
         self.log.stuck = false;
+        self.log.stale = 0;
         self.scan.leave();
         self.read_only = false;
         self.every = false;
@@ -116,6 +117,8 @@ impl State {
         self.log.settled = false;
         self.log.closed = false;
         self.log.for_all = false;
+        self.log.reserved = false;
+        self.log.reclaimed = false;
         self.log.incomplete = false;
         self.log.run = Run::No;
         self.log.debt = 0;
@@ -176,6 +179,14 @@ pub(crate) struct Log {
     /// After a mount: any answer may hang on the last record. It commits a transaction, or something unreadable lies
     /// behind it that could read well another time. Then it's settled before anything is served.
     pub(crate) for_all: bool,
+    /// The newest segment is one of the reserve, and does not count yet.
+    pub(crate) reserved: bool,
+    /// The newest segment is one of the reserve, and counts for what its last marks say.
+    pub(crate) reclaimed: bool,
+    /// The oldest segment that was needed when the log came into the reserve.
+    pub(crate) base: u32,
+    /// The newest segment that was passed over, to be erased before one that is older.
+    pub(crate) stale: u32,
     pub(crate) run: Run,
     /// The run is a transaction: a commit mark will end it.
     pub(crate) open_ended: bool,
@@ -233,6 +244,10 @@ impl Log {
         stuck: false,
         entered: false,
         for_all: false,
+        reserved: false,
+        reclaimed: false,
+        base: 0,
+        stale: 0,
         run: Run::No,
         open_ended: false,
         paid: false,

@@ -180,6 +180,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Whether a run of `bytes` fits and leaves `kept` segments free.
     pub(super) fn has_room(&self, bytes: u32, kept: u32) -> bool {
+        if !C::SMALL && self.state.log.reserved {
+            return false;
+        }
         let room =
             if self.state.log.closed { 0 } else { self.sizes().segment.saturating_sub(self.state.log.end.offset) };
         let more = bytes.saturating_sub(room).div_ceil(self.segment_yield());

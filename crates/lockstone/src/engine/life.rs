@@ -39,6 +39,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 continue;
             }
             self.state.log.settled = false;
+            self.state.log.reclaimed = false;
             self.open_segment().await?;
             self.write_opening().await?;
             self.state.log.settled = true;

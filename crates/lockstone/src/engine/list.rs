@@ -20,7 +20,7 @@ use super::{NorFlash, Store, one_source};
 use crate::error::Stop;
 use crate::format::header::{Class, DIGEST, NO_DIGEST, OLDEST, PREVIOUS};
 use crate::format::pointer::Pointer;
-use crate::format::record::{Kind, MARK_LIST, Shape};
+use crate::format::record::{Kind, MARK_LIST, MARK_RESERVE, Shape};
 use crate::format::{put, put_word};
 use crate::layout::Position;
 use crate::seal::Suite;
@@ -62,9 +62,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if !due || self.state.log.run == Run::Begun || sequence - self.state.log.tail <= NEWER + ROUND {
             return Ok(true);
         }
-        let shape = Shape::single(Kind::Mark, 1, self.compose_list(sequence - NEWER));
+        let length = self.compose_list(sequence - NEWER);
+        self.write_first(length).await
+    }
+
+    /// Writes the mark whose text is in the buffer as the first record of a segment; false when it did not stick. The draft
+    /// and its path stay: they are of the record that comes next.
+    async fn write_first(&mut self, inline: usize) -> Result<bool, Stop<F::Error>> {
+        let shape = Shape::single(Kind::Mark, 1, inline);
         self.state.record = Record { at: self.state.log.end, shape, link: 0, hash: 0, class: Class::Mark };
-        // The path is that of the record which comes next.
         let pointers = core::mem::take(&mut self.state.path.length);
         self.seal();
         self.state.path.length = pointers;
@@ -73,6 +79,14 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.end_behind_record();
         }
         Ok(good)
+    }
+
+    /// Says in the first record too that the segment is one of the reserve: should its header be lost.
+    pub(super) async fn write_reserve(&mut self) -> Result<bool, Stop<F::Error>> {
+        let name = Shape::single(Kind::Mark, 1, 0).name_at::<S>();
+        put(self.buffer, name, &[MARK_RESERVE]);
+        put_word(self.buffer, name + 1, self.state.log.base);
+        self.write_first(4).await
     }
 
     /// Puts the heads together from lists, and says from where on the log must be read. `None`: the lists don't cover all

@@ -22,10 +22,10 @@ use crate::error::{OpenError, Stop};
 use crate::format::FORMAT_VERSION;
 use crate::format::header::{
     Class, Counts, DIGEST, EVERY, ID, IN_RUN, KIND, MAGIC, MAGIC_MASK, NO_DIGEST, OLDEST, PREVIOUS, PREVIOUS_END,
-    SEQUENCE, SMALL, SORT, STANDARD, kind,
+    RESERVE, SEQUENCE, SMALL, SORT, STANDARD, kind,
 };
 use crate::format::pointer::Pointer;
-use crate::format::record::{CLEAR, FIRST, MARK_CLOSE, MARK_OPEN, MORE, Shape};
+use crate::format::record::{CLEAR, FIRST, MARK_CLOSE, MARK_OPEN, MARK_RESERVE, MORE, Shape};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, Ram};
 use crate::report::Report;
@@ -446,7 +446,9 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             self.state.list_from = 0;
         }
         let header = self.find_end().await?;
-        self.look_behind(header).await;
+        if self.state.log.end.sequence == header {
+            self.look_behind(header).await;
+        }
         Ok(self.replay(header).await)
     }
 
@@ -466,16 +468,16 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                 continue;
             }
             let first = self.state.header.get(PREVIOUS) >= sequence;
-            if self.find_oldest().await {
+            self.state.log.reclaimed = false;
+            let counts = self.find_oldest().await;
+            // Of two that don't count the second may be the one that makes both count, and have lost its header.
+            if counts || !C::SMALL && self.state.log.reclaimed && self.look_behind(sequence).await {
                 return Ok(sequence);
             }
             if first {
                 return Err(Unmountable::HalfFormatted);
             }
-            // What stands behind this header may read well another time, and then it counts, and what was written elsewhere
-            // meanwhile does not: before anything is served or written, the segment is opened again.
-            self.state.log.closed = true;
-            self.state.log.for_all = true;
+            self.pass_over(sequence, sequence);
         }
         Err(Unmountable::Damaged)
     }
@@ -505,10 +507,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     }
 
     /// Keeps what the newest header says, which is in the buffer, and scans its segment for the oldest that is needed:
-    /// the header says it, or a mark behind it. The last record may be marginal and is not believed, unless more was done
-    /// because of it. False: nothing is behind the header.
+    /// the header says it, or a mark behind it. False: nothing behind the header counts.
     async fn find_oldest(&mut self) -> bool {
-        let newest = self.state.log.end.sequence;
         // The segment of a small store takes nothing more: the next header says that the store is no small one any more.
         self.state.log.closed |= !C::SMALL && self.state.header.get(KIND) & SORT == SMALL;
         self.state.log.tail = self.state.header.get(OLDEST);
@@ -516,44 +516,104 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.state.replay.oldest = self.state.log.tail;
         self.state.replay.digest = self.state.header.long(DIGEST);
         self.state.replay.in_run = self.state.header.get(PREVIOUS_END) & IN_RUN != 0;
-        let mut next = self.state.log.tail;
-        let mut found = false;
+        let base = self.state.log.tail;
+        let reserve = !C::SMALL && self.state.header.get(PREVIOUS_END) & RESERVE != 0;
+        self.follow_marks(if reserve { Some(base) } else { None }, false).await
+    }
+
+    /// Scans the newest segment for marks; false: nothing in it counts. The last record may be marginal and is not believed,
+    /// unless more was done because of it. `base`: the segment is one of the reserve, and this the oldest one then. `hurt`:
+    /// something in front of its records is lost.
+    async fn follow_marks(&mut self, base: Option<u32>, mut hurt: bool) -> bool {
+        let newest = self.state.log.end.sequence;
+        // What marks say: believed, and the last one.
+        let (mut oldest, mut next) = (0, 0);
+        let (mut found, mut own) = (false, false);
         loop {
             match self.step().await {
-                Step::End => {
-                    // An erase was begun that only the last mark allowed: it's firm.
-                    if next > self.state.log.tail && !self.header(self.state.log.tail).await {
-                        self.state.log.tail = next;
-                    }
-                    return found;
-                }
-                Step::Damaged => {}
+                Step::End => break,
+                Step::Damaged => hurt |= base.is_some_and(|base| next <= base),
                 Step::Record => {
                     if self.state.scan.undone == 0 {
-                        self.state.log.tail = next;
+                        oldest = next;
                     }
+                    own |= base.is_some_and(|base| next > base) && self.mark() != MARK_OPEN;
                     if self.read_checkpoint() {
-                        next = self.state.log.tail.max(self.state.header.get(OLDEST).min(newest));
+                        next = oldest.max(self.state.header.get(OLDEST).min(newest));
                     }
                 }
             }
             found = true;
         }
+        let mut tail = self.state.log.tail.max(oldest);
+        let mut declared = tail;
+        if let Some(base) = base {
+            let at = self.state.scan.at();
+            if self.written_end(at).await > at.offset {
+                oldest = next;
+            }
+            let log = &mut self.state.log;
+            log.base = base;
+            log.reclaimed = true;
+            log.for_all = true;
+            // What is behind a mark says that it will be there. Nothing may be done upon one that might not be.
+            tail = tail.max(next);
+            declared = log.tail.max(oldest);
+            // As long as nothing but copies stands here, all is still where it came from, and what can't be read was torn by an
+            // erase.
+            found &= next > base && (own || !hurt) || !self.header(base).await;
+        }
+        if next > declared && !self.header(declared).await {
+            // An erase was begun that only the last mark allowed: it's firm.
+            (tail, declared) = (next, next);
+        }
+        let log = &mut self.state.log;
+        (log.tail, log.declared) = (tail, declared);
+        found
     }
 
-    /// A good record where the next segment would begin, without a header: the header was destroyed.
-    async fn look_behind(&mut self, newest: u32) {
+    /// A good record where the next segment would begin, without a header: the header was destroyed, unless nothing there
+    /// counts.
+    async fn look_behind(&mut self, newest: u32) -> bool {
         let bad = self.state.before.bad();
         for skipped in 0..bad.saturating_add(1).min(self.sizes().segments - 1) {
             let next = newest + 1 + skipped;
             let at = Position::new(next, self.header_length());
-            if !self.header(next).await && self.load(at, 0).await {
-                self.state.report.damaged_headers += 1;
-                self.state.report.doubt = Some(Position::new(next, 0));
-                self.state.log.end.sequence = next;
-                return;
+            if self.header(next).await || !self.load(at, 0).await {
+                continue;
             }
+            let Log { tail, declared, reclaimed, .. } = self.state.log;
+            self.state.log.end.sequence = next;
+            if !C::SMALL && self.mark() == MARK_RESERVE {
+                let base = self.word(self.inline_at());
+                self.enter(next).await;
+                if !self.follow_marks(Some(base), true).await {
+                    self.pass_over(next, newest);
+                    let log = &mut self.state.log;
+                    (log.tail, log.declared, log.reclaimed) = (tail, declared, reclaimed);
+                    continue;
+                }
+            }
+            self.state.report.damaged_headers += 1;
+            self.state.report.doubt = Some(Position::new(next, 0));
+            return true;
         }
+        false
+    }
+
+    /// What stands behind a header that does not count may read well another time, and then it counts, and what was written
+    /// elsewhere meanwhile does not: before anything is served or written, the segment is opened again.
+    fn pass_over(&mut self, sequence: u32, newest: u32) {
+        let (bad, segments) = (self.state.before.bad(), self.sizes().segments);
+        let log = &mut self.state.log;
+        if !C::SMALL {
+            // The one behind it may have been erased, but not to the end, and be read another time.
+            let behind = (sequence + 1 + bad).min(log.base + segments - 1);
+            log.stale = log.stale.max(if log.reclaimed { behind } else { sequence });
+        }
+        log.end.sequence = newest;
+        log.closed = true;
+        log.for_all = true;
     }
 
     /// Reads as much of the log as it must, `header` being the newest segment with a header. False: a record was gone that
@@ -585,7 +645,6 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.state.replay.in_step = false;
         self.state.report.newest = newest;
         self.state.report.oldest = self.state.log.tail;
-        self.state.log.declared = self.state.log.tail;
         self.state.log.declaring = self.state.log.tail;
         // Segments that a mark has freed since the newest header are still read, for the digest in that header, though
         // one of them may have been half erased when power went.
@@ -671,7 +730,13 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         for _ in 0..self.state.scan.undone {
             self.take_back();
         }
-        let closing = self.mark() == MARK_CLOSE;
+        let mark = self.mark();
+        if !C::SMALL && mark == MARK_RESERVE {
+            // It may stand inside of a run: what ends one may be written again behind it.
+            self.remember(hash);
+            return;
+        }
+        let closing = mark == MARK_CLOSE;
         let binds = if C::SMALL { None } else { self.bound_epoch() };
         let checkpoint = self.read_checkpoint();
         if closing && in_newest {
@@ -750,6 +815,9 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             match self.step().await {
                 Step::Record => {
                     ended &= self.state.scan.undone == 0;
+                    if !C::SMALL && self.mark() == MARK_RESERVE {
+                        continue;
+                    }
                     if ended || self.state.record.shape.has(FIRST) {
                         return ended;
                     }

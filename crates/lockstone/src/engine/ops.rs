@@ -274,7 +274,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub async fn close(mut self) -> Result<F, Error<F::Error>> {
         if !self.state.log.settled || !self.has_hole() || !self.state.report.clean {
             self.writable().await?;
-            self.make_room(self.record_usual(), 1).await?;
+            self.make_room(self.record_usual(), self.kept_free() - 1).await?;
             self.write_closing().await?;
         }
         Ok(self.flash)

@@ -76,7 +76,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.prepare_to_write().await?;
         let times = self.rollbacks().await?.saturating_add(1);
         self.change(ROLLBACK, &times.to_le_bytes(), How::EXACT.and(How::ADMITTED).and(How::UNCOUNTED)).await?;
-        self.start_run(0, 1, true).await?;
+        self.start_run(0, self.kept_free() - 1, true).await?;
         self.finish_run().await
     }
 

@@ -14,7 +14,7 @@
 //! Invariant: a scan moves forward with every step and ends after at most one step for each unit of the segment.
 
 use super::{NorFlash, Store, one_source};
-use crate::format::header::{EVERY, IN_RUN, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK};
+use crate::format::header::{FLAGS, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK};
 use crate::format::record::RESUME;
 use crate::layout::Position;
 use crate::seal::Suite;
@@ -38,7 +38,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub(super) async fn enter(&mut self, sequence: u32) -> bool {
         self.state.scan = Scan { sequence, end: self.sizes().segment, ..Scan::NOWHERE };
         if self.next_segment(sequence).await.is_some() && self.state.header.get(PREVIOUS) == sequence {
-            self.state.scan.end = self.state.scan.end.min(self.state.header.get(PREVIOUS_END) & !(IN_RUN | EVERY));
+            self.state.scan.end = self.state.scan.end.min(self.state.header.get(PREVIOUS_END) & !FLAGS);
             self.state.scan.end_link = self.state.header.get(PREVIOUS_LINK);
         }
         let good = self.header(sequence).await;

@@ -9,8 +9,8 @@
 use super::{NorFlash, Store, one_source, space_of};
 use crate::error::Stop;
 use crate::format::header::{
-    ERASES, EVERY, FIXED, ID, IN_RUN, KIND, MAGIC, NO_DIGEST, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK, SEGMENT, SEQUENCE,
-    SMALL, STANDARD, kind,
+    ERASES, EVERY, FIXED, ID, IN_RUN, KIND, MAGIC, NO_DIGEST, PREVIOUS, PREVIOUS_END, PREVIOUS_LINK, RESERVE, SEGMENT,
+    SEQUENCE, SMALL, STANDARD, kind,
 };
 use crate::format::pointer::Pointer;
 use crate::format::record::CLEAR;
@@ -48,6 +48,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             if self.is_retired(sequence).await {
                 continue;
             }
+            if !C::SMALL {
+                self.erase_stale(sequence).await;
+            }
             match self.prepare_segment(sequence).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => failure = Stop::WornOut,
@@ -59,6 +62,19 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             }
         }
         Err(failure)
+    }
+
+    /// Erases what was passed over behind `sequence`, the newest first: what stays refers to what is before it.
+    async fn erase_stale(&mut self, sequence: u32) {
+        let free = self.state.log.declared + self.sizes().segments - 1;
+        self.state.log.stale = self.state.log.stale.min(free);
+        while self.state.log.stale > sequence {
+            let stale = self.state.log.stale;
+            if !self.is_retired(stale).await && self.erase_segment(stale).await.is_err() {
+                self.state.log.failed = Some(self.physical_u16(stale));
+            }
+            self.state.log.stale -= 1;
+        }
     }
 
     pub(super) async fn is_retired(&mut self, sequence: u32) -> bool {
@@ -86,7 +102,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if S::LINK > 0 {
             self.state.log.tag_at = super::load::length_u32(FIXED);
         }
-        self.state.log.declaring = self.state.log.tail;
+        // What the header of a reserve says is no news, and what it would say is not durable as long as it does not count.
+        let log = &mut self.state.log;
+        log.declaring = if !C::SMALL && log.reclaimed { log.declared } else { log.tail };
         if !C::SMALL
             && let Some(used) = self.used_of(sequence)
         {
@@ -97,10 +115,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Erases of the segment that lies where `sequence` will; 0 when its header can't be read.
     async fn erases_of(&mut self, sequence: u32) -> u32 {
-        match sequence.checked_sub(self.sizes().segments) {
-            Some(before) if self.header(before).await => self.state.header.get(ERASES),
-            _ => 0,
-        }
+        if self.header_in(sequence).await { self.state.header.get(ERASES) } else { 0 }
     }
 
     /// Header block first, so that a cut leaves no header before a half-erased body.
@@ -166,7 +181,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let in_run = self.state.log.run == Run::Begun;
         // A replay will find other heads here, and the counts are those before.
         let unsettled = in_run || self.has_hole();
-        let digest = if unsettled { NO_DIGEST } else { self.heads_digest(self.state.log.tail) };
+        let reserve = !C::SMALL && self.state.log.reclaimed;
+        let digest = if unsettled || reserve { NO_DIGEST } else { self.heads_digest(self.state.log.tail) };
         let heads = super::load::length_u32(self.heads.len());
         let State { log, counts, before, header, id, erased, record, every, .. } = &mut *self.state;
         let counts = if unsettled { before } else { counts };
@@ -179,8 +195,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         header.set(PREVIOUS, log.end.sequence);
         header.set(ERASES, erases);
         header.set(SEGMENT, layout.segment);
-        header.set_checkpoint(log.tail, counts, digest);
-        header.set(PREVIOUS_END, log.counted | if in_run { IN_RUN } else { 0 } | if *every { EVERY } else { 0 });
+        header.set_checkpoint(if reserve { log.base } else { log.tail }, counts, digest);
+        let flag = |set, flag| if set { flag } else { 0 };
+        header.set(PREVIOUS_END, log.counted | flag(in_run, IN_RUN) | flag(*every, EVERY) | flag(reserve, RESERVE));
         header.set(PREVIOUS_LINK, log.link);
         record.at = Position::new(sequence, 0);
         if let Some(place) = self.buffer.get_mut(..self.header_length() as usize) {

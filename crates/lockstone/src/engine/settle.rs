@@ -11,10 +11,10 @@ use super::mount::Unmountable;
 use super::{NorFlash, Store, one_source};
 use crate::error::Stop;
 use crate::format::header::CHECKPOINT;
-use crate::format::record::{Kind, MARK_OPEN, Shape};
+use crate::format::record::{Kind, MARK_OPEN, RESUME, Shape};
 use crate::layout::Position;
 use crate::seal::Suite;
-use crate::state::{NOWHERE, Run};
+use crate::state::{Log, NOWHERE, Run};
 use crate::trust::MonotonicCounter;
 
 /// How often a record may turn out unreadable after it was read, before we give up.
@@ -89,6 +89,20 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             }
             tries += 1;
         }
+        while !C::SMALL && self.state.log.reserved {
+            if self.state.log.tail > self.state.log.base {
+                self.state.log.settled = false;
+                self.write_opening().await?;
+                self.state.log.settled = true;
+                continue;
+            }
+            match self.compact_step().await {
+                Ok(true) => {}
+                // What can't be read is reported where it is asked for.
+                Ok(false) | Err(Stop::Damaged) => return Err(Stop::Full),
+                Err(error) => return Err(error),
+            }
+        }
         self.count_uncounted()
     }
 
@@ -99,12 +113,32 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.append_copy(self.state.record.shape).await
     }
 
-    /// Writes an opening mark: it also declares which segment is the oldest needed.
+    /// Writes an opening mark: it also declares which segment is the oldest needed. A segment of the reserve counts for what
+    /// such a mark says once another stands behind it.
     pub(super) async fn write_opening(&mut self) -> Result<(), Stop<F::Error>> {
-        self.draft(Shape::single(Kind::Mark, 1, CHECKPOINT), 0);
-        self.append(&[MARK_OPEN], &[]).await?;
-        self.state.log.declaring = self.state.log.tail;
-        self.state.log.declared = self.state.log.tail;
+        let Log { reserved, reclaimed, declared, tail, end, .. } = self.state.log;
+        let mut left = 1;
+        if !C::SMALL && reclaimed && (reserved || declared < tail) {
+            left = 2;
+            let shape = Shape::single(Kind::Mark, 1, CHECKPOINT).with(RESUME, self.has_hole());
+            let mark = self.padded_length(shape);
+            self.state.log.closed |= end.offset.saturating_add(2 * mark) > self.sizes().segment;
+        }
+        let mut sequence = end.sequence;
+        while left > 0 {
+            self.draft(Shape::single(Kind::Mark, 1, CHECKPOINT), 0);
+            self.append(&[MARK_OPEN], &[]).await?;
+            left -= 1;
+            if !C::SMALL && self.state.log.end.sequence != sequence {
+                sequence = self.state.log.end.sequence;
+                left = u32::from(self.state.log.reclaimed && tail > self.state.log.base);
+            }
+        }
+        let log = &mut self.state.log;
+        log.reserved &= log.tail <= log.base;
+        if C::SMALL || !log.reserved {
+            (log.declaring, log.declared) = (log.tail, log.tail);
+        }
         Ok(())
     }
 
@@ -117,7 +151,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             return Ok(());
         }
         let name = super::segment::retired_name(physical);
-        self.make_room(self.record_usual(), 1).await?;
+        self.make_room(self.record_usual(), self.kept_free() - 1).await?;
         self.append_own(hash, &name, &[]).await?;
         self.state.log.settled = true;
         Ok(())

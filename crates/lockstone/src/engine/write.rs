@@ -71,8 +71,16 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 self.state.log.settled = false;
                 // What closes a hole comes first in the segment, even in one that has none any more.
                 let lists = !C::SMALL && !self.has_hole();
+                if !C::SMALL {
+                    self.choose_reserve();
+                }
                 self.open_segment().await?;
-                if lists && !self.write_list().await? {
+                let begun = if !C::SMALL && self.state.log.reclaimed {
+                    self.write_reserve().await?
+                } else {
+                    !lists || self.write_list().await?
+                };
+                if !begun {
                     self.state.log.failed = Some(self.physical_u16(self.state.log.end.sequence));
                     self.state.log.closed = true;
                 }
@@ -178,6 +186,20 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let in_run = !C::SMALL && self.state.log.run != Run::No;
         let first = if in_run { self.state.log.run == Run::Ready } else { shape.has(FIRST) };
         shape.with(FIRST, first).with_pointers(self.state.path.length).with(RESUME, self.has_hole())
+    }
+
+    /// Whether the next segment is opened as one of the reserve: for a copy, or a mark that says where the log begins, when few
+    /// segments are left.
+    fn choose_reserve(&mut self) {
+        let Draft { shape, copy, .. } = self.state.draft;
+        let opening = shape.kind() == Kind::Mark && shape.inline() == CHECKPOINT;
+        let low = self.free_segments(self.state.log.tail) < 3;
+        let log = &mut self.state.log;
+        log.reclaimed = log.run == Run::No && (opening || copy != NOWHERE) && (low || log.reserved);
+        if log.reclaimed && !log.reserved {
+            log.reserved = true;
+            log.base = log.declared;
+        }
     }
 
     /// Whether the newest segment has room for the record.

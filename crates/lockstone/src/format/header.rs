@@ -60,6 +60,10 @@ pub(crate) const NO_DIGEST: u64 = 0;
 pub(crate) const IN_RUN: u32 = 1 << 31;
 /// In the word [`PREVIOUS_END`]: every commit is counted.
 pub(crate) const EVERY: u32 = 1 << 30;
+/// In [`PREVIOUS_END`]: a segment of the reserve; nothing in it counts before a mark frees a segment from `oldest` on.
+pub(crate) const RESERVE: u32 = 1 << 29;
+/// All that [`PREVIOUS_END`] says beside the place.
+pub(crate) const FLAGS: u32 = IN_RUN | EVERY | RESERVE;
 
 /// A header as words, as it was read last or will be written. It has RAM of its own: a number at a constant place needs
 /// no check of any end, and the stack of the calls that write one is deep.

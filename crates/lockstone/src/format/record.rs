@@ -46,6 +46,8 @@ pub(crate) const MARK_INTENT: u8 = 4;
 pub(crate) const MARK_COUNTED: u8 = 5;
 /// Lists old heads.
 pub(crate) const MARK_LIST: u8 = 6;
+/// First in a segment of the reserve: nothing in it counts before a mark frees a segment from the stated one on.
+pub(crate) const MARK_RESERVE: u8 = 7;
 
 /// A flag of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
