@@ -53,7 +53,7 @@ pub const SCENES: [Scene; 13] = [
     Scene { large: 0, tears: 3, ..every("compaction", compaction) },
     Scene { small: 13, large: 0, tears: 1, ..every("turn", turn) },
     Scene { small: 3, large: 0, tears: 1, ..every("full", full) },
-    Scene { small: 13, large: 61, tears: 1, twice: 10, standard_only: true, ..every("names", names) },
+    Scene { small: 41, large: 181, tears: 1, twice: 10, standard_only: true, ..every("names", names) },
 ];
 
 fn simple(cut: Vec<Op>) -> Script {

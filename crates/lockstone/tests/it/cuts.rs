@@ -13,7 +13,7 @@ use lockstone_torture::{SCENES, Tour};
 /// Cases enumerated so far by all tests of this process.
 static CASES: AtomicU64 = AtomicU64::new(0);
 
-fn is_thorough() -> bool {
+pub(crate) fn is_thorough() -> bool {
     std::env::var_os("LOCKSTONE_THOROUGH").is_some()
 }
 
