@@ -129,7 +129,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// Segments that no run may take: compaction copies into one, and the next mount may need one. Parts of few
-    /// segments make do with two.
+    /// segments make do with two. With few program units to the segment, marks and resume records take much of one: one more.
     fn kept_free(&self) -> u32 {
         let Layout { segments, segment, unit, .. } = self.sizes();
         if segments < 8 { 2 } else { 3 + u32::from(!C::SMALL && segment < 24 * unit) }

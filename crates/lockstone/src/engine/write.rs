@@ -188,8 +188,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         shape.with(FIRST, first).with_pointers(self.state.path.length).with(RESUME, self.has_hole())
     }
 
-    /// Whether the next segment is opened as one of the reserve: for a copy, or a mark that says where the log begins, when few
-    /// segments are left.
+    /// Decides whether the segment that is opened next is one of the reserve: for a copy, or a mark that says where the log
+    /// begins, when few segments are left.
     fn choose_reserve(&mut self) {
         let Draft { shape, copy, .. } = self.state.draft;
         let opening = shape.kind() == Kind::Mark && shape.inline() == CHECKPOINT;
