@@ -1,7 +1,7 @@
 //! Layout: how a flash part is cut into segments, units and cells.
 //!
 //! ```text
-//! part    | segment 0 | segment 1 | ...                               whole erase blocks, at least 2 KiB
+//! part    | segment 0 | segment 1 | ...                               whole erase blocks, at least 2 KiB and 32 units
 //! segment | header | record | record | ...          | never written   records never cross a segment
 //! cell    a window of 128 bytes or one program unit: no program call crosses its edge, so that a cut call
 //!         can have touched one cell only
@@ -41,7 +41,7 @@ impl LayoutError {
             Self::ProgramUnit => "the program unit must be a power of two from 1 to 512 bytes",
             Self::EraseBlock => "the erase block must be from 128 bytes to 256 KiB and a multiple of the program unit",
             Self::ReadUnit => "the read unit must divide the program unit (or be at most 4 bytes)",
-            Self::TooSmall => "at least four segments (of at least 2 KiB and one erase block each) must fit",
+            Self::TooSmall => "at least four segments (of at least 2 KiB, 32 program units and one erase block each) must fit",
             Self::TooLarge => {
                 "a store has at most 65,535 segments and 2^26 places of one program unit (at least 4 bytes)"
             }
@@ -142,6 +142,8 @@ pub const POINTERS_MAX: usize = 24;
 const OVERHEAD_MAX: u32 = 4 + 4 + 8 * 24 + 16 + 16;
 
 const SEGMENT_MIN: u32 = 2048;
+/// A mark takes a program unit or more: with few of them to the segment, sessions that are cut early soon fill it.
+const UNITS_MIN: u32 = 32;
 const CELL_MIN: u32 = 128;
 
 // The small functions are always inlined: where the sizes are constants, little remains of them.
@@ -191,7 +193,7 @@ impl Layout {
             return Err(LayoutError::ReadUnit);
         }
         let erase = as_u32(erase);
-        let segment = larger(SEGMENT_MIN, unit * 8).next_multiple_of(erase);
+        let segment = larger(SEGMENT_MIN, unit * UNITS_MIN).next_multiple_of(erase);
         let body_max = smaller(larger(segment / 16, 256), 1024);
         Ok(Self {
             unit,

@@ -266,7 +266,7 @@ mod tests {
         expect_test::expect![[r#"
             missing field `flash`, line 1
             a size is a number of bytes, with K or M for KiB and MiB
-            no store fits such a flash: at least four segments (of at least 2 KiB and one erase block each) must fit
+            no store fits such a flash: at least four segments (of at least 2 KiB, 32 program units and one erase block each) must fit
             a key has a name of 1 to 255 bytes
             key a needs a text or a file, one of them
             key a is there twice

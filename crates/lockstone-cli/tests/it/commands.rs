@@ -120,13 +120,13 @@ fn usage_is_explained() {
         ! lockstone: no store fits such a flash: the program unit must be a power of two from 1 to 512 bytes
         = 2
         $ new other --block 100K --flash 150K
-        ! lockstone: no store fits such a flash: at least four segments (of at least 2 KiB and one erase block each) must fit
+        ! lockstone: no store fits such a flash: at least four segments (of at least 2 KiB, 32 program units and one erase block each) must fit
         = 2
         $ new other --block 192
         ! lockstone: no store fits such a flash: the erase block of a device directory must be a multiple of 128 bytes
         = 2
         $ new other --flash 4K
-        ! lockstone: no store fits such a flash: at least four segments (of at least 2 KiB and one erase block each) must fit
+        ! lockstone: no store fits such a flash: at least four segments (of at least 2 KiB, 32 program units and one erase block each) must fit
         = 2
         $ new other --flash 100000
         ! lockstone: no store fits such a flash: the flash must be a whole number of erase blocks

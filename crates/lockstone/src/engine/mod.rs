@@ -129,10 +129,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// Segments that no run may take: compaction copies into one, and the next mount may need one. Parts of few
-    /// segments make do with two. With few program units to the segment, marks and resume records take much of one: one more.
+    /// segments make do with two.
     fn kept_free(&self) -> u32 {
-        let Layout { segments, segment, unit, .. } = self.sizes();
-        if segments < 8 { 2 } else { 3 + u32::from(!C::SMALL && segment < 24 * unit) }
+        if self.sizes().segments < 8 { 2 } else { 3 }
     }
 
     /// Segments that hold no log from `oldest` on, by sequence numbers; a retired one still has a number.
