@@ -739,7 +739,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         let closing = mark == MARK_CLOSE;
         let binds = if C::SMALL { None } else { self.bound_epoch() };
         let checkpoint = self.read_checkpoint();
-        if closing && in_newest {
+        if closing && in_newest && !self.state.log.incomplete {
             // Its digest pins the heads, as all that they meant then is still there.
             self.settle_doubt(self.state.header.long(DIGEST), self.state.header.get(OLDEST), at);
         }

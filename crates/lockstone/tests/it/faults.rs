@@ -131,6 +131,8 @@ fn churn<const R: usize, const W: usize, const E: usize, S: Suite>(
         };
         match result {
             Err(Error::Full) => return Ended::Full,
+            // Of four segments one is retired: nothing fits any more.
+            Err(Error::TooLarge) if store.layout().segments == 4 => return Ended::Full,
             Err(Error::WornOut) => return Ended::WornOut,
             Err(Error::Flash(_)) => return Ended::Flash,
             other => panic!("{other:?}"),

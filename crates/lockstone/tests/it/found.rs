@@ -3,7 +3,7 @@
 use lockstone_torture::fuzz::TARGETS;
 use lockstone_torture::replay::Id;
 
-const FOUND: [(&str, &str); 6] = [
+const FOUND: [(&str, &str); 7] = [
     (
         "fuzz/mount/001b0000002c2cffffffff136853",
         "a header, sealed with the right key, that counts 2^32 - 1 keys: the mount counted on and overflowed",
@@ -25,6 +25,11 @@ const FOUND: [(&str, &str); 6] = [
         "revive/double8/plain/37/metastable/0/ecc",
         "the first record of a segment read badly, the segment before was served and written on, and then it read well: what \
      had been found changed, and what was written meanwhile would have been lost",
+    ),
+    (
+        "life/sector512/plain/105",
+        "a cut erase of a segment that a mark had freed, in a log with a closing mark before that one: the digest of the closing \
+     mark still spoke of that segment, and everything was in doubt",
     ),
 ];
 
