@@ -31,6 +31,8 @@ pub enum LayoutError {
     Buffer,
     /// Volumes must be whole erase blocks, and fit on the part.
     Volumes,
+    /// A slot needs a block of at least 4 KiB for code, and one more.
+    SmallSlot,
 }
 
 impl LayoutError {
@@ -41,13 +43,16 @@ impl LayoutError {
             Self::ProgramUnit => "the program unit must be a power of two from 1 to 512 bytes",
             Self::EraseBlock => "the erase block must be from 128 bytes to 256 KiB and a multiple of the program unit",
             Self::ReadUnit => "the read unit must divide the program unit (or be at most 4 bytes)",
-            Self::TooSmall => "at least four segments (of at least 2 KiB, 32 program units and one erase block each) must fit",
+            Self::TooSmall => {
+                "at least four segments (of at least 2 KiB, 32 program units and one erase block each) must fit"
+            }
             Self::TooLarge => {
                 "a store has at most 65,535 segments and 2^26 places of one program unit (at least 4 bytes)"
             }
             Self::Heads => "a store has from 1 to 65,535 bucket heads",
             Self::Buffer => "the record buffer is smaller than buffer_size says",
             Self::Volumes => "volumes must be whole erase blocks, and fit on the part",
+            Self::SmallSlot => "a slot needs two blocks of at least 4 KiB and one erase block",
         }
     }
 }
@@ -97,11 +102,19 @@ impl Part {
         erase: usize,
         capacity: usize,
     ) -> Result<Layout, LayoutError> {
+        match self.shape(read, program, erase) {
+            Ok(layout) => layout.with_capacity(capacity),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same but for the number of segments.
+    pub(crate) const fn shape(self, read: usize, program: usize, erase: usize) -> Result<Layout, LayoutError> {
         match self.units {
-            None => Layout::of(read, program, erase, capacity),
+            None => Layout::shape(read, program, erase),
             Some(_) if program != FINEST.0 => Err(LayoutError::ProgramUnit),
             Some(_) if erase != FINEST.1 => Err(LayoutError::EraseBlock),
-            Some((program, erase)) => Layout::of(read, program, erase, capacity),
+            Some((program, erase)) => Layout::shape(read, program, erase),
         }
     }
 }

@@ -44,7 +44,7 @@
 //! noticed. See SECURITY.md for what exactly holds.
 //!
 //! # Words
-//! - A **unit** is the program unit, at least 4 bytes. A **segment** is an erase block, or as many as make 2 KiB.
+//! - A **unit** is the program unit, at least 4 bytes. A **segment** is an erase block, or as many as make 2 KiB and 32 units.
 //! - A **record** is one sealed message of the log; a value of more than `body_max` bytes with its name ([`Layout`]) is
 //!   cut into **chunks**, a record each.
 //! - A **run** is a group of records that count together or not at all: the chunks of a value and its entry, all records
@@ -128,6 +128,8 @@ mod object;
 mod report;
 mod rights;
 pub mod seal;
+#[cfg(feature = "objects")]
+mod slot;
 mod state;
 pub mod trust;
 #[cfg(feature = "typed")]
@@ -152,6 +154,8 @@ pub use seal::Plain;
 pub use seal::{Aes, AesSiv};
 #[cfg(feature = "ascon")]
 pub use seal::{Ascon, SoftRootKey};
+#[cfg(feature = "objects")]
+pub use slot::{InstallError, Installed};
 pub use state::Handed as State;
 pub use trust::{Reader, Small};
 pub use volume::{Volume, VolumeError};
@@ -164,9 +168,9 @@ pub mod blocking {
 
     #[path = "engine/mod.rs"]
     mod engine;
-    #[cfg(feature = "objects")]
-    pub use engine::Objects;
     pub use engine::{Client, Clients, Store, Transaction};
+    #[cfg(feature = "objects")]
+    pub use engine::{Objects, Slot};
 }
 
 /// The asynchronous store, over `embedded_storage_async::nor_flash::NorFlash`. Any call may be dropped at any await:
@@ -180,12 +184,12 @@ pub mod asynchronous {
     #[path = "engine/mod.rs"]
     #[expect(clippy::duplicate_mod, reason = "one source, two stores")]
     mod engine;
-    #[cfg(feature = "objects")]
-    pub use engine::Objects;
     pub use engine::{Client, Clients, Store, Transaction};
+    #[cfg(feature = "objects")]
+    pub use engine::{Objects, Slot};
 }
 
-#[cfg(feature = "objects")]
-pub use blocking::Objects;
 pub use blocking::{Client, Clients, Store, Transaction};
+#[cfg(feature = "objects")]
+pub use blocking::{Objects, Slot};
 pub use rights::{EVERYONE, Quota, Rights, SHARES_MAX};

@@ -93,11 +93,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Transaction<'_, '_, F, S, C> {
         self.note(result, before)
     }
 
-    /// Removes an entry of the store's own.
+    /// Changes an entry of the store's own.
     #[cfg(feature = "objects")]
-    pub(super) async fn remove(&mut self, key: Key<'_>) -> Result<bool, Error<F::Error>> {
+    pub(super) async fn change_own(&mut self, key: Key<'_>, value: &[u8], how: How) -> Result<bool, Error<F::Error>> {
         let before = self.enter()?;
-        let result = self.store.commit(key, &[], How::DELETE).await.map_err(Error::from);
+        let result = self.store.commit(key, value, how).await.map_err(Error::from);
         self.note(result, before)
     }
 

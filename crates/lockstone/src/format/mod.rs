@@ -9,6 +9,8 @@ pub(crate) mod header;
 pub(crate) mod object;
 pub(crate) mod pointer;
 pub(crate) mod record;
+#[cfg(feature = "objects")]
+pub(crate) mod slot;
 
 /// Version of the format that this crate writes and reads.
 pub const FORMAT_VERSION: u8 = 1;

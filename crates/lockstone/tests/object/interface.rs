@@ -11,6 +11,8 @@ use super::{Bench, content, missing, read_all, sha};
 
 #[path = "../../examples/firmware.rs"]
 mod firmware;
+#[path = "../../examples/install.rs"]
+mod install;
 
 type Nor = Bench<4, 4, 4096>;
 
@@ -331,4 +333,12 @@ fn the_firmware_of_the_readme_arrives() {
     let shown = readme.split("```rust\n").nth(2).and_then(|rest| rest.split("```").next()).unwrap();
     assert!(example.contains(shown), "README.md shows another function than the example");
     firmware::main().unwrap();
+}
+
+#[test]
+fn the_boot_loader_of_the_readme_boots() {
+    let (readme, example) = (include_str!("../../../../README.md"), include_str!("../../examples/install.rs"));
+    let shown = readme.split("```rust\n").nth(3).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(example.contains(shown), "README.md shows another function than the example");
+    install::main().unwrap();
 }

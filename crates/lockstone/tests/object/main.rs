@@ -6,6 +6,7 @@ mod asynchronous;
 mod audited;
 mod cuts;
 mod hostile;
+mod install;
 mod interface;
 mod life;
 mod reviewed;

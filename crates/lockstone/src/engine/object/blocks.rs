@@ -207,7 +207,9 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         if store.object_of(name.hash).await? == Some(name.id) {
             return Ok(true);
         }
-        Ok(but != Some(name.hash) && self.note(store, name.hash).await?.is_some_and(|note| note.id == name.id))
+        let unfinished =
+            but != Some(name.hash) && self.note(store, name.hash).await?.is_some_and(|note| note.id == name.id);
+        Ok(unfinished || self.is_held(store, name).await?)
     }
 
     /// What the store notes about the object that is being written under a name.
@@ -236,6 +238,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.copy_value(cut, 0, &mut id).await?;
         }
         Ok(object.then(|| u64::from_le_bytes(id)))
+    }
+
+    /// Whether everything that is found will be found again; who may write sees to it first.
+    pub(super) async fn is_firm(&mut self) -> Result<bool, Error<F::Error>> {
+        self.ready().await?;
+        self.confirm_last().await?;
+        Ok(!self.is_marginal())
     }
 
     /// The value of the record in the buffer, which is a note.
@@ -280,19 +289,25 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
 const NOTE_NAME: usize = 9;
 
-/// Name of the note about an unfinished object.
-pub(super) struct NoteName([u8; NOTE_NAME]);
+/// Name of an entry of the store's own.
+pub(super) struct OwnName<const N: usize>([u8; N]);
 
-impl NoteName {
+impl<const N: usize> OwnName<N> {
     pub(super) const fn key(&self) -> Key<'_> {
         Key::new(&self.0).of_client(SYSTEM)
     }
 }
 
-pub(super) fn note_of(hash: u64) -> NoteName {
-    let mut name = [UPLOADS; NOTE_NAME];
-    put(&mut name, 1, &hash.to_le_bytes());
-    NoteName(name)
+/// A letter and what follows.
+pub(super) fn own_name<const N: usize>(letter: u8, rest: &[u8]) -> OwnName<N> {
+    let mut name = [letter; N];
+    put(&mut name, 1, rest);
+    OwnName(name)
+}
+
+/// Name of the note about an unfinished object.
+pub(super) fn note_of(hash: u64) -> OwnName<NOTE_NAME> {
+    own_name(UPLOADS, &hash.to_le_bytes())
 }
 
 #[one_source]

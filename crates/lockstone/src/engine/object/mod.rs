@@ -9,6 +9,7 @@
 //! 4. A block is erased only when the store says that its object doesn't exist, or when nothing is in it.
 
 mod blocks;
+mod install;
 mod slots;
 
 use core::marker::PhantomData;
@@ -29,6 +30,7 @@ use crate::report::Cursor;
 use crate::seal::Suite;
 use crate::trust::MonotonicCounter;
 use blocks::note_of;
+pub use install::Slot;
 use slots::Map;
 
 /// Objects on the flash `F`, which may be another part than the store's, or a [`Volume`](crate::Volume) of the same.
@@ -394,7 +396,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         let protect = how.protect || had.and(wanted.complete()).any(Attributes::PROTECTED);
         let mut change = store.begin_transaction(COMMIT, protect).await?;
         change.put_as(key, &manifest.to_bytes(), How::with(attributes)).await?;
-        change.remove(note_of(upload.name.hash).key()).await?;
+        change.change_own(note_of(upload.name.hash).key(), &[], How::DELETE).await?;
         change.commit().await?;
         Ok(manifest)
     }
@@ -510,12 +512,8 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
     ) -> Result<Option<usize>, Failure<F, D>> {
         let key = key.into();
         let Some(manifest) = self.manifest(store, key).await? else { return Ok(None) };
-        let name = Name { hash: store.hash_of(key), id: manifest.id };
-        if self.seen.name != name {
-            self.seen = Seen { name, ordinal: 0, block: manifest.first };
-        }
         let wanted = (manifest.length.saturating_sub(offset) as usize).min(target.len());
-        let mut map = Map::new(name, manifest.session, manifest.tables);
+        let mut map = self.map_of(store.hash_of(key), &manifest);
         let (mut at, mut rest) = (offset, target.get_mut(..wanted).unwrap_or_default());
         while !rest.is_empty() {
             if !self.load_mapped(store, &mut map, at / self.layout.chunk).await? {
@@ -578,6 +576,12 @@ impl<F, S: Suite> Objects<'_, F, S> {
     fn text(&self, from: usize) -> &[u8] {
         let start = HEAD + S::TAG;
         self.buffer.get(start + from..start + self.layout.chunk as usize).unwrap_or_default()
+    }
+
+    /// The same to write in.
+    fn text_mut(&mut self, from: u32) -> &mut [u8] {
+        let start = HEAD + S::TAG;
+        self.buffer.get_mut(start + from as usize..start + self.layout.chunk as usize).unwrap_or_default()
     }
 
     /// Copies what the chunk in the buffer has from the offset `at` of its object on, and returns what of `target` is left.

@@ -1,0 +1,330 @@
+//! Installs: an object over a slot, cut at every operation, attacked, and given up.
+
+use lockstone::seal::Suite;
+use lockstone::{Ascon, InstallError, Installed, Objects, Part, Plain, Put, Reader, Slot, Store, trust::NoCounter};
+use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry};
+use lockstone_sim::{Power, SimError, SimFlash, Tear};
+use lockstone_torture::{Fixed, Random, root};
+use sha2::Sha256;
+
+use super::{Bench, Keys, content, sha};
+
+type Failure = InstallError<SimError, SimError, SimError>;
+
+/// A bench and a part for code.
+#[derive(Clone)]
+struct Board<const R: usize, const W: usize, const E: usize> {
+    bench: Bench<R, W, E>,
+    code: SimFlash<R, W, E>,
+}
+
+impl<const R: usize, const W: usize, const E: usize> Board<R, W, E> {
+    fn new<S: Suite>(geometry: &Geometry) -> Self {
+        let capacity = geometry.capacity.max(E * 6);
+        let bench = Bench::new::<S>(geometry.capacity, capacity.max(12 * 4096), geometry.erased);
+        Self { bench, code: SimFlash::new(E * 4096_usize.div_ceil(E) * 3, geometry.erased) }
+    }
+
+    fn plug_in(&mut self) -> Power {
+        let power = self.bench.plug_in();
+        self.code.plug_in(&power);
+        power
+    }
+
+    /// Puts an object under a key.
+    fn put<S: Suite>(&mut self, key: &str, bytes: &[u8], seed: u64) {
+        self.bench.with::<S, _>(|store, objects| {
+            let mut ram = vec![0; objects.layout().upload_size(bytes.len() as u32)];
+            let length = Some(bytes.len() as u32);
+            let mut upload = objects.create(store, key, length, &mut Fixed(seed), &mut ram).unwrap();
+            objects.write(store, &mut upload, 0, bytes).unwrap();
+            objects.finish::<Sha256, _, _>(store, &mut upload, key, None, Put::USUAL).unwrap();
+        });
+    }
+
+    /// What the application does with slot 3.
+    fn application<S: Suite, T>(
+        &mut self,
+        act: impl FnOnce(
+            &mut Objects<'_, &mut SimFlash<R, W, E>, S>,
+            &mut Store<'_, &mut SimFlash<R, W, E>, S>,
+            &mut Slot<&mut SimFlash<R, W, E>>,
+        ) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let (mut memory, mut buffer) = (Keys::new(), [0; 2048]);
+        let Self { bench: Bench { keys, flash, part }, code } = self;
+        let off = |_| InstallError::Slot(SimError::PowerCut);
+        let mut store = Store::<_, S>::mount(keys, *part, &root(), &mut memory).map_err(off)?;
+        let mut objects = Objects::<_, S>::open(flash, *part, &mut store, &mut buffer).map_err(off)?;
+        let mut slot = Slot::new(code, *part, 3).unwrap();
+        act(&mut objects, &mut store, &mut slot)
+    }
+
+    fn request<S: Suite>(&mut self, key: &str) -> Result<(), Failure> {
+        self.application::<S, _>(|objects, store, slot| {
+            objects.request_install::<Sha256, _, _, _>(store, key, slot, false)
+        })
+    }
+
+    fn confirm<S: Suite>(&mut self) -> Result<Installed, Failure> {
+        self.application::<S, _>(|objects, store, slot| objects.confirm_install::<Sha256, _, _, _>(store, slot, false))
+    }
+
+    /// What the boot loader does: nothing of the store is written.
+    fn boot<S: Suite>(&mut self) -> Result<Installed, Failure> {
+        let (mut memory, mut buffer) = (Keys::new(), [0; 2048]);
+        let Self { bench: Bench { keys, flash, part }, code } = self;
+        let off = |_| InstallError::Slot(SimError::PowerCut);
+        let anchor = lockstone::trust::Anchor { root: &root(), counter: Reader(NoCounter) };
+        let mut store = Store::<_, S, _>::mount_protected(keys, *part, anchor, &mut memory).map_err(off)?;
+        let mut objects = Objects::<_, S>::open(flash, *part, &mut store, &mut buffer).map_err(off)?;
+        objects.install::<Sha256, _, _, _>(&mut store, &mut Slot::new(code, *part, 3).unwrap(), |_, _| {})
+    }
+
+    /// The code, and nothing but erased bytes behind it up to the trailer.
+    fn runs(&self, code: &[u8]) -> bool {
+        let (there, rest) = self.code.data().split_at(code.len());
+        let rest = &rest[..self.code.data().len() / 3 * 2 - code.len()];
+        there == code && rest.iter().all(|byte| *byte == self.bench.part_erased())
+    }
+}
+
+impl<const R: usize, const W: usize, const E: usize> Bench<R, W, E> {
+    fn part_erased(&self) -> u8 {
+        if self.part == Part::ZERO_ERASED { 0 } else { 0xff }
+    }
+}
+
+fn board() -> Board<4, 4, 4096> {
+    let bench = Bench::new::<Ascon>(8 * 4096, 40 * 4096, 0xff);
+    Board { bench, code: SimFlash::new(5 * 4096, 0xff) }
+}
+
+struct Everywhere {
+    step: u64,
+    played: u32,
+}
+
+impl Everywhere {
+    fn play<const R: usize, const W: usize, const E: usize, S: Suite>(&mut self, geometry: &Geometry) {
+        let mut board = Board::<R, W, E>::new::<S>(geometry);
+        let block = E * 4096_usize.div_ceil(E);
+        let (old, new) = (content(1, 2 * block - 3), content(2, block.min(9000) + 77));
+        board.put::<S>("old", &old, 1);
+        board.request::<S>("old").unwrap();
+        assert!(board.boot::<S>().unwrap().pending && board.runs(&old));
+        assert!(!board.confirm::<S>().unwrap().pending);
+        board.bench.with::<S, _>(|store, objects| {
+            assert_eq!(store.delete("old"), Ok(true));
+            objects.reclaim(store).unwrap();
+        });
+        board.put::<S>("new", &new, 2);
+        let mut clean = board.clone();
+        let power = clean.plug_in();
+        let all = |board: &mut Board<R, W, E>| -> Result<(), Failure> {
+            board.request::<S>("new")?;
+            board.boot::<S>()?;
+            board.confirm::<S>().map(drop)
+        };
+        all(&mut clean).unwrap();
+        let operations = power.operations();
+        assert!(operations > 20 && clean.runs(&new));
+        for (number, tear) in Tear::ALL.iter().enumerate() {
+            let mut at = number as u64 % self.step;
+            while at < operations {
+                for again in [None, Some(at % 9)] {
+                    let id = format!("{}/{}/{at}/{tear}/{again:?}", geometry.name, S::NAME);
+                    let mut torn = board.clone();
+                    let power = torn.plug_in();
+                    torn.code.set_seed(at * 16 + number as u64);
+                    power.cut_at(at, *tear);
+                    assert!(all(&mut torn).is_err(), "{id}");
+                    power.on();
+                    if let Some(again) = again {
+                        power.cut_at(again, *tear);
+                        let _ = torn.boot::<S>();
+                        power.cancel_cut();
+                        power.on();
+                    }
+                    torn.check::<S>(&old, &new, &id);
+                    self.played += 1;
+                }
+                at += self.step;
+            }
+        }
+    }
+}
+
+impl<const R: usize, const W: usize, const E: usize> Board<R, W, E> {
+    /// A boot finds the old code or the new one, whole; and the install comes to its end.
+    fn check<S: Suite>(&mut self, old: &[u8], new: &[u8], id: &str) {
+        let booted = self.boot::<S>().unwrap_or_else(|error| panic!("{id}: {error}"));
+        let runs = if booted.digest == sha(old) { old } else { new };
+        assert!(booted.digest == sha(runs) && self.runs(runs), "{id}: old or new, never neither");
+        if runs == old {
+            assert!(!booted.pending, "{id}");
+            self.request::<S>("new").unwrap_or_else(|error| panic!("{id}: {error}"));
+            self.boot::<S>().unwrap_or_else(|error| panic!("{id}: {error}"));
+        }
+        let confirmed = self.confirm::<S>().unwrap_or_else(|error| panic!("{id}: {error}"));
+        assert_eq!(confirmed, Installed { length: new.len() as u32, digest: sha(new), pending: false }, "{id}");
+        assert_eq!(self.boot::<S>(), Ok(confirmed), "{id}");
+        self.bench.with::<S, _>(|store, objects| {
+            assert_eq!(store.delete("new"), Ok(true), "{id}");
+            objects.reclaim(store).unwrap();
+        });
+        assert!(self.boot::<S>() == Ok(confirmed) && self.runs(new), "{id}");
+        let violations = [self.code.violations(), self.bench.keys.violations(), self.bench.flash.violations()];
+        assert_eq!(violations, [0; 3], "{id}: {:?}", self.code.first_violation());
+    }
+}
+
+impl Scenario for Everywhere {
+    type Output = ();
+
+    fn run<const R: usize, const W: usize, const E: usize>(&mut self, geometry: &Geometry) {
+        self.step = if geometry.is_small() { 3 } else { 29 };
+        self.play::<R, W, E, Ascon>(geometry);
+        self.play::<R, W, E, Plain>(geometry);
+    }
+}
+
+#[test]
+fn an_install_is_old_or_new_whatever_is_cut() {
+    let mut everywhere = Everywhere { step: 1, played: 0 };
+    for_each_geometry(&mut everywhere);
+    println!("installs: {} cuts", everywhere.played);
+    assert!(everywhere.played > 3000, "{}", everywhere.played);
+}
+
+#[test]
+fn a_cut_costs_a_block() {
+    let mut board = board();
+    let new = content(3, 4 * 4096);
+    board.put::<Ascon>("new", &new, 1);
+    board.request::<Ascon>("new").unwrap();
+    let mut dice = Random(4);
+    let mut cuts = 0;
+    loop {
+        let power = board.plug_in();
+        power.cut_at(4 + dice.below(9) as u64, Tear::ALL[dice.below(Tear::ALL.len())]);
+        let booted = board.boot::<Ascon>();
+        power.cancel_cut();
+        power.on();
+        if booted.is_ok() {
+            break;
+        }
+        cuts += 1;
+        assert!(cuts < 100, "no progress");
+    }
+    assert!(board.runs_in(&new, 4) && cuts >= 4, "{cuts} cuts");
+}
+
+impl<const R: usize, const W: usize, const E: usize> Board<R, W, E> {
+    fn runs_in(&self, code: &[u8], blocks: usize) -> bool {
+        &self.code.data()[..blocks * E][..code.len()] == code
+    }
+}
+
+#[test]
+fn an_object_that_is_being_installed_is_kept() {
+    let mut board = board();
+    let (first, second) = (content(5, 9000), content(6, 8000));
+    board.put::<Ascon>("fw", &first, 1);
+    board.request::<Ascon>("fw").unwrap();
+    // Replaced, deleted, and everything tidied up.
+    board.put::<Ascon>("fw", &second, 2);
+    board.bench.with::<Ascon, _>(|store, objects| {
+        assert_eq!(store.delete("fw"), Ok(true));
+        objects.reclaim(store).unwrap();
+    });
+    board.put::<Ascon>("other", &content(7, 60_000), 3);
+    assert_eq!(board.boot::<Ascon>().map(|installed| installed.digest), Ok(sha(&first)));
+    assert!(board.runs_in(&first, 4));
+    board.confirm::<Ascon>().unwrap();
+    let reclaimed = board.bench.with::<Ascon, _>(|store, objects| objects.reclaim(store)).unwrap();
+    assert!(reclaimed >= 3, "{reclaimed}");
+}
+
+#[test]
+fn a_newer_request_takes_the_place_of_one_that_is_pending() {
+    let mut board = board();
+    let (first, second) = (content(5, 9000), content(6, 8000));
+    board.put::<Ascon>("a", &first, 1);
+    board.put::<Ascon>("b", &second, 2);
+    board.request::<Ascon>("a").unwrap();
+    board.boot::<Ascon>().unwrap();
+    board.request::<Ascon>("b").unwrap();
+    assert_eq!(board.boot::<Ascon>().map(|installed| installed.digest), Ok(sha(&second)));
+    board.confirm::<Ascon>().unwrap();
+    board.bench.with::<Ascon, _>(|store, objects| {
+        assert_eq!((store.delete("a"), store.delete("b")), (Ok(true), Ok(true)));
+        assert_eq!(objects.reclaim(store), Ok(6));
+    });
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let mut board = board();
+    assert_eq!(board.boot::<Ascon>(), Err(InstallError::NothingRequested));
+    assert_eq!(board.confirm::<Ascon>(), Err(InstallError::NothingRequested));
+    assert_eq!(board.request::<Ascon>("fw"), Err(InstallError::NoObject));
+    board.put::<Ascon>("fw", &content(1, 4 * 4096 + 1), 1);
+    assert_eq!(board.request::<Ascon>("fw"), Err(InstallError::TooLarge));
+    board.put::<Ascon>("fw", &content(1, 4 * 4096), 2);
+    let state = board.application::<Ascon, _>(|objects, store, slot| {
+        let digest = objects.request_install::<sha2::Sha512_256, _, _, _>(store, "fw", slot, false);
+        assert_eq!(digest, Err(InstallError::WrongDigest));
+        objects.slot_state(store, slot)
+    });
+    assert_eq!(state, Ok(None));
+    board.request::<Ascon>("fw").unwrap();
+    assert_eq!(board.confirm::<Ascon>(), Err(InstallError::WrongDigest), "nothing was copied yet");
+    // Into another slot as well: first things first.
+    let (mut memory, mut buffer) = (Keys::new(), [0; 2048]);
+    let mut store = Store::<_, Ascon>::mount(&mut board.bench.keys, Part::NOR, &root(), &mut memory).unwrap();
+    let mut objects = Objects::<_, Ascon>::open(&mut board.bench.flash, Part::NOR, &mut store, &mut buffer).unwrap();
+    let slot = Slot::new(SimFlash::<4, 4, 4096>::new(5 * 4096, 0xff), Part::NOR, 4).unwrap();
+    let busy = objects.request_install::<Sha256, _, _, _>(&mut store, "fw", &slot, false);
+    assert_eq!(busy, Err(InstallError::Busy));
+    assert_eq!(objects.slot_state(&mut store, &slot), Ok(None));
+}
+
+#[test]
+fn whoever_writes_the_slot_makes_it_no_good() {
+    let mut board = board();
+    let new = content(8, 10_000);
+    board.put::<Ascon>("fw", &new, 1);
+    board.request::<Ascon>("fw").unwrap();
+    let blank = board.code.clone();
+    board.boot::<Ascon>().unwrap();
+    // All marks, and none of the code: it's copied again.
+    let trailer = board.code.data()[4 * 4096..].to_vec();
+    board.code = blank;
+    board.code.data_mut()[4 * 4096..].copy_from_slice(&trailer);
+    board.boot::<Ascon>().unwrap();
+    assert!(board.runs_in(&new, 4));
+    // A bit of the code.
+    board.code.data_mut()[777] ^= 4;
+    board.boot::<Ascon>().unwrap();
+    assert!(board.runs_in(&new, 4));
+    board.confirm::<Ascon>().unwrap();
+    board.code.data_mut()[777] ^= 4;
+    assert_eq!(board.boot::<Ascon>(), Err(InstallError::WrongDigest), "the object may be gone");
+}
+
+#[test]
+fn a_damaged_object_leaves_the_slot_alone() {
+    let mut board = board();
+    let old = content(1, 5000);
+    board.put::<Ascon>("old", &old, 1);
+    board.request::<Ascon>("old").unwrap();
+    board.boot::<Ascon>().unwrap();
+    board.confirm::<Ascon>().unwrap();
+    board.put::<Ascon>("new", &content(9, 9000), 2);
+    let there = board.bench.flash.data().iter().rposition(|byte| *byte != 0xff).unwrap();
+    board.bench.flash.data_mut()[there - 100] ^= 1;
+    let request = board.request::<Ascon>("new");
+    assert_eq!(request, Err(InstallError::Object(lockstone::ObjectError::Damaged)));
+    assert_eq!(board.boot::<Ascon>().map(|installed| installed.digest), Ok(sha(&old)));
+}
