@@ -8,7 +8,7 @@ use lockstone::trust::{Anchor, NoCounter};
 use lockstone::{Ascon, Installed, Memory, Objects, Part, Put, Reader, Slot, SoftRootKey, Store, Volume, buffer_size};
 use lockstone_sim::{SimFlash, Tear};
 use lockstone_torture::Random;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 type Flash = SimFlash<1, 4, 4096>;
 

@@ -105,6 +105,22 @@ pub struct Upload<'w> {
     pub(crate) part: Range<u32>,
 }
 
+/// An [`Upload`] without its RAM: for those who keep both and can't keep the one borrowing the other.
+pub struct Suspended(Upload<'static>);
+
+impl Suspended {
+    /// Goes on in the RAM that it was [suspended](Upload::suspend) from, unchanged.
+    pub fn go_on(self, bytes: &mut [u8]) -> Upload<'_> {
+        self.0.with(bytes).0
+    }
+}
+
+impl core::fmt::Debug for Suspended {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Suspended").finish_non_exhaustive()
+    }
+}
+
 /// An object that was begun and not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unfinished {
@@ -136,6 +152,37 @@ impl<'w> Upload<'w> {
             settled: false,
             part: 0..0,
         }
+    }
+
+    /// Lets go of the RAM, which must stay as it is until [`Suspended::go_on`].
+    #[must_use]
+    pub fn suspend(self) -> Suspended {
+        Suspended(self.with(&mut []).0)
+    }
+
+    /// The same upload in other RAM; what it had.
+    fn with<'o>(self, bytes: &'o mut [u8]) -> (Upload<'o>, &'w mut [u8]) {
+        let Self { bytes: had, name, length, chunk, slot, next, block, first, stale, again, .. } = self;
+        let Self { session, begun, turn, in_order, settled, part, .. } = self;
+        let upload = Upload {
+            bytes,
+            name,
+            length,
+            chunk,
+            slot,
+            next,
+            block,
+            first,
+            stale,
+            again,
+            session,
+            begun,
+            turn,
+            in_order,
+            settled,
+            part,
+        };
+        (upload, had)
     }
 
     /// How many chunks there can be.

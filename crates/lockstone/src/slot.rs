@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! slot     | code, in the clear, from the first byte on              | blank | trailer |
-//! trailer  | magic, token | 1 | 2 | 3 | ...                          how far the copy has come, a program unit each
+//! trailer  | magic, token | 1 | 2 | 3 | ...                          how far the copy has come: a program unit a mark
 //! ```
 //!
 //! What belongs into a slot is said by the store, in an entry of its own; the trailer only spares work after a cut. So whoever
@@ -14,6 +14,10 @@ use crate::object::{ObjectError, PEEK};
 
 /// Bytes of a block of a slot, at least.
 const BLOCK_MIN: u32 = 4096;
+/// There is room for so many marks, at least, and what stands before them.
+const MARKS: u32 = 64;
+/// Marks behind the last one, should a cut have spoilt its unit.
+pub(crate) const SPARE: u32 = 4;
 
 /// The sizes of a slot, in bytes unless named otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub(crate) struct SlotLayout {
     pub(crate) block: u32,
     /// Blocks for code.
     pub(crate) blocks: u32,
+    /// Blocks for the trailer.
+    pub(crate) trailer: u32,
 }
 
 impl SlotLayout {
@@ -33,14 +39,15 @@ impl SlotLayout {
         }
         let block = sizes.erase * BLOCK_MIN.div_ceil(sizes.erase);
         let all = u32::try_from(capacity).unwrap_or(u32::MAX) / block;
-        let blocks = all.saturating_sub(1);
+        let trailer = (MARKS * sizes.unit).div_ceil(block);
+        let blocks = all.saturating_sub(trailer);
         if blocks == 0 {
             return Err(LayoutError::SmallSlot);
         }
         if blocks > u32::from(u16::MAX) {
             return Err(LayoutError::TooLarge);
         }
-        Ok(Self { unit: sizes.unit, erase: sizes.erase, block, blocks })
+        Ok(Self { unit: sizes.unit, erase: sizes.erase, block, blocks, trailer })
     }
 
     /// Bytes of code that it takes: where the trailer begins.
@@ -48,17 +55,15 @@ impl SlotLayout {
         self.blocks * self.block
     }
 
-    /// Where the marks of the trailer begin, and where it ends.
-    pub(crate) const fn marks(&self) -> (u32, u32) {
-        let trailer = self.capacity();
-        (trailer + TRAILER.next_multiple_of(self.unit), trailer + self.block)
+    /// Where the marks of the trailer begin.
+    pub(crate) const fn marks(&self) -> u32 {
+        self.capacity() + TRAILER.next_multiple_of(self.unit)
     }
 
-    /// Blocks that are copied between two marks: half of the marks are left for sessions that are cut.
+    /// Blocks that are copied between two marks.
     pub(crate) const fn stride(&self) -> u32 {
-        let (start, end) = self.marks();
-        let half = (end - start) / self.unit / 2;
-        self.blocks.div_ceil(if half == 0 { 1 } else { half })
+        let room = (self.capacity() + self.trailer * self.block - self.marks()) / self.unit;
+        self.blocks.div_ceil(room - SPARE)
     }
 
     /// So often a mark comes.
@@ -74,7 +79,7 @@ pub struct Installed {
     pub length: u32,
     /// Their digest, that of the object.
     pub digest: [u8; 32],
-    /// It was requested and not confirmed: the slot may hold none, a part or all of it.
+    /// It was requested, or begun to be, and not confirmed: the slot may hold none, a part or all of it.
     pub pending: bool,
 }
 
@@ -82,7 +87,8 @@ pub struct Installed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstallError<E, D, X> {
-    /// The object or the store. The slot is as it was, or a part of it was written: the next install goes on.
+    /// The object or the store. After a request: `slot_state` says whether it stands. After an install: the slot is as it was, or a
+    /// part of it was written, and the next install goes on.
     Object(ObjectError<E, D>),
     /// The flash of the slot failed. A part of it was written, maybe: the next install goes on.
     Slot(X),
@@ -90,11 +96,12 @@ pub enum InstallError<E, D, X> {
     NoObject,
     /// The object is longer than the slot takes. Nothing was changed.
     TooLarge,
-    /// Nothing was ever requested for this slot.
+    /// The store does not know what belongs into this slot. Nothing was changed.
     NothingRequested,
     /// The object is being installed into another slot, which comes first. Nothing was changed.
     Busy,
-    /// The slot does not hold what the store says: **don't run it**. While an install is pending it was copied twice.
+    /// The slot does not hold what the store says: **don't run it**. While an install is pending it was copied twice. Or the object
+    /// has another digest, of another algorithm maybe: nothing was changed.
     WrongDigest,
 }
 
@@ -117,7 +124,7 @@ impl<E: core::fmt::Debug, D: core::fmt::Debug, X: core::fmt::Debug> core::fmt::D
             Self::Slot(error) => write!(f, "the flash of the slot failed: {error:?}"),
             Self::NoObject => f.write_str("there is no such object"),
             Self::TooLarge => f.write_str("the object is longer than the slot"),
-            Self::NothingRequested => f.write_str("nothing was ever requested for this slot"),
+            Self::NothingRequested => f.write_str("the store does not know what belongs into this slot"),
             Self::Busy => f.write_str("the object is being installed into another slot"),
             Self::WrongDigest => f.write_str("the slot does not hold what the store says"),
         }
@@ -137,9 +144,9 @@ mod tests {
     #[test]
     fn a_mark_for_each_block_where_there_is_room() {
         let fine = layout(4, 4096, 256 * 4096).unwrap();
-        assert_eq!((fine.blocks, fine.stride(), fine.strides(), fine.marks()), (255, 1, 255, (0xf_f00c, 0x10_0000)));
+        assert_eq!((fine.blocks, fine.stride(), fine.strides(), fine.marks()), (255, 1, 255, 0xf_f00c));
         let coarse = layout(512, 4096, 256 * 4096).unwrap();
-        assert_eq!((coarse.stride(), coarse.strides(), coarse.marks()), (85, 3, (0xf_f200, 0x10_0000)));
+        assert_eq!((coarse.trailer, coarse.stride(), coarse.strides(), coarse.marks()), (8, 5, 50, 0xf_8200));
         let small = layout(4, 128, 3 * 4096).unwrap();
         assert_eq!((small.block, small.blocks, small.capacity()), (4096, 2, 8192));
         assert_eq!(layout(4, 4096, 4096), Err(LayoutError::SmallSlot));

@@ -86,14 +86,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(self.state.log.counter)
     }
 
-    /// Copies every entry of every client, with its attributes and its factory copy, into another store, which may have
+    /// Copies every entry of every client, with its attributes and its factory copy, and what slots hold, into another store, which may have
     /// another root key, suite and size: the way to change a key. `buffer` holds one value at a time. What is shared must
     /// be shared again.
     ///
     /// # Errors
     /// [`ResealError`]; this store is unchanged, and the other holds a part. A [small store](crate::Small) takes no entry with
     /// attributes: [`Error::NotPermitted`], or [`Error::NoCounter`] when it's protected. An object is not sealed anew with its
-    /// entry: [`Error::NotPermitted`] from the source; read it, delete it, and write it to the other.
+    /// entry: [`Error::NotPermitted`] from the source; read it, delete it, and write it to the other. An install must be confirmed before:
+    /// the same.
     pub async fn reseal_into<G, T, D>(
         &mut self,
         target: &mut Store<'_, G, T, D>,
@@ -112,7 +113,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let mut cursor = Cursor::new();
         while self.next_record(&mut cursor).await.map_err(|stop| ResealError::Source(stop.into()))? {
             let cut = self.cut_found();
-            if self.state.record.class != Class::Key && !cut.attributes.any(Attributes::COPY) {
+            #[cfg(feature = "objects")]
+            let slot = self.is_slot();
+            #[cfg(not(feature = "objects"))]
+            let slot = false;
+            if self.state.record.class != Class::Key && !cut.attributes.any(Attributes::COPY) && !slot {
                 continue;
             }
             if cut.attributes.is_object() {
@@ -124,8 +129,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 return Err(ResealError::Source(Error::BufferTooSmall { needed: cut.whole }));
             };
             self.copy_value(cut, 0, value).await.map_err(|stop| ResealError::Source(stop.into()))?;
+            #[cfg(feature = "objects")]
+            if slot && crate::format::slot::is_pending(value) {
+                return Err(ResealError::Source(Error::NotPermitted));
+            }
             target.adopt(key, value, cut.attributes).await.map_err(ResealError::Target)?;
-            done += u32::from(!cut.attributes.any(Attributes::COPY));
+            done += u32::from(!slot && !cut.attributes.any(Attributes::COPY));
             progress(done, keys);
         }
         Ok(())

@@ -280,16 +280,6 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(self.flash)
     }
 
-    /// Writes a mark behind what was written last, so that it's known to be whole by who can't write it again.
-    #[cfg(feature = "objects")]
-    pub(super) async fn end_with_mark(&mut self) -> Result<(), Error<F::Error>> {
-        self.writable().await?;
-        self.make_room(self.record_usual(), self.kept_free() - 1).await?;
-        self.write_opening().await?;
-        self.state.log.settled = true;
-        Ok(())
-    }
-
     pub(super) async fn write_closing(&mut self) -> Result<(), Stop<F::Error>> {
         self.draft(Shape::single(Kind::Mark, 1, CHECKPOINT + 8), 0);
         self.append(&[MARK_CLOSE], &[]).await
@@ -361,12 +351,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Whatever is asked for: the last record is written again if it may be marginal.
     pub(super) async fn confirm_last(&mut self) -> Result<(), Stop<F::Error>> {
-        if C::READER
-            || !self.is_marginal()
-            || self.state.read_only
-            || self.state.report.doubt.is_some()
-            || self.state.log.stuck
-        {
+        let marginal = C::PRESENT && self.state.log.uncounted
+            || self.has_hole() && (self.state.log.for_all || self.state.log.copy != NOWHERE);
+        if C::READER || !marginal || self.state.read_only || self.state.report.doubt.is_some() || self.state.log.stuck {
             return Ok(());
         }
         let written = match self.writable().await {
@@ -441,12 +428,6 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
-    /// Whether something of what is found may be found otherwise by the next mount, until it's written again.
-    pub(super) fn is_marginal(&self) -> bool {
-        C::PRESENT && self.state.log.uncounted
-            || self.has_hole() && (self.state.log.for_all || self.state.log.copy != NOWHERE)
-    }
-
     pub(super) fn hash_of(&self, key: Key<'_>) -> u64 {
         self.hash(u64::from(key.space) << 32 | u64::from(key.client), key.name)
     }

@@ -31,7 +31,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.go_on_resetting().await
     }
 
-    async fn look_again(&mut self) -> Result<(), Stop<F::Error>> {
+    pub(super) async fn look_again(&mut self) -> Result<(), Stop<F::Error>> {
         if self.state.log.settled { Ok(()) } else { self.mount_log().await.map_err(Unmountable::stop) }
     }
 

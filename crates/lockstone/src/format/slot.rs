@@ -9,8 +9,6 @@ const MAGIC: u32 = u32::from_le_bytes(*b"LKSL");
 /// Bytes of a trailer before its marks: magic and token.
 pub(crate) const TRAILER: usize = TRAILER_LENGTH as usize;
 pub(crate) const TRAILER_LENGTH: u32 = 12;
-/// Bytes of a mark.
-pub(crate) const MARK: usize = 4;
 /// Bytes of a record.
 pub(crate) const RECORD: usize = 56 + MANIFEST;
 
@@ -21,10 +19,27 @@ pub(crate) struct SlotRecord {
     pub(crate) token: u64,
     /// Of the object's key.
     pub(crate) hash: u64,
-    pub(crate) pending: bool,
-    /// Length and digest of what was confirmed last; length 0: nothing was.
-    pub(crate) before: (u32, [u8; 32]),
+    pub(crate) phase: Phase,
+    /// Length and digest of what was confirmed last.
+    pub(crate) before: Option<(u32, [u8; 32])>,
     pub(crate) manifest: Manifest,
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The slot holds it.
+    Confirmed,
+    /// It's in the store with all that it needs.
+    Prepared,
+    /// The same, and the slot may be half-written for another request that it takes the place of.
+    Succeeds,
+    /// It's to be done.
+    Armed,
+}
+
+impl Phase {
+    const ALL: [Self; 4] = [Self::Confirmed, Self::Prepared, Self::Succeeds, Self::Armed];
 }
 
 impl SlotRecord {
@@ -32,23 +47,25 @@ impl SlotRecord {
         let mut bytes = [0; RECORD];
         put(&mut bytes, 0, &self.token.to_le_bytes());
         put(&mut bytes, 8, &self.hash.to_le_bytes());
-        put_word(&mut bytes, 16, self.pending.into());
-        put_word(&mut bytes, 20, self.before.0);
-        put(&mut bytes, 24, &self.before.1);
+        put_word(&mut bytes, 16, self.phase as u32 | u32::from(self.before.is_some()) << 8);
+        let (length, digest) = self.before.unwrap_or_default();
+        put_word(&mut bytes, 20, length);
+        put(&mut bytes, 24, &digest);
         put(&mut bytes, 56, &self.manifest.to_bytes());
         bytes
     }
 
     /// For those who ask.
-    pub(crate) const fn state(self) -> Installed {
-        let Self { manifest: Manifest { length, digest, .. }, pending, .. } = self;
-        Installed { length, digest, pending }
+    pub(crate) fn state(self) -> Installed {
+        let Self { manifest: Manifest { length, digest, .. }, phase, .. } = self;
+        Installed { length, digest, pending: phase != Phase::Confirmed }
     }
 
     /// What was confirmed last, if anything was.
-    pub(crate) const fn confirmed(self) -> Option<Installed> {
-        let (length, digest) = if self.pending { self.before } else { (self.manifest.length, self.manifest.digest) };
-        if length == 0 { None } else { Some(Installed { length, digest, pending: false }) }
+    pub(crate) fn confirmed(self) -> Option<Installed> {
+        let last = Some((self.manifest.length, self.manifest.digest));
+        let (length, digest) = if self.phase == Phase::Confirmed { last } else { self.before }?;
+        Some(Installed { length, digest, pending: false })
     }
 
     pub(crate) fn of_bytes(bytes: &[u8; RECORD]) -> Self {
@@ -59,14 +76,19 @@ impl SlotRecord {
         Self {
             token: long(0),
             hash: long(8),
-            pending: word(bytes, 16) != 0,
-            before: (word(bytes, 20), before),
+            phase: *Phase::ALL.get((word(bytes, 16) & 0xff) as usize).unwrap_or(&Phase::Armed),
+            before: (word(bytes, 16) > 0xff).then(|| (word(bytes, 20), before)),
             manifest: Manifest::of_bytes(&manifest),
         }
     }
 }
 
-/// How the trailer of a request begins.
+/// Whether a record speaks of a request that was not confirmed.
+pub(crate) fn is_pending(record: &[u8]) -> bool {
+    word(record, 16) & 0xff != Phase::Confirmed as u32
+}
+
+/// How the trailer of a request begins; with the token inverted when what was copied was not good, and it's copied again.
 pub(crate) fn trailer(token: u64) -> [u8; TRAILER] {
     let mut bytes = [0; TRAILER];
     put_word(&mut bytes, 0, MAGIC);
@@ -74,16 +96,9 @@ pub(crate) fn trailer(token: u64) -> [u8; TRAILER] {
     bytes
 }
 
-/// Says that so many steps are done, and says it again inverted: what is torn says nothing.
-pub(crate) fn mark(done: u16) -> [u8; MARK] {
-    (u32::from(done) | u32::from(!done) << 16).to_le_bytes()
-}
-
-/// `None`: it's no mark, or a torn one.
-pub(crate) fn of_mark(bytes: [u8; MARK]) -> Option<u32> {
-    let [a, b, c, d] = bytes;
-    let done = u16::from_le_bytes([a, b]);
-    (done == !u16::from_le_bytes([c, d])).then_some(done.into())
+/// Says that so many strides are done, and says it again inverted: what is torn says nothing.
+pub(crate) const fn mark(done: u32) -> [u8; 4] {
+    (done & 0xffff | !done << 16).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -93,25 +108,18 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let mut bytes: [u8; RECORD] = core::array::from_fn(|index| 7 + index.to_le_bytes()[0]);
-        for pending in [0, 1] {
-            put_word(&mut bytes, 16, pending);
+        for phase in 0x100..0x104 {
+            put_word(&mut bytes, 16, phase);
             assert_eq!(SlotRecord::of_bytes(&bytes).to_bytes(), bytes);
         }
     }
 
     #[test]
     fn no_part_of_a_mark_is_one() {
-        for done in [0, 1, 2, 0x1234, 0xfffe, u16::MAX] {
-            let whole = mark(done);
-            assert_eq!(of_mark(whole), Some(done.into()));
-            for bit in 0..32 {
-                for erased in [0, u32::MAX] {
-                    let torn = u32::from_le_bytes(whole) & !(1 << bit) | erased & 1 << bit;
-                    let read = of_mark(torn.to_le_bytes());
-                    assert!(read.is_none() || torn == u32::from_le_bytes(whole), "{done} bit {bit}");
-                }
-            }
+        let all = [1, 2, 0x1234, 0xffff].map(|done| u32::from_le_bytes(mark(done)));
+        for mark in all {
+            assert_eq!(mark.count_ones(), 16, "as many bits one way as the other: a part of it is no other mark");
         }
-        assert_eq!((of_mark([0xff; MARK]), of_mark([0; MARK])), (None, None));
+        assert_eq!(all[0], 0xfffe_0001);
     }
 }

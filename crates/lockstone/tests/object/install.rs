@@ -4,7 +4,7 @@ use lockstone::seal::Suite;
 use lockstone::{Ascon, InstallError, Installed, Objects, Part, Plain, Put, Reader, Slot, Store, trust::NoCounter};
 use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry};
 use lockstone_sim::{Power, SimError, SimFlash, Tear};
-use lockstone_torture::{Fixed, Random, root};
+use lockstone_torture::{Fixed, Random, Trusted, root};
 use sha2::Sha256;
 
 use super::{Bench, Keys, content, sha};
@@ -19,10 +19,14 @@ struct Board<const R: usize, const W: usize, const E: usize> {
 }
 
 impl<const R: usize, const W: usize, const E: usize> Board<R, W, E> {
+    const BLOCK: usize = E * 4096_usize.div_ceil(E);
+
     fn new<S: Suite>(geometry: &Geometry) -> Self {
         let capacity = geometry.capacity.max(E * 6);
         let bench = Bench::new::<S>(geometry.capacity, capacity.max(12 * 4096), geometry.erased);
-        Self { bench, code: SimFlash::new(E * 4096_usize.div_ceil(E) * 3, geometry.erased) }
+        // Two blocks of code, and the trailer.
+        let block = Self::BLOCK;
+        Self { bench, code: SimFlash::new(block * (2 + (64 * W.max(4)).div_ceil(block)), geometry.erased) }
     }
 
     fn plug_in(&mut self) -> Power {
@@ -84,7 +88,7 @@ impl<const R: usize, const W: usize, const E: usize> Board<R, W, E> {
     /// The code, and nothing but erased bytes behind it up to the trailer.
     fn runs(&self, code: &[u8]) -> bool {
         let (there, rest) = self.code.data().split_at(code.len());
-        let rest = &rest[..self.code.data().len() / 3 * 2 - code.len()];
+        let rest = &rest[..Self::BLOCK * 2 - code.len()];
         there == code && rest.iter().all(|byte| *byte == self.bench.part_erased())
     }
 }
@@ -108,7 +112,7 @@ struct Everywhere {
 impl Everywhere {
     fn play<const R: usize, const W: usize, const E: usize, S: Suite>(&mut self, geometry: &Geometry) {
         let mut board = Board::<R, W, E>::new::<S>(geometry);
-        let block = E * 4096_usize.div_ceil(E);
+        let block = Board::<R, W, E>::BLOCK;
         let (old, new) = (content(1, 2 * block - 3), content(2, block.min(9000) + 77));
         board.put::<S>("old", &old, 1);
         board.request::<S>("old").unwrap();
@@ -132,7 +136,7 @@ impl Everywhere {
         for (number, tear) in Tear::ALL.iter().enumerate() {
             let mut at = number as u64 % self.step;
             while at < operations {
-                for again in [None, Some(at % 9)] {
+                for again in [None, Some(at * 7 % 41)] {
                     let id = format!("{}/{}/{at}/{tear}/{again:?}", geometry.name, S::NAME);
                     let mut torn = board.clone();
                     let power = torn.plug_in();
@@ -327,4 +331,218 @@ fn a_damaged_object_leaves_the_slot_alone() {
     let request = board.request::<Ascon>("new");
     assert_eq!(request, Err(InstallError::Object(lockstone::ObjectError::Damaged)));
     assert_eq!(board.boot::<Ascon>().map(|installed| installed.digest), Ok(sha(&old)));
+}
+
+/// One that was confirmed, one that is pending, and then a third, which is cut.
+#[test]
+fn a_third_request_is_cut_while_the_second_is_pending() {
+    let mut board = board();
+    let all = [content(1, 9000), content(2, 8000), content(3, 10_000)];
+    for (index, bytes) in all.iter().enumerate() {
+        board.put::<Ascon>(["a", "b", "c"][index], bytes, index as u64);
+    }
+    board.request::<Ascon>("a").unwrap();
+    board.boot::<Ascon>().unwrap();
+    board.confirm::<Ascon>().unwrap();
+    board.request::<Ascon>("b").unwrap();
+    let half = {
+        let mut half = board.clone();
+        half.plug_in().cut_at(9, Tear::Bits);
+        half.boot::<Ascon>().unwrap_err();
+        half
+    };
+    board.boot::<Ascon>().unwrap();
+    for (start, name) in [(board, "whole"), (half, "half")] {
+        for at in 0..30 {
+            for tear in Tear::ALL {
+                let id = format!("b is {name}, {at}/{tear}");
+                let mut torn = start.clone();
+                let power = torn.plug_in();
+                power.on();
+                power.cut_at(at, tear);
+                let requested = torn.request::<Ascon>("c");
+                power.cancel_cut();
+                power.on();
+                for again in [3, 11, 90] {
+                    power.cut_at(again, tear);
+                    let _ = torn.boot::<Ascon>();
+                    power.cancel_cut();
+                    power.on();
+                }
+                let booted = torn.boot::<Ascon>().unwrap_or_else(|error| panic!("{id}: {error}"));
+                let runs = all.iter().position(|bytes| sha(bytes) == booted.digest).unwrap();
+                assert!(torn.runs_in(&all[runs], 4), "{id}");
+                assert!(runs == 2 || runs == 1 && requested.is_err(), "{id}: {requested:?}");
+                assert_eq!(torn.confirm::<Ascon>().map(|state| state.digest), Ok(booted.digest), "{id}");
+                assert_eq!(torn.code.violations(), 0, "{id}: {:?}", torn.code.first_violation());
+            }
+        }
+    }
+}
+
+/// Code that came with the device is not known to the store.
+#[test]
+fn the_first_request_is_cut() {
+    let mut board = board();
+    let (factory, new) = (content(1, 9000), content(2, 10_000));
+    board.code.data_mut()[..9000].copy_from_slice(&factory);
+    board.put::<Ascon>("new", &new, 1);
+    for adopted in [false, true] {
+        if adopted {
+            let state = board.application::<Ascon, _>(|objects, store, slot| {
+                assert_eq!(
+                    objects.adopt_slot::<Sha256, _, _, _>(store, slot, 5 * 4096, false),
+                    Err(InstallError::TooLarge)
+                );
+                objects.adopt_slot::<Sha256, _, _, _>(store, slot, 9000, false)
+            });
+            assert_eq!(state, Ok(Installed { length: 9000, digest: sha(&factory), pending: false }));
+            assert_eq!(board.boot::<Ascon>(), state);
+        }
+        for at in 0..40 {
+            for tear in Tear::ALL {
+                let id = format!("{at}/{tear}");
+                let mut torn = board.clone();
+                let power = torn.plug_in();
+                power.cut_at(at, tear);
+                let requested = torn.request::<Ascon>("new");
+                power.cancel_cut();
+                power.on();
+                for again in [2, 7, 50] {
+                    power.cut_at(again, tear);
+                    let _ = torn.boot::<Ascon>();
+                    power.cancel_cut();
+                    power.on();
+                }
+                match torn.boot::<Ascon>() {
+                    Ok(booted) if booted.digest == sha(&new) => assert!(torn.runs_in(&new, 4), "{id}"),
+                    Ok(booted) => assert!(adopted && booted.digest == sha(&factory), "{id}"),
+                    Err(error) => {
+                        assert!(!adopted && error == InstallError::NothingRequested, "{id}: {error}");
+                        assert!(requested.is_err() && torn.runs_in(&factory, 4), "{id}: nothing is touched");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A byte behind the log looks like a write that was cut: nobody can keep the old code in place with it.
+#[test]
+fn garbage_behind_the_log_does_not_hold_an_update_up() {
+    let mut board = board();
+    let (old, new) = (content(1, 9000), content(2, 10_000));
+    board.put::<Ascon>("old", &old, 1);
+    board.request::<Ascon>("old").unwrap();
+    board.boot::<Ascon>().unwrap();
+    board.confirm::<Ascon>().unwrap();
+    board.put::<Ascon>("new", &new, 2);
+    board.request::<Ascon>("new").unwrap();
+    let end = board.bench.keys.data().iter().rposition(|byte| *byte != 0xff).unwrap();
+    board.bench.keys.data_mut()[end + 1] = 0x5a;
+    assert_eq!(board.boot::<Ascon>().map(|installed| installed.digest), Ok(sha(&new)));
+    assert!(board.runs_in(&new, 4));
+}
+
+#[test]
+fn an_object_that_is_damaged_after_the_request_leaves_the_old_code() {
+    let mut board = board();
+    let old = content(1, 9000);
+    board.put::<Ascon>("old", &old, 1);
+    board.request::<Ascon>("old").unwrap();
+    board.boot::<Ascon>().unwrap();
+    board.confirm::<Ascon>().unwrap();
+    board.bench.with::<Ascon, _>(|store, objects| {
+        store.delete("old").unwrap();
+        objects.reclaim(store).unwrap();
+    });
+    board.put::<Ascon>("new", &content(2, 10_000), 2);
+    board.request::<Ascon>("new").unwrap();
+    let there = board.bench.flash.data().iter().rposition(|byte| *byte != 0xff).unwrap();
+    board.bench.flash.data_mut()[there - 100] ^= 1;
+    assert_eq!(board.boot::<Ascon>(), Ok(Installed { length: 9000, digest: sha(&old), pending: false }));
+    assert!(board.runs_in(&old, 4));
+}
+
+/// A reader can't bring a reset to its end; it boots all the same.
+#[test]
+fn a_reset_that_was_cut_does_not_keep_a_boot_loader_from_booting() {
+    use lockstone::trust::{Anchor, Protection};
+    let code = content(4, 9000);
+    let mut counter = Trusted(lockstone_sim::SimCounter::new(1000));
+    let mut flash = SimFlash::<4, 4, 4096>::new(8 * 4096, 0xff);
+    let (mut memory, mut buffer) = (Keys::new(), [0; 2048]);
+    let mut blocks = SimFlash::<4, 4, 4096>::new(8 * 4096, 0xff);
+    let mut place = SimFlash::<4, 4, 4096>::new(5 * 4096, 0xff);
+    place.data_mut()[..9000].copy_from_slice(&code);
+    let anchor = Anchor { root: &root(), counter: &mut counter };
+    let mut store = Store::<_, Ascon, _>::format_protected(
+        &mut flash,
+        Part::NOR,
+        anchor,
+        Protection::Chosen,
+        &mut Fixed(1),
+        &mut memory,
+    )
+    .unwrap();
+    let mut objects = Objects::<_, Ascon>::format(&mut blocks, Part::NOR, &mut buffer).unwrap();
+    let mut slot = Slot::new(&mut place, Part::NOR, 3).unwrap();
+    let adopted = objects.adopt_slot::<Sha256, _, _, _>(&mut store, &mut slot, 9000, true).unwrap();
+    for index in 0..20 {
+        store.put(&[index][..], b"value").unwrap();
+    }
+    drop(store);
+    let mut cut = 0;
+    for at in 2..60 {
+        let (mut flash, mut counter) = (flash.clone(), Trusted(counter.0.clone()));
+        let mut memory = Keys::new();
+        let power = Power::new();
+        flash.plug_in(&power);
+        let anchor = Anchor { root: &root(), counter: &mut counter };
+        let mut store = Store::<_, Ascon, _>::mount_protected(&mut flash, Part::NOR, anchor, &mut memory).unwrap();
+        power.cut_at(at, Tear::Whole);
+        let reset = store.factory_reset();
+        cut += u32::from(reset.is_err());
+        drop(store);
+        power.cancel_cut();
+        power.on();
+        let anchor = Anchor { root: &root(), counter: Reader(&mut counter) };
+        let mut store = Store::<_, Ascon, _>::mount_protected(&mut flash, Part::NOR, anchor, &mut memory).unwrap();
+        assert_eq!(objects.install::<Sha256, _, _, _>(&mut store, &mut slot, |_, _| {}), Ok(adopted), "cut at {at}");
+    }
+    assert!(cut > 20, "{cut}");
+}
+
+#[test]
+fn what_a_slot_holds_goes_with_the_store_to_another_key() {
+    let mut board = board();
+    let new = content(2, 10_000);
+    board.put::<Ascon>("new", &new, 2);
+    board.request::<Ascon>("new").unwrap();
+    board.boot::<Ascon>().unwrap();
+    let mut target_flash = SimFlash::<4, 4, 4096>::new(8 * 4096, 0xff);
+    let other = lockstone::SoftRootKey::new([9; 32]);
+    for confirmed in [false, true] {
+        if confirmed {
+            board.confirm::<Ascon>().unwrap();
+        }
+        let mut memory = Keys::new();
+        let mut target =
+            Store::<_, Ascon>::format(&mut target_flash, Part::NOR, &other, &mut Fixed(3), &mut memory).unwrap();
+        let resealed = board.bench.with::<Ascon, _>(|store, objects| {
+            store.delete("new").unwrap();
+            objects.reclaim(store).unwrap();
+            store.reseal_into(&mut target, &mut [0; 200], |_, _| {})
+        });
+        if !confirmed {
+            assert_eq!(resealed, Err(lockstone::ResealError::Source(lockstone::Error::NotPermitted)));
+            continue;
+        }
+        assert_eq!(resealed, Ok(()));
+        let mut buffer = [0; 600];
+        let mut objects = Objects::<_, Ascon>::format(&mut board.bench.flash, Part::NOR, &mut buffer).unwrap();
+        let mut slot = Slot::new(&mut board.code, Part::NOR, 3).unwrap();
+        let installed = objects.install::<Sha256, _, _, _>(&mut target, &mut slot, |_, _| {});
+        assert_eq!(installed, Ok(Installed { length: 10_000, digest: sha(&new), pending: false }));
+    }
 }

@@ -1,6 +1,7 @@
 //! Blocks: which object one belongs to, which are free, and what the store says of that.
 
 use super::super::space_of;
+use super::install::SLOTS;
 use super::slots::reads_as;
 use super::{Failure, Found, NOWHERE, NorFlash, Objects, Seen, Store, TRIES, UPLOADS, one_source};
 use crate::error::Error;
@@ -240,13 +241,6 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(object.then(|| u64::from_le_bytes(id)))
     }
 
-    /// Whether everything that is found will be found again; who may write sees to it first.
-    pub(super) async fn is_firm(&mut self) -> Result<bool, Error<F::Error>> {
-        self.ready().await?;
-        self.confirm_last().await?;
-        Ok(!self.is_marginal())
-    }
-
     /// The value of the record in the buffer, which is a note.
     pub(super) async fn copy_note(&mut self, target: &mut [u8]) -> Result<usize, Error<F::Error>> {
         let cut = self.cut_found();
@@ -261,10 +255,29 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         key: Key<'_>,
         target: &mut [u8],
     ) -> Result<Option<usize>, Error<F::Error>> {
-        if !self.seek(key).await? {
-            return Ok(None);
+        if !C::READER {
+            self.ready().await?;
+            return self.read_system(key, target).await;
         }
-        self.copy_note(target).await.map(Some)
+        let mut tries = 0;
+        loop {
+            // A reset that was begun changes none of these, and who only reads can't bring it to its end.
+            self.look_again().await?;
+            let read = self.read_system(key, target).await;
+            // The last record may have read well at the mount, and badly now; nobody here can write it again.
+            let copy = self.state.log.copy;
+            if !matches!(read, Err(Error::Damaged)) || copy == crate::state::NOWHERE || tries == TRIES {
+                return read;
+            }
+            self.state.log.void = copy;
+            self.state.log.settled = false;
+            tries += 1;
+        }
+    }
+
+    async fn read_system(&mut self, key: Key<'_>, target: &mut [u8]) -> Result<Option<usize>, Error<F::Error>> {
+        let hash = self.hash_of(key);
+        if self.find(key, hash, false).await? { self.copy_note(target).await.map(Some) } else { Ok(None) }
     }
 }
 
@@ -277,6 +290,17 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             && self.name().first() == Some(&UPLOADS)
     }
 
+    /// Room for a commit: manifest, name, and the end of a note; or what a slot is to hold, and what keeps an object. Each of its
+    /// records takes at least a unit.
+    pub(super) fn commit_room(&self) -> u32 {
+        COMMIT + RECORDS * self.sizes().unit
+    }
+
+    /// Whether the record in the buffer says what a slot is to hold.
+    pub(in super::super) fn is_slot(&self) -> bool {
+        self.state.record.class == Class::Chunk && self.field(CLIENT) == SYSTEM && matches!(self.name(), [SLOTS, _])
+    }
+
     /// A number that no other time of this store has: where its log ends.
     pub(super) fn unlike_before(&self) -> u64 {
         let Position { sequence, offset } = self.state.log.end;
@@ -287,6 +311,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 }
 
+/// Bytes of the records of a commit, and how many there are at most.
+const COMMIT: u32 = 600;
+const RECORDS: u32 = 4;
 const NOTE_NAME: usize = 9;
 
 /// Name of an entry of the store's own.

@@ -1,18 +1,20 @@
 //! Install: the content of an object goes into a slot, in the clear, for code that is executed where it lies.
 //!
 //! ```text
-//! request_install   the application   one commit: the slot is to hold this object, which is kept from now on
+//! request_install   the application   two commits: the object is kept for the slot; the slot is to hold it
 //! install           the boot loader   copies what is not copied yet, marks how far it came, compares the digest
 //! confirm_install   the application   one commit: the slot holds it, and the object may go
 //! ```
 //!
+//! A boot loader only reads the store, so it can't make sure of the last commit, which a cut may have left marginal: it may read well
+//! now, and not at the next boot. Therefore there are two. Before code is touched, the trailer names the request; who
+//! finds it named goes on, whatever has become of the second commit. What goes on needs stands since the first.
+//!
 //! Invariants:
-//! 1. Before the first commit the slot is as it was; from then on it's brought to hold the new content, however often power
-//!    is cut: all that is needed for that stays until the last commit. A boot loader that only reads the store can't make sure
-//!    of a commit that a cut may have left marginal: as long as the slot holds what was confirmed before, it leaves that there.
+//! 1. Code is erased only when a trailer that was written to its end names the request, and the object has been read through.
 //! 2. A mark follows what it speaks of, so one that reads well is true. A step without one is done again, from its erase on.
 //! 3. Whether a slot is good is decided by its bytes and the digest in the store, never by its trailer.
-//! 4. No program unit is programmed twice between erases: a session skips one behind the last mark that can be seen.
+//! 4. No program unit is programmed twice between erases, but with the very same bytes: each mark has its place.
 
 use digest::Digest;
 use digest::consts::U32;
@@ -20,17 +22,17 @@ use subtle::ConstantTimeEq;
 
 use super::blocks::{OwnName, own_name};
 use super::slots::{Map, reads_as};
-use super::{COMMIT, NorFlash, Objects, Seen, Store, one_source};
+use super::{NorFlash, Objects, Seen, Store, one_source};
 use crate::attributes::How;
 use crate::error::Error;
 use crate::format::object::{Manifest, Name};
-use crate::format::slot::{MARK, RECORD, SlotRecord, mark, of_mark, trailer};
+use crate::format::slot::{Phase, RECORD, SlotRecord, mark, trailer};
 use crate::format::{put, word};
 use crate::key::Key;
 use crate::layout::{LayoutError, Part};
-use crate::object::{ObjectError, PEEK, PEEK_LENGTH};
+use crate::object::ObjectError;
 use crate::seal::Suite;
-use crate::slot::{InstallError, Installed, SlotLayout};
+use crate::slot::{InstallError, Installed, SPARE, SlotLayout};
 use crate::trust::MonotonicCounter;
 
 type Failure<F, D, X> = InstallError<
@@ -40,7 +42,7 @@ type Failure<F, D, X> = InstallError<
 >;
 
 /// First letters of the store's own entries for slots, and for objects that are being installed.
-const SLOTS: u8 = b's';
+pub(super) const SLOTS: u8 = b's';
 const HOLDS: u8 = b'i';
 /// Bytes that hold an object: its identity, and the slot that it's for.
 const HOLD: usize = 9;
@@ -59,10 +61,10 @@ pub struct Slot<X> {
 
 /// How far a copy has come.
 struct Journal {
+    /// The trailer names the request.
+    named: bool,
     /// Strides that are done.
     done: u32,
-    /// Where the next mark goes.
-    next: u32,
 }
 
 #[one_source]
@@ -77,58 +79,52 @@ impl<X: NorFlash> Slot<X> {
         Ok(Self { flash, number, erased: part.erased, layout })
     }
 
-    /// What of a request is done already. Begins its trailer when nothing is.
-    async fn resume(&mut self, token: u64) -> Result<Journal, X::Error> {
-        let (start, end) = self.layout.marks();
-        // A torn trailer is followed by no mark: the session that wrote it whole wrote the first one.
-        let begun = self.padded(&trailer(token));
-        let begun = begun.get(..(start - self.layout.capacity()) as usize).unwrap_or_default();
-        let known = reads_as(&mut self.flash, self.layout.capacity(), begun).await;
-        let (mut done, mut used) = (0, start);
-        let mut at = start;
-        while known && at < end {
-            let mut bytes = [0; PEEK];
-            let length = (end - at).min(PEEK_LENGTH);
-            let piece = bytes.get_mut(..length as usize).unwrap_or_default();
-            if self.flash.read(at, piece).await.is_err() {
-                used = at + length;
-            }
-            for (place, mark) in (at..).step_by(MARK).zip(piece.as_chunks::<MARK>().0) {
-                if mark.iter().any(|byte| *byte != self.erased) {
-                    used = place + 1;
-                }
-                if (place - start).is_multiple_of(self.layout.unit) {
-                    done = of_mark(*mark).unwrap_or(0).max(done);
-                }
-            }
-            at += length;
+    /// What the trailer says of a request.
+    async fn journal(&mut self, token: u64) -> Journal {
+        let (at, mut done) = (self.layout.capacity(), 0);
+        let mut named = false;
+        for token in [token, !token] {
+            let begun = self.padded(&trailer(token));
+            let begun = begun.get(..(self.layout.marks() - at) as usize).unwrap_or_default();
+            named |= reads_as(&mut self.flash, at, begun).await;
         }
-        if done == 0 {
-            return self.begin(token).await;
+        let mut number = if named { self.layout.strides() + SPARE } else { 0 };
+        while number > done {
+            let wanted = self.padded(&mark(number));
+            let wanted = wanted.get(..self.layout.unit as usize).unwrap_or_default();
+            let at = self.mark_at(number);
+            if reads_as(&mut self.flash, at, wanted).await {
+                done = number;
+            }
+            number -= 1;
         }
-        let next = used.next_multiple_of(self.layout.unit) + self.layout.unit;
-        Ok(Journal { done: done.min(self.layout.strides()), next })
+        Journal { named, done: done.min(self.layout.strides()) }
     }
 
-    /// Writes a trailer without marks.
-    async fn begin(&mut self, token: u64) -> Result<Journal, X::Error> {
-        self.erase(self.layout.blocks).await?;
-        self.program(self.layout.capacity(), &trailer(token)).await?;
-        Ok(Journal { done: 0, next: self.layout.marks().0 })
-    }
-
-    /// One more stride is done.
-    async fn mark(&mut self, journal: &mut Journal) -> Result<(), X::Error> {
-        journal.done += 1;
-        let at = journal.next;
-        // When there is no more room, a cut only costs more work.
-        if let Ok(done) = u16::try_from(journal.done)
-            && at + self.layout.unit <= self.layout.marks().1
-        {
-            journal.next += self.layout.unit;
-            self.program(at, &mark(done)).await?;
+    /// Marks that so many strides are done. Of the last mark there are two, and room for more: a cut may have left one that reads
+    /// differently each time, or spoilt a unit until it's erased.
+    async fn mark(&mut self, done: u32) -> Result<(), X::Error> {
+        let (spare, mut wanting) = if done == self.layout.strides() { (SPARE, 2) } else { (0, 1) };
+        for number in done..=done + spare {
+            let (at, wanted) = (self.mark_at(number), self.padded(&mark(number)));
+            let wanted = wanted.get(..self.layout.unit as usize).unwrap_or_default();
+            if !reads_as(&mut self.flash, at, wanted).await {
+                self.flash.write(at, wanted).await?;
+            }
+            wanting -= u32::from(reads_as(&mut self.flash, at, wanted).await);
+            if wanting == 0 {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Names a request, with nothing done.
+    async fn begin(&mut self, token: u64) -> Result<(), X::Error> {
+        for block in 0..self.layout.trailer {
+            self.erase(self.layout.blocks + block).await?;
+        }
+        self.program(self.layout.capacity(), &trailer(token)).await
     }
 
     /// Programs a few bytes in whole units.
@@ -149,15 +145,16 @@ impl<X: NorFlash> Slot<X> {
 
 #[one_source]
 impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
-    /// Decides, in one commit, that the slot is to hold this object. It's read through first, and kept until
+    /// Decides that the slot is to hold this object. It's read through first, and kept until
     /// [`confirm_install`](Self::confirm_install), even if its key is deleted or replaced. What was requested for the slot before is
-    /// given up. `protect`: no older image of the store undoes this.
+    /// given up; the same again changes nothing. `protect`: no older image of the store undoes this.
     ///
     /// The slot is written by [`install`](Self::install): mostly after a restart, by the boot loader.
     ///
     /// # Errors
     /// [`InstallError::NoObject`], [`InstallError::TooLarge`], [`InstallError::Busy`], [`InstallError::WrongDigest`] when the
-    /// object was committed with another digest algorithm, or what the store says: nothing was changed.
+    /// object was committed with another digest algorithm: nothing was changed. After what the store says,
+    /// [`slot_state`](Self::slot_state) tells whether the request stands.
     pub async fn request_install<'k, H, D, C, X>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
@@ -177,35 +174,97 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         if manifest.length > slot.layout.capacity() {
             return Err(InstallError::TooLarge);
         }
-        store.is_firm().await?;
+        store.confirm_last().await.map_err(Error::from)?;
         let hash = store.hash_of(key);
         if self.hold(store, hash).await?.is_some_and(|(number, _)| number != slot.number) {
             return Err(InstallError::Busy);
         }
-        if !self.is_whole::<H, D, C>(store, hash, &manifest).await? {
-            return Err(InstallError::WrongDigest);
-        }
         let last = self.slot_record(store, slot.number).await?;
-        let confirmed =
-            last.and_then(SlotRecord::confirmed).map_or((0, [0; 32]), |before| (before.length, before.digest));
-        let record = SlotRecord { token: store.unlike_before(), hash, pending: true, before: confirmed, manifest };
-        let mut hold = [slot.number; HOLD];
-        put(&mut hold, 1, &manifest.id.to_le_bytes());
-        let mut change = store.begin_transaction(COMMIT, protect).await?;
-        change.change_own(slot_name(slot.number).key(), &record.to_bytes(), How::USUAL).await?;
-        if let Some(before) = last
-            && before.pending
-            && before.hash != hash
-        {
-            change.change_own(hold_of(before.hash).key(), &[], How::DELETE).await?;
-        }
-        change.change_own(hold_of(hash).key(), &hold, How::USUAL).await?;
-        change.commit().await?;
-        // The last record of the log may be marginal, for all that a reader can tell.
-        Ok(store.end_with_mark().await?)
+        let pending = last.filter(|last| last.phase != Phase::Confirmed);
+        let same = pending.filter(|last| last.hash == hash && last.manifest == manifest);
+        let mut record = match same {
+            Some(SlotRecord { phase: Phase::Armed, .. }) => return Ok(()),
+            Some(same) => same,
+            None => {
+                if !self.is_whole::<H, D, C>(store, hash, &manifest).await? {
+                    return Err(InstallError::WrongDigest);
+                }
+                let before = last.and_then(SlotRecord::confirmed).map(|before| (before.length, before.digest));
+                let phase = if pending.is_some() { Phase::Succeeds } else { Phase::Prepared };
+                let record = SlotRecord { token: store.unlike_before(), hash, phase, before, manifest };
+                let given_up = pending.map(|last| last.hash).filter(|old| *old != hash);
+                self.prepare(store, slot.number, &record, given_up, protect).await?;
+                record
+            }
+        };
+        record.phase = Phase::Armed;
+        Ok(self.put_record(store, slot.number, &record, protect).await?)
     }
 
-    /// What the store says of a slot; `None`: nothing was ever requested for it.
+    /// Keeps the object for the slot, and no longer the one that is `given_up`.
+    async fn prepare<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        number: u8,
+        record: &SlotRecord,
+        given_up: Option<u64>,
+        protect: bool,
+    ) -> Result<(), Error<D::Error>> {
+        let mut hold = [number; HOLD];
+        put(&mut hold, 1, &record.manifest.id.to_le_bytes());
+        let mut change = store.begin_transaction(store.commit_room(), protect).await?;
+        change.change_own(slot_name(number).key(), &record.to_bytes(), How::USUAL).await?;
+        if let Some(old) = given_up {
+            change.change_own(hold_of(old).key(), &[], How::DELETE).await?;
+        }
+        change.change_own(hold_of(record.hash).key(), &hold, How::USUAL).await?;
+        change.commit().await
+    }
+
+    async fn put_record<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        number: u8,
+        record: &SlotRecord,
+        protect: bool,
+    ) -> Result<(), Error<D::Error>> {
+        let how = if protect { How::PROTECT } else { How::USUAL };
+        store.commit(slot_name(number).key(), &record.to_bytes(), how).await?;
+        Ok(())
+    }
+
+    /// Takes what lies in the slot now, the first `length` bytes, for what belongs there: for code that came with the device.
+    /// A request that is pending is given up.
+    ///
+    /// # Errors
+    /// [`InstallError::TooLarge`], [`InstallError::Slot`], or what the store says: nothing was changed.
+    pub async fn adopt_slot<H, D, C, X>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        slot: &mut Slot<X>,
+        length: u32,
+        protect: bool,
+    ) -> Result<Installed, Failure<F, D, X>>
+    where
+        H: Digest<OutputSize = U32>,
+        D: NorFlash,
+        C: MonotonicCounter,
+        X: NorFlash,
+    {
+        if length > slot.layout.capacity() {
+            return Err(InstallError::TooLarge);
+        }
+        let digest = self.digest_of::<H, X>(slot, length).await.map_err(InstallError::Slot)?;
+        store.confirm_last().await.map_err(Error::from)?;
+        let pending = self.slot_record(store, slot.number).await?.filter(|last| last.phase != Phase::Confirmed);
+        let manifest = Manifest { length, digest, id: 0, tables: 0, first: 0, session: 0 };
+        let (token, before) = (store.unlike_before(), None);
+        let record = SlotRecord { token, hash: 0, phase: Phase::Confirmed, before, manifest };
+        self.confirm_record(store, slot.number, &record, pending.map(|last| last.hash), protect).await?;
+        Ok(record.state())
+    }
+
+    /// What the store says of a slot; `None`: nothing.
     ///
     /// # Errors
     /// What the store says.
@@ -218,11 +277,10 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     }
 
     /// Brings the slot to hold what was requested for it, going on where it was cut, and verifies all of it: for each boot, before
-    /// anything of the slot is executed. A slot whose install was confirmed is only verified. Nothing need be written to the store,
-    /// so one that is only [read](crate::Reader) will do: then a request that a power cut may have left marginal waits until
-    /// somebody has opened the store who may write, and what was confirmed before is verified.
+    /// anything of the slot is executed. A slot whose install was confirmed is only verified, as is one that was being requested when
+    /// power went. Nothing is written to the store, so one that is only [read](crate::Reader) will do.
     ///
-    /// `progress` is called with the bytes that are done, and all.
+    /// Returns what the slot holds. `progress` is called with the bytes that are done, and all. Blocks behind the code are erased.
     ///
     /// # Errors
     /// [`InstallError`]. Whatever it is, the content of the slot is not to be executed; the next call goes on.
@@ -238,27 +296,41 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         C: MonotonicCounter,
         X: NorFlash,
     {
-        let firm = store.is_firm().await?;
         let record = self.slot_record(store, slot.number).await?.ok_or(InstallError::NothingRequested)?;
-        if !firm
-            && record.pending
-            && let Some(before) = record.confirmed()
-            && self.holds::<H, X>(slot, before).await.map_err(InstallError::Slot)?
-        {
-            return Ok(before);
+        let Journal { named, mut done } = slot.journal(record.token).await;
+        let before = record.confirmed();
+        match record.phase {
+            Phase::Confirmed => {
+                let state = record.state();
+                return if self.holds::<H, X>(slot, state).await { Ok(state) } else { Err(InstallError::WrongDigest) };
+            }
+            // It may be gone at the next boot. Where nobody knows what is there, nothing is touched.
+            Phase::Prepared if !named => match before {
+                Some(before) if self.holds::<H, X>(slot, before).await => return Ok(before),
+                Some(_) => {}
+                None => return Err(InstallError::NothingRequested),
+            },
+            Phase::Prepared | Phase::Succeeds | Phase::Armed => {}
         }
         // What was copied, and is not what it was any more, is copied once more as a whole.
-        for again in [false, true] {
-            if record.pending {
-                let resumed = if again { slot.begin(record.token).await } else { slot.resume(record.token).await };
-                self.copy(store, slot, &record, resumed.map_err(InstallError::Slot)?, &mut progress).await?;
+        for token in [record.token, !record.token] {
+            if done == 0 {
+                let whole = self.is_whole::<H, D, C>(store, record.hash, &record.manifest).await;
+                if !matches!(whole, Ok(true)) {
+                    // Nothing of the slot was touched yet.
+                    let intact = before.filter(|_| !named && record.phase != Phase::Succeeds);
+                    return match intact {
+                        Some(before) if self.holds::<H, X>(slot, before).await => Ok(before),
+                        _ => Err(whole.err().map_or(InstallError::WrongDigest, Into::into)),
+                    };
+                }
+                slot.begin(token).await.map_err(InstallError::Slot)?;
             }
-            if self.holds::<H, X>(slot, record.state()).await.map_err(InstallError::Slot)? {
+            self.copy(store, slot, &record, done, &mut progress).await?;
+            if self.holds::<H, X>(slot, record.state()).await {
                 return Ok(record.state());
             }
-            if !record.pending {
-                break;
-            }
+            done = 0;
         }
         Err(InstallError::WrongDigest)
     }
@@ -267,7 +339,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     /// happens when it was ended before.
     ///
     /// # Errors
-    /// [`InstallError::WrongDigest`] when the slot was not written to its end, or what the store says: nothing was changed.
+    /// [`InstallError::WrongDigest`] when the slot was not written to its end: the boot loader must be asked once more. Or what the
+    /// store says. Nothing was changed.
     pub async fn confirm_install<H, D, C, X>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
@@ -280,39 +353,60 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         C: MonotonicCounter,
         X: NorFlash,
     {
-        store.is_firm().await?;
+        store.ready().await.map_err(Error::from)?;
+        store.confirm_last().await.map_err(Error::from)?;
         let mut record = self.slot_record(store, slot.number).await?.ok_or(InstallError::NothingRequested)?;
-        if !self.holds::<H, X>(slot, record.state()).await.map_err(InstallError::Slot)? {
+        let pending = record.phase != Phase::Confirmed;
+        // One look at the bytes can't tell what a cut left marginal; the last mark can.
+        let whole = !pending || slot.journal(record.token).await.done == slot.layout.strides();
+        if !whole || !self.holds::<H, X>(slot, record.state()).await {
             return Err(InstallError::WrongDigest);
         }
-        if record.pending {
-            record.pending = false;
-            let mut change = store.begin_transaction(COMMIT, protect).await?;
-            change.change_own(slot_name(slot.number).key(), &record.to_bytes(), How::USUAL).await?;
-            change.change_own(hold_of(record.hash).key(), &[], How::DELETE).await?;
-            change.commit().await?;
+        if pending {
+            record.phase = Phase::Confirmed;
+            self.confirm_record(store, slot.number, &record, Some(record.hash), protect).await?;
         }
         Ok(record.state())
     }
 
-    /// Copies what is not marked as done.
+    /// Puts a record that needs no object, and lets go of one.
+    async fn confirm_record<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        number: u8,
+        record: &SlotRecord,
+        held: Option<u64>,
+        protect: bool,
+    ) -> Result<(), Error<D::Error>> {
+        let mut change = store.begin_transaction(store.commit_room(), protect).await?;
+        change.change_own(slot_name(number).key(), &record.to_bytes(), How::USUAL).await?;
+        if let Some(held) = held {
+            change.change_own(hold_of(held).key(), &[], How::DELETE).await?;
+        }
+        change.commit().await
+    }
+
+    /// Copies what is not done.
     async fn copy<D: NorFlash, C: MonotonicCounter, X: NorFlash>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         slot: &mut Slot<X>,
         record: &SlotRecord,
-        mut journal: Journal,
+        done: u32,
         progress: &mut impl FnMut(u32, u32),
     ) -> Result<(), Failure<F, D, X>> {
         let SlotLayout { block, blocks, .. } = slot.layout;
         let Manifest { length, .. } = record.manifest;
         let mut map = self.map_of(record.hash, &record.manifest);
-        while journal.done < slot.layout.strides() {
-            let from = journal.done * slot.layout.stride();
+        if done == slot.layout.strides() {
+            slot.mark(done).await.map_err(InstallError::Slot)?;
+        }
+        for number in done..slot.layout.strides() {
+            let from = number * slot.layout.stride();
             for block in from..(from + slot.layout.stride()).min(blocks) {
                 self.copy_block(store, slot, &mut map, block, length).await?;
             }
-            slot.mark(&mut journal).await.map_err(InstallError::Slot)?;
+            slot.mark(number + 1).await.map_err(InstallError::Slot)?;
             if from * block < length {
                 progress(((from + slot.layout.stride()) * block).min(length), length);
             }
@@ -358,6 +452,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         hash: u64,
         manifest: &Manifest,
     ) -> Result<bool, super::Failure<F, D>> {
+        // Wherever it was not found before, it's looked for again.
+        self.seen = Seen::default();
         let mut map = self.map_of(hash, manifest);
         let mut digest = H::new();
         let mut at = 0;
@@ -372,26 +468,31 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         Ok(digest.finalize().as_slice().ct_eq(&manifest.digest).into())
     }
 
-    /// Whether the slot holds this.
-    async fn holds<H: Digest<OutputSize = U32>, X: NorFlash>(
+    /// Whether the slot holds this. What can't be read is not it.
+    async fn holds<H: Digest<OutputSize = U32>, X: NorFlash>(&mut self, slot: &mut Slot<X>, what: Installed) -> bool {
+        what.length <= slot.layout.capacity()
+            && matches!(self.digest_of::<H, X>(slot, what.length).await, Ok(digest) if digest.ct_eq(&what.digest).into())
+    }
+
+    /// The digest of the first bytes of the slot.
+    async fn digest_of<H: Digest<OutputSize = U32>, X: NorFlash>(
         &mut self,
         slot: &mut Slot<X>,
-        Installed { length, digest: wanted, .. }: Installed,
-    ) -> Result<bool, X::Error> {
-        if length > slot.layout.capacity() {
-            return Ok(false);
-        }
-        let mut digest = H::new();
+        length: u32,
+    ) -> Result<[u8; 32], X::Error> {
+        let mut hash = H::new();
         let mut at = 0;
         while at < length {
             let now = (length - at).min(self.layout.chunk);
             let whole = now.next_multiple_of(slot.layout.unit) as usize;
             let bytes = self.text_mut(0).get_mut(..whole).unwrap_or_default();
             slot.flash.read(at, bytes).await?;
-            digest.update(bytes.get(..now as usize).unwrap_or_default());
+            hash.update(bytes.get(..now as usize).unwrap_or_default());
             at += now;
         }
-        Ok(digest.finalize().as_slice().ct_eq(&wanted).into())
+        let mut digest = [0; 32];
+        digest.copy_from_slice(&hash.finalize());
+        Ok(digest)
     }
 
     async fn slot_record<D: NorFlash, C: MonotonicCounter>(
@@ -428,6 +529,11 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
 }
 
 impl<X> Slot<X> {
+    /// Where the mark of so many strides is.
+    const fn mark_at(&self, done: u32) -> u32 {
+        self.layout.marks() + (done - 1) * self.layout.unit
+    }
+
     fn padded(&self, bytes: &[u8]) -> [u8; UNIT_MAX] {
         let mut padded = [self.erased; UNIT_MAX];
         put(&mut padded, 0, bytes);

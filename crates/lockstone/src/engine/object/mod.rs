@@ -109,8 +109,6 @@ type Failure<F, D> = ObjectError<
 const UPLOADS: u8 = b'u';
 /// How often a chunk is written elsewhere because its slot did not take it.
 const TRIES: u32 = 8;
-/// Room for a commit: manifest, name, and the end of a note.
-const COMMIT: u32 = 600;
 /// More blocks than this that are not ours, and none that is, make a volume somebody else's.
 const FEW: u32 = 3;
 /// No block.
@@ -394,7 +392,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         };
         let attributes = wanted.and(Attributes::OBJECT);
         let protect = how.protect || had.and(wanted.complete()).any(Attributes::PROTECTED);
-        let mut change = store.begin_transaction(COMMIT, protect).await?;
+        let mut change = store.begin_transaction(store.commit_room(), protect).await?;
         change.put_as(key, &manifest.to_bytes(), How::with(attributes)).await?;
         change.change_own(note_of(upload.name.hash).key(), &[], How::DELETE).await?;
         change.commit().await?;
