@@ -146,7 +146,7 @@ pub use key::{ClientId, Key};
 pub use layout::{Layout, LayoutError, POINTERS_MAX, Part, Position, buffer_size};
 pub use memory::{Memory, Ram};
 #[cfg(feature = "objects")]
-pub use object::{ObjectError, ObjectLayout, Suspended, Unfinished, Upload};
+pub use object::{BlockUse, ObjectError, ObjectLayout, Suspended, Unfinished, Upload};
 pub use report::{CounterState, Cursor, Report, Stats};
 #[cfg(feature = "plain")]
 pub use seal::Plain;

@@ -132,6 +132,22 @@ pub struct Unfinished {
     pub length: Option<u32>,
 }
 
+/// What a block is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BlockUse {
+    /// Of an object that is there.
+    Committed,
+    /// Of one that was begun and not finished.
+    Unfinished,
+    /// Free; it holds what is left of one that is no more, or of a cut.
+    Stale,
+    /// Free, and nothing is written where a header would be.
+    Blank,
+    /// It can't be read.
+    Unreadable,
+}
+
 impl<'w> Upload<'w> {
     pub(crate) const fn new(name: Name, length: u32, layout: &ObjectLayout, bytes: &'w mut [u8]) -> Self {
         Self {

@@ -4,6 +4,7 @@
 #[cfg(feature = "async")]
 mod asynchronous;
 mod audited;
+mod census;
 mod cuts;
 mod hostile;
 mod install;

@@ -9,6 +9,7 @@
 //! 4. A block is erased only when the store says that its object doesn't exist, or when nothing is in it.
 
 mod blocks;
+mod census;
 mod install;
 mod slots;
 
