@@ -92,9 +92,19 @@ fn present(attributes: Attributes) -> impl Iterator<Item = Attribute> {
     Attribute::value_variants().iter().copied().filter(move |attribute| attributes.any(attribute.set()))
 }
 
+/// Of an object: nobody gives or takes that.
+const OBJECT: (char, &str, &str) = ('b', "object", "an object: its content is in blocks of its own");
+
 /// A letter each, `-` for none.
 pub(crate) fn letters(attributes: Attributes) -> String {
-    if attributes == Attributes::NONE { "-".to_owned() } else { present(attributes).map(Attribute::letter).collect() }
+    let object = attributes.is_object().then_some(OBJECT.0);
+    let letters: String = present(attributes).map(Attribute::letter).chain(object).collect();
+    if letters.is_empty() { "-".to_owned() } else { letters }
+}
+
+/// Those that a key can be given, whatever it holds.
+pub(crate) fn given(attributes: Attributes) -> Attributes {
+    present(attributes).fold(Attributes::NONE, |set, attribute| set.and(attribute.set()))
 }
 
 /// Their words.
@@ -104,8 +114,11 @@ pub(crate) fn words(attributes: Attributes) -> Vec<&'static str> {
 
 /// A line each.
 pub(crate) fn lines(attributes: Attributes) -> String {
-    let line = |attribute: Attribute| format!("{:<14} {}\n", attribute.name(), attribute.meaning());
-    if attributes == Attributes::NONE { "none\n".to_owned() } else { present(attributes).map(line).collect() }
+    let line = |name: &str, meaning: &str| format!("{name:<14} {meaning}\n");
+    let object = attributes.is_object().then(|| line(OBJECT.1, OBJECT.2));
+    let lines = present(attributes).map(|attribute| line(attribute.name(), attribute.meaning()));
+    let lines: String = lines.chain(object).collect();
+    if lines.is_empty() { "none\n".to_owned() } else { lines }
 }
 
 /// All of these together.

@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use lockstone::{Error, OpenError};
+use lockstone::{Error, ObjectError, OpenError};
 use lockstone_sim::SimError;
 
 use crate::file_flash::FlashError;
@@ -85,6 +85,8 @@ const AFTER_EXHAUSTION: &str =
     "what needs no counter still works; protected keys can be read, and have to move to a new device to change";
 const AFTER_COUNTER: &str = "can trusted/counter be written? The next command finds out by itself what was counted";
 const ITS_DEVICE: &str = "only its device can tell whether it is the newest: open it there";
+const WHAT_TAKES_ROOM: &str =
+    "`lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some";
 const WHICH_DEVICE: &str = "was flash.bin or trusted/root.key replaced? Nothing was changed by looking";
 
 impl From<FlashError> for Failure {
@@ -118,6 +120,24 @@ impl<E: Into<Self> + fmt::Debug> From<Error<E>> for Failure {
             Error::CounterExhausted => (Exit::Full, Some(AFTER_EXHAUSTION)),
             Error::Counter => (Exit::Io, Some(AFTER_COUNTER)),
             Error::RolledBack => (Exit::RolledBack, Some("`lockstone check DEV` says more")),
+            _ => (Exit::Io, None),
+        };
+        hint.into_iter().fold(Self::new(exit, error.to_string()), Self::hint)
+    }
+}
+
+impl<E: Into<Self> + fmt::Debug, D: Into<Self> + fmt::Debug> From<ObjectError<E, D>> for Failure {
+    fn from(error: ObjectError<E, D>) -> Self {
+        let (exit, hint) = match error {
+            ObjectError::Flash(error) => return error.into(),
+            ObjectError::Store(error) => return error.into(),
+            ObjectError::Full => (Exit::Full, Some(WHAT_TAKES_ROOM)),
+            ObjectError::WornOut => (Exit::Full, Some("everything stored can still be read: move it to a new device")),
+            ObjectError::Damaged => (Exit::Damaged, Some(AFTER_DAMAGE)),
+            ObjectError::WrongDigest => (Exit::Damaged, None),
+            ObjectError::Incomplete => (Exit::Usage, Some("`lockstone object resume DEV KEY` says which")),
+            ObjectError::NotAnObject => (Exit::Usage, Some("`lockstone get DEV KEY` reads it")),
+            ObjectError::TooLarge | ObjectError::OutOfRange | ObjectError::Factory => (Exit::Usage, None),
             _ => (Exit::Io, None),
         };
         hint.into_iter().fold(Self::new(exit, error.to_string()), Self::hint)

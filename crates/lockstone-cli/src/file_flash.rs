@@ -5,11 +5,15 @@
 //! leaves what a device would leave. The units here are the finest; the part's own come from `device.toml`.
 //!
 //! Nothing is cached: every read sees the file as it is now, as an attacker may have changed it.
+//!
+//! Keys in front and objects behind share the file, each through a [`FileVolume`] that reaches no byte of the other.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::rc::Rc;
 
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
@@ -151,6 +155,60 @@ impl NorFlash for FileFlash {
     }
 }
 
+/// A part of a flash in a file, which is a flash itself.
+#[derive(Debug)]
+pub(crate) struct FileVolume {
+    flash: Rc<RefCell<FileFlash>>,
+    start: u32,
+    length: u32,
+}
+
+impl FileVolume {
+    /// Cuts a flash in two: the store's volume, and the one behind it.
+    pub(crate) fn split(flash: FileFlash, at: u32) -> (Self, Self) {
+        let behind = u32::try_from(flash.capacity).unwrap_or(u32::MAX).saturating_sub(at);
+        let flash = Rc::new(RefCell::new(flash));
+        (Self { flash: Rc::clone(&flash), start: 0, length: at }, Self { flash, start: at, length: behind })
+    }
+
+    /// Makes all that was written durable.
+    pub(crate) fn finish(&self) -> io::Result<()> {
+        self.flash.borrow().finish()
+    }
+}
+
+impl ErrorType for FileVolume {
+    type Error = FlashError;
+}
+
+impl ReadNorFlash for FileVolume {
+    const READ_SIZE: usize = FileFlash::READ_SIZE;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        check_read(self, offset, bytes.len())?;
+        self.flash.borrow_mut().read(self.start + offset, bytes)
+    }
+
+    fn capacity(&self) -> usize {
+        self.length as usize
+    }
+}
+
+impl NorFlash for FileVolume {
+    const WRITE_SIZE: usize = FileFlash::WRITE_SIZE;
+    const ERASE_SIZE: usize = FileFlash::ERASE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        check_erase(self, from, to)?;
+        self.flash.borrow_mut().erase(self.start + from, self.start + to)
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        check_write(self, offset, bytes.len())?;
+        self.flash.borrow_mut().write(self.start + offset, bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,5 +244,19 @@ mod tests {
         assert_eq!(flash.erase(128, 256), Ok(()));
         assert_eq!(at(&mut flash, 128), [0xff; 4]);
         assert_eq!(flash.write(1022, &[0; 4]), Err(FlashError::OutOfBounds));
+    }
+
+    #[test]
+    fn a_volume_reaches_no_byte_of_the_other() {
+        let (_directory, flash) = part();
+        let (mut front, mut behind) = FileVolume::split(flash, 256);
+        assert_eq!((front.capacity(), behind.capacity()), (256, 768));
+        behind.write(0, &[7; 4]).unwrap();
+        let mut bytes = [0; 4];
+        assert_eq!(front.read(256, &mut bytes), Err(FlashError::OutOfBounds));
+        assert_eq!(front.write(254, &[0; 4]), Err(FlashError::OutOfBounds));
+        assert_eq!(front.erase(0, 384), Err(FlashError::OutOfBounds));
+        assert_eq!((front.erase(0, 256), behind.read(0, &mut bytes), bytes), (Ok(()), Ok(()), [7; 4]));
+        assert_eq!(behind.erase(0, 896), Err(FlashError::OutOfBounds));
     }
 }

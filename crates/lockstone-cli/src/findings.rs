@@ -19,6 +19,7 @@ pub(crate) enum Class {
     Leftover,
     Uncounted,
     CounterLow,
+    UnfinishedObject,
     RollbackAccepted,
     RolledBack,
     CounterMissing,
@@ -27,6 +28,7 @@ pub(crate) enum Class {
     Misplaced,
     InDoubt,
     DamagedKey,
+    ForeignVolume,
     ListingGap,
     Truncated,
     Extended,
@@ -51,6 +53,7 @@ impl Class {
             Self::Leftover => "leftover",
             Self::Uncounted => "uncounted",
             Self::CounterLow => "counter-low",
+            Self::UnfinishedObject => "unfinished-object",
             Self::RollbackAccepted => "rollback-accepted",
             Self::RolledBack => "rolled-back",
             Self::CounterMissing => "counter-missing",
@@ -59,6 +62,7 @@ impl Class {
             Self::Misplaced => "misplaced-segment",
             Self::InDoubt => "in-doubt",
             Self::DamagedKey => "damaged-key",
+            Self::ForeignVolume => "foreign-volume",
             Self::ListingGap => "listing-gap",
             Self::Truncated => "truncated",
             Self::Extended => "extended",
@@ -85,6 +89,7 @@ impl Class {
                 | Self::Leftover
                 | Self::Uncounted
                 | Self::CounterLow
+                | Self::UnfinishedObject
                 | Self::RollbackAccepted
         )
     }
@@ -108,6 +113,9 @@ impl Class {
             Self::Leftover => "nothing: the store erases a segment before it writes there",
             Self::Uncounted => "nothing: the next command that may write counts it",
             Self::CounterLow => "plan to replace the device: without steps nothing protected can be changed",
+            Self::UnfinishedObject => {
+                "go on with it, or give it up: `lockstone object resume`, `lockstone object rm --unfinished`"
+            }
             Self::RollbackAccepted => "nothing, if you know of it; if not, find out who did it and what was lost",
             Self::RolledBack => {
                 "put the newest flash back, with the counter that belongs to it; `lockstone recover DEV` says what accepting this one means"
@@ -123,6 +131,9 @@ impl Class {
                 "get what can still be read, and put it on a new device; this one stays read-only. `lockstone inspect --records` shows which names are on it"
             }
             Self::DamagedKey => "store it again on a new device, from where it came from",
+            Self::ForeignVolume => {
+                "put back the part of the flash behind the keys that belongs to this device; its objects are there"
+            }
             Self::ListingGap => "compare the names with those that you expect on the device",
             Self::Truncated | Self::Extended => "read the flash out again, all of it and nothing else",
             Self::Blank => "if it was never used, make a store on it; if it was, it has been erased",

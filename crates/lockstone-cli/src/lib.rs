@@ -3,8 +3,9 @@
 //! A library only so that fuzz targets reach it; the binary calls [`main`] and nothing else.
 //!
 //! ```text
-//! args ─> commands ─> device (directory, lock, session) ─> lockstone::Store ─> file_flash ─> flash.bin
-//!             │                                        └────────────> trusted/counter
+//! args ─> commands ─> device (directory, lock, session) ─┬> lockstone::Store ───> file_flash ─> flash.bin, front
+//!             │                                        ├> lockstone::Objects ─> file_flash ─> flash.bin, behind
+//!             │                                        └──────────────────────> trusted/counter
 //!             ├─────> image (manifest, build, verify) ─> lockstone::Store ─> lockstone_sim::SimFlash ─> flash.bin
 //!             ├─────> inspect (examine, picture, text, svg) ─> lockstone::inspect, or lockstone::Store
 //!             ├─────> transfer (archives, NVS, sealed images) ─> device

@@ -30,6 +30,7 @@ fn known(root: &SoftRootKey) -> Known<'_> {
         expects_sealed: false,
         root: Some(root),
         counter: None,
+        objects: None,
     }
 }
 
@@ -264,7 +265,7 @@ fn ten_thousand_changed_images_are_looked_at() {
         (Suite::Ascon, content(&formatted::<Ascon>())),
     ];
     let directory = tempfile::tempdir().unwrap();
-    let geometry = Geometry { flash: 16 * 2048, block: 2048, write: 4 };
+    let geometry = Geometry { flash: 16 * 2048, block: 2048, write: 4, objects: 0 };
     for suite in [Suite::Ascon, Suite::Plain] {
         let path = directory.path().join(suite.name());
         create_from(&path, &Config::new(suite, geometry), &KEY, &[]).unwrap();
@@ -284,6 +285,7 @@ fn ten_thousand_changed_images_are_looked_at() {
             expects_sealed: false,
             root: Some(&root).filter(|_| case % 7 != 0),
             counter: Some(0).filter(|_| case % 2 == 0),
+            objects: None,
         };
         let picture = examine("changed", &image, &known);
         let drawn = drawn(&picture);

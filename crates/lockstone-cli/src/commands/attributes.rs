@@ -26,7 +26,7 @@ pub(super) fn attributes(args: &ChangeAttributes) -> Result<(), Failure> {
     };
     let Some(attributes) = found else { return Err(no_such_key(&args.named.key)) };
     if args.json {
-        print_json(&json!({ "attributes": words(attributes) }))
+        print_json(&json!({ "attributes": words(attributes), "object": attributes.is_object() }))
     } else {
         print(lines(attributes).as_bytes())
     }

@@ -1,6 +1,6 @@
 //! `check`: everything is read, and what was found is said in sentences. Writes nothing.
 
-use lockstone::{CounterState, Error, Key, Position, Report, Stats};
+use lockstone::{CounterState, Key, Position, Report, Stats};
 use serde_json::json;
 
 use super::{how_low, names, read_value};
@@ -22,6 +22,10 @@ struct Findings {
     damaged: Vec<String>,
     /// How often the listing itself met damage: names may be missing.
     gaps: u32,
+    /// Names of objects that were begun and not finished.
+    unfinished: Vec<String>,
+    /// Why the volume for objects can't be used, if so.
+    volume: Option<String>,
     /// Segments that hold what the log does not need, though it's written like it.
     odd: Vec<Finding>,
     counter: CounterState,
@@ -73,8 +77,9 @@ fn look(session: &mut Session<'_>, client: u32) -> Result<Findings, Failure> {
     for name in &names {
         match read_value(session, Key::new(name).of_client(client), |_, _| {}) {
             Ok(Some(_)) => good += 1,
-            Ok(None) | Err(Error::Damaged) => damaged.push(escaped(name)),
-            Err(error) => return Err(error.into()),
+            Ok(None) => damaged.push(escaped(name)),
+            Err(failure) if failure.exit == Exit::Damaged => damaged.push(escaped(name)),
+            Err(failure) => return Err(failure),
         }
         bar.inc(1);
     }
@@ -83,8 +88,27 @@ fn look(session: &mut Session<'_>, client: u32) -> Result<Findings, Failure> {
     for physical in 0..stats.segments {
         odd.extend(of_segment(physical, session.look(physical)?.state));
     }
+    let (unfinished, volume) = look_at_objects(session, client)?;
     let (counter, standing, accepted) = (session.counter(), session.standing(), session.rollbacks_accepted().ok());
-    Ok(Findings { report, stats, client, good, damaged, gaps, odd, counter, standing, accepted })
+    Ok(Findings { report, stats, client, good, damaged, gaps, unfinished, volume, odd, counter, standing, accepted })
+}
+
+/// The names of unfinished objects, and why the volume for objects can't be used, if so.
+fn look_at_objects(session: &mut Session<'_>, client: u32) -> Result<(Vec<String>, Option<String>), Failure> {
+    if !session.has_volume() {
+        return Ok((Vec::new(), None));
+    }
+    let found = session.object_layout().map(|_| session.unfinished());
+    match found {
+        Err(failure) if failure.exit == Exit::Damaged => Ok((Vec::new(), Some(failure.sentence().to_owned()))),
+        Err(failure) => Err(failure),
+        // Then the listing of names met the same damage.
+        Ok(Err(failure)) if failure.exit == Exit::Damaged => Ok((Vec::new(), None)),
+        Ok(unfinished) => {
+            let own = unfinished?.into_iter().filter(|entry| entry.client == client);
+            Ok((own.map(|entry| escaped(&entry.name)).collect(), None))
+        }
+    }
 }
 
 impl Findings {
@@ -131,6 +155,11 @@ impl Findings {
         let place = |at: Position| format!("segment {}, byte {}", self.segment(at.sequence), at.offset);
         findings.extend(of_report(&self.report, place));
         findings.extend(self.odd.iter().cloned());
+        findings.extend(self.volume.iter().map(|why| Finding::new(Class::ForeignVolume, why.clone())));
+        for name in &self.unfinished {
+            let sentence = format!("object {name} was begun and not finished");
+            findings.push(Finding::new(Class::UnfinishedObject, sentence));
+        }
         for name in &self.damaged {
             let sentence = format!("key {name} can't be answered for: its content is damaged, forged or in doubt");
             findings.push(Finding::new(Class::DamagedKey, sentence));

@@ -21,13 +21,16 @@ pub(super) fn erase(args: &Confirmed) -> Result<(), Failure> {
         return Err(failure.hint("`lockstone erase DEV --yes` does it"));
     }
     match mounted {
-        Ok(session) => match session.erase() {
-            Err(Error::CounterExhausted) => {
-                say("lockstone: note: the counter has no steps left: images from before are not refused by it");
-                device.erase_unseen()?;
+        Ok(session) => {
+            match session.erase() {
+                Err(Error::CounterExhausted) => {
+                    say("lockstone: note: the counter has no steps left: images from before are not refused by it");
+                }
+                erased => erased?,
             }
-            erased => erased?,
-        },
+            // Objects too.
+            device.erase_unseen()?;
+        }
         Err(failure) if matches!(failure.exit, Exit::Io | Exit::NotPermitted) => return Err(failure),
         Err(failure) => {
             say(format!("lockstone: note: erased unseen, and no step of the counter taken, as {}", failure.sentence()));

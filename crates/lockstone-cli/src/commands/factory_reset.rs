@@ -2,6 +2,7 @@
 
 use lockstone::{Attributes, Key};
 
+use super::put::reclaim;
 use super::{close_after, names};
 use crate::args::Confirmed;
 use crate::device::{AnyRam, Device, Purpose, Session};
@@ -28,6 +29,9 @@ pub(super) fn factory_reset(args: &Confirmed) -> Result<(), Failure> {
         return Err(failure.hint("`lockstone factory-reset DEV --yes` does it"));
     }
     let reset = session.factory_reset();
+    if reset.is_ok() {
+        reclaim(&mut session);
+    }
     close_after(session, reset)?;
     print(fates.told("").as_bytes())
 }

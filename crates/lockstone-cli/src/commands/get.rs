@@ -1,6 +1,9 @@
 //! `get`: a value goes to standard output or replaces a file, whole, and only after all of it was verified.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use lockstone::Key;
 
 use super::{key, name, no_such_key, read_value};
 use crate::args::Get;
@@ -12,35 +15,62 @@ use crate::terminal::{LONG_WORK, bar, escaped_text, print};
 type Value = zeroize::Zeroizing<Vec<u8>>;
 
 pub(super) fn get(args: &Get) -> Result<(), Failure> {
-    let to_terminal = args.output.is_none() && io::stdout().is_terminal();
-    if to_terminal && !args.show {
-        let failure = Failure::usage("standard output is a terminal, and values may be secrets");
-        return Err(failure.hint("pipe it on, write it to a file with -o F, or ask to see it with --show"));
-    }
+    let target = Target::of(args.output.as_deref(), args.show)?;
     let device = Device::find(&args.named.place.device)?.hold(Purpose::Use)?;
     let mut memory = AnyRam::new();
     let session = device.mount(&mut memory)?;
     let value = match args.owner {
         Some(owner) => shared_value(session, args, owner)?,
-        None => own_value(session, args)?,
+        None => own_value(session, key(&args.named))?,
     };
     let Some(value) = value else { return Err(no_such_key(&args.named.key)) };
-    match &args.output {
-        Some(path) => replace_file(path, &value).map_err(|error| Failure::file("write", path, &error)),
-        None if to_terminal => print(escaped_text(&value).as_bytes()),
-        None => print(&value),
+    target.write(&value)
+}
+
+/// Where a value goes.
+pub(super) enum Target<'a> {
+    File(&'a Path),
+    Output,
+    /// Somebody asked to see it.
+    Terminal,
+}
+
+impl<'a> Target<'a> {
+    /// A terminal only if that is asked for.
+    pub(super) fn of(output: Option<&'a Path>, show: bool) -> Result<Self, Failure> {
+        match output {
+            Some(path) => Ok(Self::File(path)),
+            None if !io::stdout().is_terminal() => Ok(Self::Output),
+            None if show => Ok(Self::Terminal),
+            None => {
+                let failure = Failure::usage("standard output is a terminal, and values may be secrets");
+                Err(failure.hint("pipe it on, write it to a file with -o F, or ask to see it with --show"))
+            }
+        }
+    }
+
+    pub(super) fn write(&self, value: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::File(path) => replace_file(path, value).map_err(|error| Failure::file("write", path, &error)),
+            Self::Output => print(value),
+            Self::Terminal => print(escaped_text(value).as_bytes()),
+        }
     }
 }
 
 /// What another client shares. Without the right to it there is no such key.
 fn shared_value(session: Session<'_>, args: &Get, owner: u32) -> Result<Option<Value>, Failure> {
-    let (session, value) = session.get_shared(args.named.place.client, name(&args.named), owner);
+    let (mut session, value) = session.get_shared(args.named.place.client, name(&args.named), owner);
+    let key = Key::new(name(&args.named)).of_client(owner);
+    if matches!(value, Ok(Some(_))) && session.is_object(key)? {
+        // It may be read, and that was its manifest.
+        return own_value(session, key);
+    }
     let _ = session.close();
     Ok(value?)
 }
 
-fn own_value(mut session: Session<'_>, args: &Get) -> Result<Option<Value>, Failure> {
-    let key = key(&args.named);
+fn own_value(mut session: Session<'_>, key: Key<'_>) -> Result<Option<Value>, Failure> {
     let length = session.length(key)?.unwrap_or(0);
     let bar = bar(length as usize > LONG_WORK, length.into(), "reading");
     let value = read_value(&mut session, key, |done, _| bar.set_position(done))?;

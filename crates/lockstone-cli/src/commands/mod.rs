@@ -8,6 +8,7 @@ mod erase;
 mod factory_reset;
 mod get;
 mod list;
+mod object;
 mod put;
 mod recover;
 mod rekey;
@@ -19,6 +20,7 @@ mod stats;
 #[cfg(test)]
 pub(crate) use check::check_device;
 pub(crate) use counter::{how_low, warn_if_low};
+pub(crate) use put::store;
 
 use std::ffi::OsStr;
 
@@ -48,6 +50,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Counter(args) => counter::counter(args),
         Command::Recover(args) => recover::recover(args),
         Command::FactoryReset(args) => factory_reset::factory_reset(args),
+        Command::Object(command) => object::object(command),
         Command::Scrub(args) => scrub::scrub(args),
         Command::Share(args) => share::share(args),
         Command::Client(args) => clients::clients(args),
@@ -65,7 +68,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn new(args: &New) -> Result<(), Failure> {
-    let geometry = Geometry { flash: args.flash, block: args.block, write: args.write };
+    let geometry = Geometry { flash: args.flash, block: args.block, write: args.write, objects: 0 };
+    let geometry = args.objects.map_or(geometry.with_usual_objects(), |objects| Geometry { objects, ..geometry });
     let config = Config::with_heads(args.suite, geometry, args.heads.into()).with_counter_limit(args.counter_limit);
     let protection = if args.protect_all { Protection::EveryCommit } else { Protection::Chosen };
     device::create(&args.device, &config, protection)
@@ -74,7 +78,16 @@ fn new(args: &New) -> Result<(), Failure> {
 fn rm(args: &Named) -> Result<(), Failure> {
     let device = Device::find(&args.place.device)?.hold(Purpose::Use)?;
     let mut memory = AnyRam::new();
-    let (session, deleted) = device.mount(&mut memory)?.delete(args.place.client, name(args));
+    remove(device.mount(&mut memory)?, args)
+}
+
+/// Deletes a key; the blocks of an object are erased.
+fn remove(mut session: Session<'_>, args: &Named) -> Result<(), Failure> {
+    let was_object = session.is_object(key(args))?;
+    let (mut session, deleted) = session.delete(args.place.client, name(args));
+    if was_object && matches!(deleted, Ok(true)) {
+        put::reclaim(&mut session);
+    }
     match close_after(session, deleted)? {
         true => Ok(()),
         false => Err(no_such_key(&args.key)),
@@ -95,28 +108,27 @@ fn no_such_key(name: &OsStr) -> Failure {
 
 /// Closes the store in order, so that later damage is told from a power cut. The first error is what counts. Says when
 /// the counter comes to its end.
-fn close_after<T>(session: Session<'_>, result: Result<T, Error<FlashError>>) -> Result<T, Failure> {
+fn close_after<T>(session: Session<'_>, result: Result<T, impl Into<Failure>>) -> Result<T, Failure> {
     warn_if_low(&session);
     let closed = session.close();
-    let value = result?;
+    let value = result.map_err(Into::into)?;
     closed?;
     Ok(value)
 }
 
-/// Whole value of a key, in pieces so that progress can be told.
+/// Whole value of a key, an object too, in pieces so that progress can be told.
 pub(crate) fn read_value(
     session: &mut Session<'_>,
     key: Key<'_>,
     mut progress: impl FnMut(u64, u64),
-) -> Result<Option<Zeroizing<Vec<u8>>>, Error<FlashError>> {
-    const PIECE: usize = 16 * 1024;
+) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     let Some(length) = session.length(key)? else { return Ok(None) };
     let mut value = Zeroizing::new(vec![0; length as usize]);
     let mut offset = 0;
-    for piece in value.chunks_mut(PIECE) {
+    for piece in value.chunks_mut(put::PIECE) {
         let read = session.get_range(key, offset, piece)?;
         if read != Some(piece.len()) {
-            return Err(Error::Damaged);
+            return Err(Error::<FlashError>::Damaged.into());
         }
         offset = offset.saturating_add(u32::try_from(piece.len()).unwrap_or(u32::MAX));
         progress(offset.into(), length.into());

@@ -87,7 +87,7 @@ fn quietly<T>(play: impl FnOnce() -> T) -> T {
 fn keep(path: &Path, image: &Image) -> Result<String, Failure> {
     let sizes = [image.geometry.capacity, image.geometry.erase, image.geometry.write];
     let [flash, block, write] = sizes.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
-    let geometry = Geometry { flash, block, write };
+    let geometry = Geometry { flash, block, write, objects: 0 };
     let suite = if image.plain { Suite::Plain } else { Suite::Ascon };
     let impossible = match image.geometry.erased {
         0xff => geometry.check().err(),

@@ -14,10 +14,13 @@ pub(super) fn scrub(args: &OnDevice) -> Result<(), Failure> {
     let bar = bar(true, before.segments.into(), "scrubbing");
     let scrubbed = session.scrub(|done, _| bar.set_position(done.into()));
     bar.finish_and_clear();
-    let scrubbed = scrubbed.and_then(|()| session.stats());
-    let after = close_after(session, scrubbed)?;
+    let scrubbed = scrubbed.and_then(|()| session.stats()).map_err(Failure::from);
+    let scrubbed = scrubbed.and_then(|after| Ok((after, session.reclaim()?)));
+    let has_volume = session.has_volume();
+    let (after, blocks) = close_after(session, scrubbed)?;
+    let of_objects = if has_volume { format!(" and {} of objects", counted(blocks, "block")) } else { String::new() };
     let said = format!(
-        "{} erased, one after the other; {} written again. Nothing that was deleted or replaced is left on the flash.\n",
+        "{}{of_objects} erased, one after the other; {} written again. Nothing that was deleted or replaced is left on the flash.\n",
         counted(after.segments, "segment"),
         counted(after.keys, "key")
     );

@@ -1,10 +1,10 @@
 //! `stats`: fill and wear in numbers.
 
 use lockstone::Stats;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Look;
-use crate::device::{AnyRam, Config, Device, Purpose};
+use crate::device::{AnyRam, Config, Device, Purpose, Usage};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{print, print_json};
 
@@ -14,10 +14,20 @@ pub(super) fn stats(args: &Look) -> Result<(), Failure> {
     let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let (stats, sound) = (session.stats()?, session.report().is_sound());
+    let (objects, failed) = match session.usage() {
+        Ok(objects) => (objects, None),
+        Err(failure) => (None, Some(failure)),
+    };
     if args.json {
-        print_json(&as_json(&config, &stats, sound))?;
+        let mut page = as_json(&config, &stats, sound);
+        page["objects"] = objects.as_ref().map_or(Value::Null, Usage::as_json);
+        print_json(&page)?;
     } else {
-        print(as_text(&config, &stats, sound).as_bytes())?;
+        let objects = objects.map_or_else(String::new, |objects| format!("objects    {}\n", objects.as_text()));
+        print((as_text(&config, &stats, sound) + &objects).as_bytes())?;
+    }
+    if let Some(failure) = failed {
+        return Err(failure);
     }
     if sound {
         return Ok(());
@@ -26,7 +36,7 @@ pub(super) fn stats(args: &Look) -> Result<(), Failure> {
     Err(failure.hint("`lockstone check DEV` says what is damaged and what can still be read"))
 }
 
-fn as_json(config: &Config, stats: &Stats, sound: bool) -> serde_json::Value {
+fn as_json(config: &Config, stats: &Stats, sound: bool) -> Value {
     json!({
         "suite": config.suite.name(),
         "flash_bytes": config.geometry.flash,

@@ -150,6 +150,6 @@ fn figures<'a>(args: &args::Demo, seed: u64, bundle: &'a Bundle, fates: &'a [Fat
 /// Writes the final state as a device directory. Its root key follows from the seed: a toy.
 fn keep(path: &Path, key: &[u8; 32], flash: &Flash) -> Result<(), Failure> {
     let size = u32::try_from(flash.capacity()).unwrap_or(u32::MAX);
-    let geometry = Geometry { flash: size, block: 4096, write: 4 };
+    let geometry = Geometry { flash: size, block: 4096, write: 4, objects: 0 };
     device::create_from(path, &Config::new(Suite::Ascon, geometry), key, flash.data())
 }

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use lockstone::seal::Suite as _;
-use lockstone::{Aes, Ascon, Layout, Part, Plain};
+use lockstone::{Aes, Ascon, Layout, LayoutError, Part, Plain};
 use serde::{Deserialize, Serialize};
 
 use super::{COUNTER_MAX, HEADS};
@@ -49,9 +49,44 @@ pub(crate) struct Geometry {
     pub(crate) flash: u32,
     pub(crate) block: u32,
     pub(crate) write: u32,
+    /// The last so many bytes are the volume for objects.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) objects: u32,
 }
 
+/// Whether a device has no bytes of something.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none(bytes: &u32) -> bool {
+    *bytes == 0
+}
+
+/// A block of objects has at least so many bytes.
+const OBJECT_BLOCK: u32 = 4096;
+/// From this size on a flash has room for objects, if nobody says otherwise.
+const WITH_OBJECTS: u32 = 4 << 20;
+
 impl Geometry {
+    /// The same with the usual room for objects: three quarters of a flash that is large enough for some.
+    pub(crate) const fn with_usual_objects(self) -> Self {
+        let objects = if self.flash < WITH_OBJECTS || self.block == 0 {
+            0
+        } else {
+            let three_quarters = self.flash - self.flash / 4;
+            three_quarters - three_quarters % self.object_block()
+        };
+        Self { objects, ..self }
+    }
+
+    /// Bytes of the volume for keys.
+    pub(crate) const fn store(&self) -> u32 {
+        self.flash.saturating_sub(self.objects)
+    }
+
+    /// Bytes of a block of objects: whole erase blocks.
+    const fn object_block(&self) -> u32 {
+        self.block.saturating_mul(OBJECT_BLOCK.div_ceil(self.block))
+    }
+
     /// The part as the engine sees it: the file's driver has finer units than the flash it stands for.
     pub(crate) const fn part(&self) -> Part {
         // Time is cheap on a host: what is damaged is worth knowing before it matters.
@@ -61,12 +96,23 @@ impl Geometry {
     /// Why no store fits, if so.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         let (write, block, flash) = (self.write as usize, self.block as usize, self.flash as usize);
-        Layout::of(1, write, block, flash).map_err(lockstone::LayoutError::reason)?;
+        Layout::of(1, write, block, self.store() as usize).map_err(|error| match error {
+            LayoutError::TooSmall if self.objects > 0 => {
+                "the volume for objects leaves too little for the keys, which need at least four segments"
+            }
+            error => error.reason(),
+        })?;
         if !block.is_multiple_of(128) {
             return Err("the erase block of a device directory must be a multiple of 128 bytes");
         }
         if !flash.is_multiple_of(block) {
             return Err("the flash must be a whole number of erase blocks");
+        }
+        if !self.objects.is_multiple_of(self.block) {
+            return Err("the volume for objects must be a whole number of erase blocks");
+        }
+        if self.objects > 0 && self.objects / self.object_block() < 2 {
+            return Err("the volume for objects must have at least two blocks of at least 4 KiB");
         }
         Ok(())
     }
@@ -143,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let config = Config::new(Suite::Plain, Geometry { flash: 1 << 20, block: 4096, write: 4 });
+        let config = Config::new(Suite::Plain, Geometry { flash: 1 << 20, block: 4096, write: 4, objects: 0 });
         let text = config.to_text().unwrap();
         expect_test::expect![[r#"
             # A Lockstone device, made by `lockstone new`. Sizes are in bytes. Don't edit.
@@ -158,6 +204,10 @@ mod tests {
         "#]]
         .assert_eq(&text);
         assert_eq!(Config::parse(&text).unwrap(), config);
+        let large = Config::new(Suite::Ascon, Geometry { flash: 16 << 20, ..config.geometry }.with_usual_objects());
+        let text = large.to_text().unwrap();
+        assert!(text.ends_with("write = 4\nobjects = 12582912\n"), "{text}");
+        assert_eq!(Config::parse(&text).unwrap(), large);
         let fuses = config.with_counter_limit(Some(32));
         let text = fuses.to_text().unwrap();
         assert!(text.contains("counter_limit = 32\n"), "{text}");
@@ -166,7 +216,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_the_reason() {
-        let good = Config::new(Suite::Ascon, Geometry { flash: 1 << 20, block: 4096, write: 4 }).to_text().unwrap();
+        let good = Config::new(Suite::Ascon, Geometry { flash: 1 << 20, block: 4096, write: 4, objects: 0 })
+            .to_text()
+            .unwrap();
         let refused = |from: &str, to: &str| Config::parse(&good.replace(from, to)).unwrap_err().sentence().to_owned();
         let sentences = [
             refused("format = 1", "format = 2"),
@@ -176,6 +228,10 @@ mod tests {
             refused("write = 4", "write = 3"),
             refused("flash = 1048576", "flash = 1048577"),
             refused("flash = 1048576", "volume = 3"),
+            refused("write = 4", "write = 4\nobjects = 5000"),
+            refused("write = 4", "write = 4\nobjects = 4096"),
+            refused("write = 4", "write = 4\nobjects = 1044480"),
+            refused("write = 4", "write = 4\nobjects = 2097152"),
             Config::parse("{").unwrap_err().sentence().to_owned(),
         ];
         expect_test::expect![[r#"
@@ -185,7 +241,11 @@ mod tests {
             device.toml says a counter limit of 1, it is from 2 to 2147483647
             device.toml describes no possible flash: the program unit must be a power of two from 1 to 512 bytes
             device.toml describes no possible flash: the flash must be a whole number of erase blocks
-            device.toml can't be read: unknown field `volume`, expected one of `flash`, `block`, `write`
+            device.toml can't be read: unknown field `volume`, expected one of `flash`, `block`, `write`, `objects`
+            device.toml describes no possible flash: the volume for objects must be a whole number of erase blocks
+            device.toml describes no possible flash: the volume for objects must have at least two blocks of at least 4 KiB
+            device.toml describes no possible flash: the volume for objects leaves too little for the keys, which need at least four segments
+            device.toml describes no possible flash: the volume for objects leaves too little for the keys, which need at least four segments
             device.toml can't be read: invalid key-value pair, expected key"#]]
         .assert_eq(&sentences.join("\n"));
     }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{AnyRam, CONFIG, COUNTER, Config, FLASH, FileCounter, ROOT_KEY, Suite, TRUSTED};
 use crate::exit::{Exit, Failure};
-use crate::file_flash::{FileFlash, FlashError};
+use crate::file_flash::{FileFlash, FileVolume, FlashError};
 use crate::files::{Access, flush_directory, make_directory, make_folder, write_new};
 
 /// Makes a device with an empty store. Unless every commit is protected, the counter stays at 0: the key is new, so there
@@ -65,19 +65,21 @@ fn build(
 fn format(device: &Path, config: &Config, key: &[u8; 32], protection: Protection) -> Result<(), Failure> {
     let place = device.join(FLASH);
     let failed = |error: io::Error| Failure::file("make", &place, &error);
-    let mut flash = FileFlash::create(&place, config.geometry.flash as usize).map_err(failed)?;
+    let flash = FileFlash::create(&place, config.geometry.flash as usize).map_err(failed)?;
+    // The volume for objects is erased, and that is all it needs.
+    let (mut keys, _objects) = FileVolume::split(flash, config.geometry.store());
     let counter = FileCounter::new(device.join(COUNTER), config.counter_limit().into());
     let anchor = Anchor { root: &SoftRootKey::new(*key), counter };
     match config.suite {
-        Suite::Ascon => format_as::<Ascon>(&mut flash, config, anchor, protection)?,
-        Suite::Aes => format_as::<Aes>(&mut flash, config, anchor, protection)?,
-        Suite::Plain => format_as::<Plain>(&mut flash, config, anchor, protection)?,
+        Suite::Ascon => format_as::<Ascon>(&mut keys, config, anchor, protection)?,
+        Suite::Aes => format_as::<Aes>(&mut keys, config, anchor, protection)?,
+        Suite::Plain => format_as::<Plain>(&mut keys, config, anchor, protection)?,
     }
-    flash.finish().map_err(failed)
+    keys.finish().map_err(failed)
 }
 
 fn format_as<S: Sealing>(
-    flash: &mut FileFlash,
+    flash: &mut FileVolume,
     config: &Config,
     anchor: Anchor<'_, SoftRootKey, FileCounter>,
     protection: Protection,

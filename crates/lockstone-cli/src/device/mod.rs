@@ -1,7 +1,7 @@
 //! A device directory: what an attacker may touch, kept apart from what he may not.
 //!
 //! ```text
-//! DEV/flash.bin          untrusted: the content of the flash
+//! DEV/flash.bin          untrusted: the content of the flash, keys in front and objects behind
 //! DEV/device.toml        sizes, suite; also carries the lock. Trusted: it stands for what firmware is compiled with
 //! DEV/trusted/root.key   32 random bytes, for the owner alone
 //! DEV/trusted/counter    counts protected changes, so that an older flash.bin is known for one
@@ -15,6 +15,7 @@
 
 mod config;
 mod create;
+mod objects;
 mod rekey;
 mod session;
 mod trusted;
@@ -34,6 +35,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use config::{Config, Geometry, Suite};
 pub(crate) use create::{create, create_from, create_image};
+pub(crate) use objects::Usage;
 use rekey::Settled;
 pub(crate) use session::Session;
 use trusted::FileCounter;
@@ -49,6 +51,8 @@ pub(crate) const HEADS: usize = 1024;
 const BUFFER: usize = 2048;
 /// A byte a segment, up to 32 MiB of 4 KiB.
 const SEGMENTS: usize = 8192;
+/// Bytes of the longest slot of an object.
+pub(crate) const SLOT: usize = 2048;
 
 /// A flash in memory, whatever part it stands for: for images that are made.
 pub(crate) type Chip = SimFlash<1, 1, 128>;
@@ -62,16 +66,23 @@ pub(crate) struct AnyRam {
     heads: Vec<Head>,
     bytes: Zeroizing<Vec<u8>>,
     state: State,
+    slot: Zeroizing<Vec<u8>>,
 }
 
 impl AnyRam {
     pub(crate) fn new() -> Self {
-        Self { heads: Vec::new(), bytes: Zeroizing::new(vec![0; BUFFER + SEGMENTS]), state: State::new() }
+        let zeros = |length| Zeroizing::new(vec![0; length]);
+        Self { heads: Vec::new(), bytes: zeros(BUFFER + SEGMENTS), state: State::new(), slot: zeros(SLOT) }
     }
 
     pub(crate) fn with_heads(&mut self, heads: usize) -> lockstone::Ram<'_> {
+        self.with_slot(heads).0
+    }
+
+    /// The same, and the buffer of objects.
+    fn with_slot(&mut self, heads: usize) -> (lockstone::Ram<'_>, &mut [u8]) {
         self.heads.resize(heads, Head::EMPTY);
-        lockstone::Ram::new(&mut self.heads, &mut self.bytes, &mut self.state)
+        (lockstone::Ram::new(&mut self.heads, &mut self.bytes, &mut self.state), &mut self.slot)
     }
 }
 

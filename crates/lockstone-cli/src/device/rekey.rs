@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 use super::{AnyRam, CONFIG, Chip, Config, FLASH, Held, Purpose, ROOT_KEY, Session, Suite, TRUSTED};
 use crate::exit::{Exit, Failure};
 use crate::files::{Access, flush_directory, write_new};
-use crate::terminal::{bar, say};
+use crate::terminal::{bar, counted, say};
 
 pub(super) const NEXT_KEY: &str = "trusted/root.key.next";
 const NEXT_FLASH: &str = "flash.bin.next";
@@ -137,6 +137,7 @@ impl Held {
         self.refuse_links()?;
         let mut memory = AnyRam::new();
         let mut session = self.mount(&mut memory)?;
+        refuse_objects(&mut session)?;
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(key.as_mut_slice())
             .map_err(|error| Failure::new(Exit::Io, format!("no randomness: {error}; nothing was changed")))?;
@@ -180,6 +181,22 @@ impl Held {
     }
 }
 
+/// Objects are sealed under the key that is there, and not written anew.
+fn refuse_objects(session: &mut Session<'_>) -> Result<(), Failure> {
+    let (committed, unfinished) = (session.objects()?.len() as u64, session.unfinished()?.len() as u64);
+    if committed + unfinished == 0 {
+        return Ok(());
+    }
+    let what = match (committed, unfinished) {
+        (0, _) => counted(unfinished, "unfinished object"),
+        (_, 0) => counted(committed, "object"),
+        _ => format!("{} and {}", counted(committed, "object"), counted(unfinished, "unfinished one")),
+    };
+    let sentence = format!("a rekey seals no objects anew, and there is still: {what}; nothing was changed");
+    let way = "keep them in files with `lockstone object get`, remove them, and put them again after the rekey";
+    Err(Failure::usage(sentence).hint(format!("{way}; `lockstone object ls` lists them")))
+}
+
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -200,7 +217,7 @@ fn seal_as<S: Sealing>(session: &mut Session<'_>, config: &Config, key: &[u8; 32
     let standing = session.standing();
     let (root, limit) = (SoftRootKey::new(*key), u64::from(config.counter_limit()));
     let (mut memory, part) = (AnyRam::new(), config.geometry.part());
-    let mut chip = Chip::new(config.geometry.flash as usize, 0xff);
+    let mut chip = Chip::new(config.geometry.store() as usize, 0xff);
     let mut target = if standing.bound.is_some() {
         let now = u64::from(session.open_succession()?);
         let anchor = Anchor { root: &root, counter: Ahead { value: now.saturating_sub(1), limit } };
@@ -219,7 +236,7 @@ fn seal_as<S: Sealing>(session: &mut Session<'_>, config: &Config, key: &[u8; 32
         let anchor = Anchor { root: &root, counter: Ahead { value: 0, limit } };
         Store::<_, S, _>::mount_protected(chip, part, anchor, memory.with_heads(config.heads))?
     };
-    let mut buffer = Zeroizing::new(vec![0; config.geometry.flash as usize]);
+    let mut buffer = Zeroizing::new(vec![0; config.geometry.store() as usize]);
     let bar = bar(true, session.stats()?.keys.into(), "sealing");
     let copied = session.reseal_into(&mut target, &mut buffer, |done, _| bar.set_position(done.into()));
     bar.finish_and_clear();
@@ -227,5 +244,8 @@ fn seal_as<S: Sealing>(session: &mut Session<'_>, config: &Config, key: &[u8; 32
         ResealError::Source(error) => Failure::from(error),
         ResealError::Target(error) => Failure::from(error),
     })?;
-    Ok(target.close()?.data().to_vec())
+    let mut image = target.close()?.data().to_vec();
+    // There are no objects: their volume is as it was at first.
+    image.resize(config.geometry.flash as usize, 0xff);
+    Ok(image)
 }

@@ -4,8 +4,8 @@ use lockstone::inspect::{RecordKind, SegmentView, Sight};
 use lockstone::seal::Suite as Sealing;
 use lockstone::trust::{Anchor, Protection};
 use lockstone::{
-    Aes, Ascon, Attributes, Clients, CounterState, Cursor, Error, Key, OpenError, Plain, Put, Ram, Report, ResealError,
-    Rights, SoftRootKey, Stats, Store,
+    Aes, Ascon, Attributes, Clients, CounterState, Cursor, Error, Key, Objects, OpenError, Plain, Put, Ram, Report,
+    ResealError, Rights, SoftRootKey, Stats, Store,
 };
 use lockstone_sim::SimError;
 use std::collections::BTreeSet;
@@ -15,34 +15,42 @@ use super::rekey::Ahead;
 use super::trusted::FileCounter;
 use super::{AnyRam, Chip, Config, Suite};
 use crate::exit::Failure;
-use crate::file_flash::{FileFlash, FlashError};
+use crate::file_flash::{FileFlash, FileVolume, FlashError};
 use crate::standing::Standing;
 
 type Result<T> = core::result::Result<T, Error<FlashError>>;
-type Kept<'m, S> = Store<'m, FileFlash, S, FileCounter>;
+type Kept<'m, S> = Store<'m, FileVolume, S, FileCounter>;
+
+/// A store, and the volume for objects beside it; `None`: the device has none. One that can't be opened is in nobody's
+/// way who asks for no object.
+#[derive(Debug)]
+pub(super) struct Both<'m, S> {
+    pub(super) store: Kept<'m, S>,
+    pub(super) objects: Option<core::result::Result<Objects<'m, FileVolume, S>, OpenError<FlashError>>>,
+}
 
 /// The store of a device, bound to its counter.
 #[derive(Debug)]
 pub(crate) struct Session<'m> {
-    store: AnyStore<'m>,
+    pub(super) store: AnyStore<'m>,
     /// Where the counter stood when it was mounted.
     counter_before: u32,
 }
 
 #[derive(Debug)]
-enum AnyStore<'m> {
-    Ascon(Kept<'m, Ascon>),
-    Aes(Kept<'m, Aes>),
-    Plain(Kept<'m, Plain>),
+pub(super) enum AnyStore<'m> {
+    Ascon(Both<'m, Ascon>),
+    Aes(Both<'m, Aes>),
+    Plain(Both<'m, Plain>),
 }
 
 /// The same call on the store of any suite.
 macro_rules! on_store {
     ($session:expr, $store:ident => $call:expr) => {
         match $session {
-            AnyStore::Ascon($store) => $call,
-            AnyStore::Aes($store) => $call,
-            AnyStore::Plain($store) => $call,
+            AnyStore::Ascon(Both { store: $store, .. }) => $call,
+            AnyStore::Aes(Both { store: $store, .. }) => $call,
+            AnyStore::Plain(Both { store: $store, .. }) => $call,
         }
     };
 }
@@ -55,30 +63,39 @@ macro_rules! as_client {
     }};
     ($store:ident, $before:ident, $id:expr, $client:ident => $call:expr, $($suite:ident),*) => {
         match $store {
-            $(AnyStore::$suite(store) => {
+            $(AnyStore::$suite(Both { store, objects }) => {
                 let mut clients = Clients::new(store, &mut []);
                 let mut $client = clients.client($id);
                 let done = $call;
-                let store = AnyStore::$suite(clients.into_store());
+                let store = AnyStore::$suite(Both { store: clients.into_store(), objects });
                 (Session { store, counter_before: $before }, done)
             })*
         }
     };
 }
 
-fn mount<'m, S: Sealing>(
+/// Where the two volumes of a device are, and RAM for both.
+struct Parts<'m> {
     flash: FileFlash,
+    ram: Ram<'m>,
+    slot: &'m mut [u8],
+}
+
+fn mount<'m, S: Sealing>(
+    parts: Parts<'m>,
     config: &Config,
     anchor: Anchor<'_, SoftRootKey, FileCounter>,
     even_rolled_back: bool,
-    ram: Ram<'m>,
-) -> core::result::Result<Kept<'m, S>, OpenError<FlashError>> {
-    let part = config.geometry.part();
-    if even_rolled_back {
-        Store::danger_mount_rolled_back(flash, part, anchor, ram)
+) -> core::result::Result<Both<'m, S>, OpenError<FlashError>> {
+    let (part, ram) = (config.geometry.part(), parts.ram);
+    let (keys, behind) = FileVolume::split(parts.flash, config.geometry.store());
+    let mut store = if even_rolled_back {
+        Store::danger_mount_rolled_back(keys, part, anchor, ram)?
     } else {
-        Store::mount_protected(flash, part, anchor, ram)
-    }
+        Store::mount_protected(keys, part, anchor, ram)?
+    };
+    let objects = (config.geometry.objects > 0).then(|| Objects::open(behind, part, &mut store, parts.slot));
+    Ok(Both { store, objects })
 }
 
 impl<'m> Session<'m> {
@@ -90,12 +107,13 @@ impl<'m> Session<'m> {
         even_rolled_back: bool,
         memory: &'m mut AnyRam,
     ) -> core::result::Result<Self, Failure> {
-        let ram = memory.with_heads(config.heads);
+        let (ram, slot) = memory.with_slot(config.heads);
+        let parts = Parts { flash, ram, slot };
         let anchor = Anchor { root, counter };
         let store = match config.suite {
-            Suite::Ascon => AnyStore::Ascon(mount(flash, config, anchor, even_rolled_back, ram)?),
-            Suite::Aes => AnyStore::Aes(mount(flash, config, anchor, even_rolled_back, ram)?),
-            Suite::Plain => AnyStore::Plain(mount(flash, config, anchor, even_rolled_back, ram)?),
+            Suite::Ascon => AnyStore::Ascon(mount(parts, config, anchor, even_rolled_back)?),
+            Suite::Aes => AnyStore::Aes(mount(parts, config, anchor, even_rolled_back)?),
+            Suite::Plain => AnyStore::Plain(mount(parts, config, anchor, even_rolled_back)?),
         };
         let mut session = Self { store, counter_before: 0 };
         session.counter_before = session.counter().value;
@@ -146,11 +164,12 @@ impl<'m> Session<'m> {
         on_store!(&mut self.store, store => store.danger_accept_rollback())
     }
 
-    pub(crate) fn get_range(&mut self, key: Key<'_>, offset: u32, buffer: &mut [u8]) -> Result<Option<usize>> {
+    /// Of a plain value; what an object's entry has is its manifest.
+    pub(super) fn range_of_entry(&mut self, key: Key<'_>, offset: u32, buffer: &mut [u8]) -> Result<Option<usize>> {
         on_store!(&mut self.store, store => store.get_range(key, offset, buffer))
     }
 
-    pub(crate) fn length(&mut self, key: Key<'_>) -> Result<Option<u32>> {
+    pub(super) fn length_of_entry(&mut self, key: Key<'_>) -> Result<Option<u32>> {
         on_store!(&mut self.store, store => store.length(key))
     }
 
@@ -190,7 +209,7 @@ impl<'m> Session<'m> {
         on_store!(&mut self.store, store => store.scrub(progress))
     }
 
-    /// Erases the whole flash.
+    /// Erases the volume of the keys.
     pub(crate) fn erase(self) -> Result<()> {
         on_store!(self.store, store => store.erase().map(drop))
     }

@@ -142,7 +142,7 @@ impl Manifest {
     fn parse(text: &str, folder: PathBuf) -> Result<Self, String> {
         let written: Written = toml::from_str(text).map_err(|error| said(text, &error))?;
         let Flash { size, block, write } = &written.flash;
-        let geometry = Geometry { flash: size.bytes()?, block: block.bytes()?, write: write.bytes()? };
+        let geometry = Geometry { flash: size.bytes()?, block: block.bytes()?, write: write.bytes()?, objects: 0 };
         geometry.check().map_err(|reason| format!("no store fits such a flash: {reason}"))?;
         for entry in &written.key {
             if entry.name.is_empty() || entry.name.len() > 255 {

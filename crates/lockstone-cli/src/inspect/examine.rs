@@ -13,11 +13,11 @@
 use lockstone::inspect::{ClearHeader, ClearRecord, SegmentState, SegmentView, Sight};
 use lockstone::seal::Suite;
 use lockstone::trust::{Anchor, Protection};
-use lockstone::{Aes, Ascon, OpenError, Part as FlashPart, Plain, Position, SoftRootKey, Store};
+use lockstone::{Aes, Ascon, Objects, OpenError, Part as FlashPart, Plain, Position, SoftRootKey, Store};
 
 use super::image::{ImageFlash, NotThere, ReadCounter, Sizes, guess};
 use super::picture::{Part, PartKind, Picture, Record, Segment, View, kind_of};
-use crate::device::{AnyRam, HEADS};
+use crate::device::{AnyRam, HEADS, SLOT, Usage};
 use crate::findings::{Class, Finding, of_counter, of_report, of_segment};
 use crate::standing::Standing;
 use crate::terminal::counted;
@@ -35,6 +35,8 @@ pub(crate) struct Known<'k> {
     pub(crate) root: Option<&'k SoftRootKey>,
     /// What the counter of the device says.
     pub(crate) counter: Option<u32>,
+    /// What is there of the volume for objects, and how many bytes it has.
+    pub(crate) objects: Option<(&'k [u8], usize)>,
 }
 
 /// Looks at an image.
@@ -61,6 +63,7 @@ pub(crate) fn examine(title: &str, bytes: &[u8], known: &Known<'_>) -> Picture {
         segments: Vec::new(),
         newest: None,
         oldest: None,
+        objects: None,
     };
     let suite = known.suite.or(guessed.map(|(_, header)| header.suite));
     picture.suite = suite.and_then(suite_name);
@@ -144,6 +147,9 @@ fn mount<S: Suite>(
     picture.keys = store.stats().ok().map(|stats| stats.keys);
     tell_counter(picture, &mut store, known.counter);
     picture.decisions = decisions(&store);
+    if let Some((bytes, capacity)) = known.objects {
+        look_at_objects(picture, &mut store, part, bytes, capacity);
+    }
     if known.sizes.is_none() {
         picture.decisions.push(format!(
             "That the flash has {} was concluded from the image: if it has more or fewer, much looks damaged that is not; \
@@ -164,6 +170,33 @@ fn mount<S: Suite>(
         picture.segments.push(segment);
     }
     None
+}
+
+/// How the blocks behind the keys are used.
+fn look_at_objects<S: Suite>(
+    picture: &mut Picture,
+    store: &mut Store<'_, ImageFlash<'_>, S, ReadCounter>,
+    part: FlashPart,
+    bytes: &[u8],
+    capacity: usize,
+) {
+    let mut found = |class, sentence: String| picture.findings.push(Finding::new(class, sentence));
+    if bytes.len() != capacity {
+        let class = if bytes.len() < capacity { Class::Truncated } else { Class::Extended };
+        found(class, format!("the volume for objects has {}, not {capacity}", counted(bytes.len() as u64, "byte")));
+    }
+    let mut slot = [0; SLOT];
+    let mut objects = match Objects::open(ImageFlash::new(bytes, capacity), part, store, &mut slot) {
+        Ok(objects) => objects,
+        Err(_) => {
+            return found(Class::ForeignVolume, "the volume for objects holds what is not this device's".to_owned());
+        }
+    };
+    let mut blocks = Vec::new();
+    // What damage hides is in the findings of the log.
+    if objects.census(store, |_, block| blocks.push(block)).is_ok() {
+        picture.objects = Some(Usage { layout: *objects.layout(), blocks });
+    }
 }
 
 /// What binds the store, and what the counter says of it.

@@ -6,7 +6,8 @@
 //!                                        └─> svg     a bar a segment, worth printing
 //! ```
 //!
-//! Opens what `check` can't: damaged, foreign, truncated images, and sealed ones without their key.
+//! Opens what `check` can't: damaged, foreign, truncated images, and sealed ones without their key. Of a device with a volume
+//! for objects the front of the flash is the log; the use of the blocks behind it is shown too, if the log mounts.
 
 mod constants;
 mod examine;
@@ -63,6 +64,8 @@ fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
     let held = Device::find(path)?.hold(Purpose::Look)?;
     let config = *held.config();
     let bytes = read(&held.flash_path(), 0)?;
+    let (keys, behind) = bytes.split_at(bytes.len().min(config.geometry.store() as usize));
+    let has_objects = config.geometry.objects > 0;
     // Without its key a device still shows something, and why there is no key.
     let (root, no_key) = match (&args.key, held.root_key()) {
         (Some(key), _) => (Some(read_root_key(key)?), None),
@@ -76,8 +79,10 @@ fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
         expects_sealed: args.key.is_some(),
         root: root.as_ref(),
         counter: held.counter_value().ok(),
+        objects: has_objects.then_some((behind, config.geometry.objects as usize)),
     };
-    let mut picture = examine(&path.display().to_string(), &bytes, &known);
+    let mut picture = examine(&path.display().to_string(), if has_objects { keys } else { &bytes }, &known);
+    picture.bytes = bytes.len();
     let missing = picture.findings.iter_mut().find(|finding| finding.class == Class::KeyMissing);
     if let (Some(finding), Some(reason)) = (missing, no_key) {
         finding.sentence = format!("{reason}: names and values stay sealed");
@@ -101,15 +106,16 @@ fn of_image(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
         expects_sealed: root.is_some(),
         root: root.as_ref(),
         counter: None,
+        objects: None,
     };
     Ok(examine(&path.display().to_string(), &bytes, &known))
 }
 
 fn sizes_of(config: &Config) -> Result<Sizes, Failure> {
     let geometry = config.geometry;
-    let layout = Layout::of(1, geometry.write as usize, geometry.block as usize, geometry.flash as usize)
+    let layout = Layout::of(1, geometry.write as usize, geometry.block as usize, geometry.store() as usize)
         .map_err(|error| Failure::new(Exit::Damaged, error.reason()))?;
-    Ok(Sizes { unit: layout.unit, segment: layout.segment, erased: 0xff, capacity: geometry.flash as usize })
+    Ok(Sizes { unit: layout.unit, segment: layout.segment, erased: 0xff, capacity: geometry.store() as usize })
 }
 
 /// What lies behind the first `offset` bytes of a file.

@@ -6,6 +6,7 @@
 use lockstone::inspect::{Binding, Liveness, RecordKind, RecordView, SegmentState};
 use serde_json::{Value, json};
 
+use crate::device::Usage;
 use crate::findings::Finding;
 use crate::standing::{Standing, bound_json};
 
@@ -223,6 +224,8 @@ pub(crate) struct Picture {
     pub(crate) segments: Vec<Segment>,
     pub(crate) newest: Option<u32>,
     pub(crate) oldest: Option<u32>,
+    /// The volume for objects, if there is one and it could be looked at.
+    pub(crate) objects: Option<Usage>,
 }
 
 impl Picture {
@@ -269,6 +272,7 @@ impl Picture {
             "rollbacks_accepted": self.accepted,
             "newest": self.newest,
             "oldest": self.oldest,
+            "objects": self.objects.as_ref().map(Usage::as_json),
             "decisions": self.decisions,
             "findings": self.findings.iter().map(Finding::as_json).collect::<Vec<_>>(),
             "segments": self.segments.iter().map(Segment::as_json).collect::<Vec<_>>(),

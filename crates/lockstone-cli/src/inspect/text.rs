@@ -2,9 +2,11 @@
 
 use core::fmt::Write as _;
 
+use lockstone::BlockUse;
 use lockstone::inspect::{RecordKind, SegmentState};
 
 use super::picture::{PartKind, Picture, Segment, View};
+use crate::device::Usage;
 use crate::standing::Verdict;
 use crate::terminal::{counted, escaped};
 
@@ -19,6 +21,10 @@ pub(crate) fn page(picture: &Picture, long: bool, records: bool) -> String {
     if !picture.segments.is_empty() {
         text.push('\n');
         text.push_str(&map(picture));
+    }
+    if let Some(objects) = &picture.objects {
+        text.push('\n');
+        text.push_str(&strip(objects));
     }
     if long {
         text.push('\n');
@@ -82,6 +88,9 @@ fn facts(picture: &Picture) -> String {
     if let Some((least, most)) = picture.erases() {
         let _ = writeln!(text, "erases   {least} to {most} a segment");
     }
+    if let Some(objects) = &picture.objects {
+        let _ = writeln!(text, "objects  {}", objects.as_text());
+    }
     text
 }
 
@@ -134,6 +143,26 @@ fn sign(picture: &Picture, segment: &Segment) -> char {
         SegmentState::Log => 'o',
         _ => '?',
     }
+}
+
+/// The volume for objects in a row: a sign for each stretch of it.
+fn strip(objects: &Usage) -> String {
+    let stretch = objects.blocks.len().div_ceil(ROW).max(1);
+    let sign = |blocks: &[BlockUse]| {
+        let has = |which| blocks.contains(&which);
+        let used = blocks.iter().filter(|block| **block == BlockUse::Committed).count();
+        match u32::try_from(used * 10 / blocks.len().max(1)).unwrap_or(9) {
+            _ if has(BlockUse::Unreadable) => '!',
+            0 if used == 0 && has(BlockUse::Unfinished) => 'u',
+            0 if used == 0 => '.',
+            tenths => char::from_digit(tenths.min(9), 10).unwrap_or('9'),
+        }
+    };
+    let signs: String = objects.blocks.chunks(stretch).map(sign).collect();
+    let blocks = counted(stretch as u64, "block");
+    format!(
+        "objects  {signs}\n         {blocks} a sign   0-9 share of objects in tenths   u unfinished   . free   ! unreadable\n"
+    )
 }
 
 /// A line a segment that holds something.

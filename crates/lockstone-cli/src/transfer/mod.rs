@@ -24,7 +24,8 @@ use lockstone::{Attributes, Key, Put};
 use zeroize::Zeroizing;
 
 use crate::args::{Export, Import};
-use crate::commands::{names as list_names, read_value, warn_if_low};
+use crate::attributes::given;
+use crate::commands::{names as list_names, read_value, store, warn_if_low};
 use crate::device::{AnyRam, Device, Purpose, Session, read_key};
 use crate::exit::{Exit, Failure};
 use crate::files::make_file;
@@ -64,11 +65,11 @@ pub(crate) fn import(args: &Import) -> Result<(), Failure> {
         // What a key has stays, when nothing is said about it.
         let attributes = (item.attributes != Attributes::NONE).then_some(item.attributes);
         let how = Put { attributes, ..Put::default() };
-        if let Err(error) = session.put_with(Key::new(&item.name).of_client(args.place.client), &item.value, how) {
-            let failure = Failure::from(error);
+        if let Err(failure) = store(&mut session, Key::new(&item.name).of_client(args.place.client), &item.value, how) {
             let name = escaped(&item.name);
             let all = items.len();
-            let sentence = format!("key {name}: {}; {stored} of {all} keys were stored before it", failure.sentence());
+            let reason = failure.sentence().trim_end_matches("; nothing was changed");
+            let sentence = format!("key {name}: {reason}; {stored} of {all} keys were stored before it");
             failed = Some(Failure::new(failure.exit, sentence));
             break;
         }
@@ -176,7 +177,8 @@ fn read_all(session: &mut Session<'_>, client: u32) -> Result<Vec<Item>, Failure
         let key = Key::new(&name).of_client(client);
         let value = read_value(session, key, |_, _| {})?;
         let value = value.ok_or_else(|| Failure::new(Exit::Damaged, format!("key {} is gone", escaped(&name))))?;
-        let attributes = session.attributes_of(key)?.unwrap_or(Attributes::NONE);
+        // In an archive an object is a value as any other.
+        let attributes = given(session.attributes_of(key)?.unwrap_or(Attributes::NONE));
         items.push(Item { name, value, attributes });
         bar.inc(1);
     }

@@ -70,7 +70,7 @@ fn machines_read_json() {
         $ check dev --json
         {"clean":true,"client":0,"counter":{"counter":0,"flash":null,"verdict":"unbound"},"damaged_headers":0,"damaged_records":0,"doubt":null,"findings":[],"keys_damaged":[],"keys_good":1,"keys_of_others":0,"listing_gaps":0,"mounted":true,"records":4,"rollbacks_accepted":0,"rolled_back":false,"sound":true,"torn_bytes":0,"unfinished_runs":0}
         $ stats dev --json
-        {"bad_segments":0,"block_bytes":2048,"capacity_bytes":43904,"erases_max":1,"erases_min":1,"flash_bytes":65536,"keys":1,"log_segments":1,"segment_bytes":2048,"segments":32,"sound":true,"suite":"plain","used_bytes":22,"write_bytes":16}
+        {"bad_segments":0,"block_bytes":2048,"capacity_bytes":43904,"erases_max":1,"erases_min":1,"flash_bytes":65536,"keys":1,"log_segments":1,"objects":null,"segment_bytes":2048,"segments":32,"sound":true,"suite":"plain","used_bytes":22,"write_bytes":16}
     "#]].assert_eq(&seen);
     for words in ["check dev --json", "stats dev --json"] {
         let ran = bench.run(words);
@@ -222,6 +222,7 @@ fn help_has_an_example_for_every_command() {
           counter        Say where the counter stands that protects from older images of the flash, and how long it lasts. Writes nothing
           recover        Take an older flash that was put back as the present one, for good. Says first what that means
           factory-reset  Bring the device back to its factory state. Without --yes it only says what would happen to how many keys
+          object         Firmware and other large values: written in pieces, in any order, gone on with after a cut, committed in one step
           scrub          Remove from flash what was deleted or replaced: every segment is erased once
           share          Let another client, or everyone, use a key. What was said before of that client is replaced
           client         List the clients that have keys: how many, and how many bytes. Writes nothing

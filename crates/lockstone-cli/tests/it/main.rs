@@ -17,6 +17,7 @@ mod input_output;
 mod inspect;
 mod killed;
 mod lock;
+mod objects;
 mod replay;
 mod rolled_back;
 mod transfer;

@@ -472,7 +472,7 @@ fn attributes_forbid_what_they_say() {
         $ attributes dev n
         none
         $ attributes dev n --add executable,retain --json
-        {"attributes":["retain","executable"]}
+        {"attributes":["retain","executable"],"object":false}
         $ attributes dev absent
         ! lockstone: no such key: absent
         = 1

@@ -160,7 +160,7 @@ fn attributes_travel_with_their_keys() {
         $ import unsealed backup.bin --key key
         6 keys imported, 4 of them with attributes.
         $ import unsealed backup.bin --key key
-        ! lockstone: key kept/a: the entry's attributes forbid it; nothing was changed; 3 of 6 keys were stored before it
+        ! lockstone: key kept/a: the entry's attributes forbid it; 3 of 6 keys were stored before it
         = 6
         $ import unsealed backup.bin --key key --client 1
         ! lockstone: backup.bin holds no key
@@ -178,7 +178,8 @@ fn attributes_travel_with_their_keys() {
                1  prt   kept/a
                1  po    once
                1  -     plain
-    "#]].assert_eq(&seen);
+    "#]]
+    .assert_eq(&seen);
     expect![[r#"
         ".lockstone-name/2e2e2f6f6464" = ["clear"]
         factory = ["factory"]
@@ -231,7 +232,7 @@ fn what_does_not_fit_says_how_far_it_came() {
     bench.write("big/b", &[0; 100_000]);
     expect![[r#"
         $ import dev big
-        ! lockstone: key b: the value is longer than this store can hold; 1 of 2 keys were stored before it
+        ! lockstone: key b: the value has 100000 bytes, this store holds 42336 in all; 1 of 2 keys were stored before it
         = 2
         $ get dev a
         1

@@ -2,11 +2,15 @@
 //!
 //! Secrets are never arguments: values come from standard input or a file. Tested by the suite `commands`.
 
+mod object;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use lockstone::Rights;
+
+pub(crate) use object::{FinishObject, GetObject, ListObjects, Object, PutObject, RemoveObject, ResumeObject};
 
 use crate::attributes::Attribute;
 use crate::device::{COUNTER_MAX, Suite};
@@ -41,11 +45,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a device directory with an empty store in it.
-    #[command(after_help = "Example:\n  lockstone new dev --flash 1M --block 4K --write 4 --suite ascon")]
+    #[command(
+        after_help = "Examples:\n  lockstone new dev --flash 1M --block 4K --write 4 --suite ascon\n  lockstone new dev --flash 16M --objects 12M"
+    )]
     New(New),
     /// Store a value under a key, replacing the old one. Reads standard input unless --file is given.
     #[command(
-        after_help = "Examples:\n  lockstone put dev wifi/psk < psk.txt\n  lockstone put dev tls/key --file key.pem\n  lockstone put dev fw/minimum --protect < version\n  lockstone put dev serial --once < serial"
+        after_help = "A value of more than 64 KiB becomes an object, if the device has a volume for objects: see `lockstone object`.\n\nExamples:\n  lockstone put dev wifi/psk < psk.txt\n  lockstone put dev tls/key --file key.pem\n  lockstone put dev fw/minimum --protect < version\n  lockstone put dev serial --once < serial"
     )]
     Put(Put),
     /// Write the value of a key to standard output or to a file, byte for byte.
@@ -81,6 +87,9 @@ pub(crate) enum Command {
         after_help = "Keys with a factory copy get it back; those that are write-once, non-deletable, protected or retained are\nkept; all others, of all clients, are removed. Atomic; takes steps of the counter.\n\nExamples:\n  lockstone factory-reset dev\n  lockstone factory-reset dev --yes"
     )]
     FactoryReset(Confirmed),
+    /// Firmware and other large values: written in pieces, in any order, gone on with after a cut, committed in one step.
+    #[command(subcommand)]
+    Object(Object),
     /// Remove from flash what was deleted or replaced: every segment is erased once.
     #[command(
         after_help = "What remains on flash after a delete: records are never updated in place, so the sealed bytes of an old or\ndeleted value stay where they are until their segment is erased in its turn. Nobody reads them without the\nroot key; who gets the key later reads them too. After a scrub only what is there now is on flash, and\ntombstones without names. It may be cut at any moment and called again.\n\nExample:\n  lockstone rm dev wifi/psk && lockstone scrub dev"
@@ -145,6 +154,10 @@ pub(crate) struct New {
     /// Size of an erase block.
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = size)]
     pub(crate) block: u32,
+    /// How much of the flash is for objects, behind the keys: large values such as firmware. Three quarters if the flash has
+    /// 4M or more, else none.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) objects: Option<u32>,
     /// Size of a program unit.
     #[arg(long, value_name = "SIZE", default_value = "4", value_parser = size)]
     pub(crate) write: u32,
@@ -341,7 +354,8 @@ pub(crate) struct Ls {
     #[arg(value_name = "PREFIX", default_value = "")]
     pub(crate) prefix: OsString,
     /// Show the length of each value and the attributes of its key too: p protected, o once, r read-only, d can't be
-    /// deleted, t retained by a factory reset, f factory value, x executable, a replay accepted, c in the clear.
+    /// deleted, t retained by a factory reset, f factory value, x executable, a replay accepted, c in the clear, b an object, in
+    /// blocks of its own.
     #[arg(short, long)]
     pub(crate) long: bool,
 }
