@@ -85,6 +85,8 @@ const AFTER_EXHAUSTION: &str =
     "what needs no counter still works; protected keys can be read, and have to move to a new device to change";
 const AFTER_COUNTER: &str = "can trusted/counter be written? The next command finds out by itself what was counted";
 const ITS_DEVICE: &str = "only its device can tell whether it is the newest: open it there";
+const WHAT_IS_MISSING: &str =
+    "`lockstone object resume DEV KEY` says which; with --file it writes them, and what can't be read any more";
 const WHAT_TAKES_ROOM: &str =
     "`lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some";
 const WHICH_DEVICE: &str = "was flash.bin or trusted/root.key replaced? Nothing was changed by looking";
@@ -135,7 +137,7 @@ impl<E: Into<Self> + fmt::Debug, D: Into<Self> + fmt::Debug> From<ObjectError<E,
             ObjectError::WornOut => (Exit::Full, Some("everything stored can still be read: move it to a new device")),
             ObjectError::Damaged => (Exit::Damaged, Some(AFTER_DAMAGE)),
             ObjectError::WrongDigest => (Exit::Damaged, None),
-            ObjectError::Incomplete => (Exit::Usage, Some("`lockstone object resume DEV KEY` says which")),
+            ObjectError::Incomplete => (Exit::Usage, Some(WHAT_IS_MISSING)),
             ObjectError::NotAnObject => (Exit::Usage, Some("`lockstone get DEV KEY` reads it")),
             ObjectError::TooLarge | ObjectError::OutOfRange | ObjectError::Factory => (Exit::Usage, None),
             _ => (Exit::Io, None),

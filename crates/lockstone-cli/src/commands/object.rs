@@ -150,11 +150,18 @@ fn complete(session: &mut Session<'_>, named: &Named, whole: &[u8]) -> Result<Ma
         // Nothing says where it ends but the file.
         write_piece(session, &mut upload, 0, whole, |done| bar.inc(done))?;
     }
-    while let Some(range) = upload.next_missing(0).filter(|_| upload.length().is_some()) {
-        let bytes = whole.get(range.start as usize..range.end as usize).unwrap_or_default();
-        write_piece(session, &mut upload, range.start, bytes, |done| bar.inc(done))?;
-    }
-    let finished = session.finish(&mut upload, key(named), Some(&Sha256::digest(whole).into()), How::USUAL);
+    let digest = Sha256::digest(whole).into();
+    let finished = loop {
+        while let Some(range) = upload.next_missing(0).filter(|_| upload.length().is_some()) {
+            let bytes = whole.get(range.start as usize..range.end as usize).unwrap_or_default();
+            write_piece(session, &mut upload, range.start, bytes, |done| bar.inc(done))?;
+        }
+        match session.finish(&mut upload, key(named), Some(&digest), How::USUAL) {
+            // Something that was there can't be read any more: it's written again, a chunk each time.
+            Err(_) if upload.next_missing(0).is_some() => {}
+            finished => break finished,
+        }
+    };
     bar.finish_and_clear();
     finished.map_err(|failure| match failure.exit {
         Exit::Damaged => failure.hint(

@@ -4,6 +4,7 @@
 
 use core::fmt::Write as _;
 
+use lockstone::BlockUse;
 use lockstone::inspect::SegmentState;
 
 use super::picture::{PartKind, Picture, Segment, View};
@@ -17,6 +18,8 @@ const TOP: f64 = 172.0;
 const LABEL: f64 = 38.0;
 const WEAR: f64 = 46.0;
 const GAP: f64 = 18.0;
+/// Of the bar of objects, with its label.
+const STRIP: f64 = 56.0;
 /// More segments than this are drawn as cells.
 const BARS_MAX: usize = 640;
 const CELLS: usize = 96;
@@ -51,7 +54,7 @@ pub(crate) fn draw(picture: &Picture) -> String {
     let columns = columns(picture.segments.len());
     let rows = picture.segments.len().div_ceil(columns);
     let height = TOP + number(rows) * ROW + MARGIN + 14.0;
-    let mut svg = document(height);
+    let mut svg = document(height + strip_height(picture));
     head(&mut svg, picture);
     totals(&mut svg, picture);
     legend(&mut svg, picture);
@@ -69,6 +72,7 @@ pub(crate) fn draw(picture: &Picture) -> String {
          \u{25b7} it begins</text>",
         height - 14.0
     );
+    strip(&mut svg, picture, height);
     svg.push_str("</svg>\n");
     svg
 }
@@ -76,7 +80,7 @@ pub(crate) fn draw(picture: &Picture) -> String {
 fn grid(picture: &Picture) -> String {
     let rows = picture.segments.len().div_ceil(CELLS);
     let height = TOP + number(rows) * CELL + MARGIN + 14.0;
-    let mut svg = document(height);
+    let mut svg = document(height + strip_height(picture));
     head(&mut svg, picture);
     totals(&mut svg, picture);
     legend(&mut svg, picture);
@@ -109,8 +113,41 @@ fn grid(picture: &Picture) -> String {
          framed: the log ends there</text>",
         height - 14.0
     );
+    strip(&mut svg, picture, height);
     svg.push_str("</svg>\n");
     svg
+}
+
+/// Room for the volume for objects below the segments.
+const fn strip_height(picture: &Picture) -> f64 {
+    if picture.objects.is_some() { STRIP } else { 0.0 }
+}
+
+/// The volume for objects as one bar, from its first block to its last.
+fn strip(svg: &mut String, picture: &Picture, top: f64) {
+    let Some(objects) = &picture.objects else { return };
+    let (whole, width) = (number(objects.blocks.len().max(1)), WIDTH - 2.0 * MARGIN);
+    let _ = writeln!(svg, "<text x=\"{MARGIN}\" y=\"{}\">objects: {}</text>", top + 10.0, objects.as_text());
+    let _ = writeln!(
+        svg,
+        "<rect x=\"{MARGIN}\" y=\"{}\" width=\"{width}\" height=\"18\" fill=\"#f3f5f6\" stroke=\"#c9ced3\"/>",
+        top + 20.0
+    );
+    let mut first = 0;
+    for run in objects.blocks.chunk_by(PartialEq::eq) {
+        let colour = match run.first() {
+            Some(BlockUse::Committed) => Some(colour(PartKind::Entry)),
+            Some(BlockUse::Unfinished) => Some(colour(PartKind::Hole)),
+            Some(BlockUse::Stale) => Some(colour(PartKind::Dead)),
+            Some(BlockUse::Unreadable) => Some(colour(PartKind::Damaged)),
+            _ => None,
+        };
+        let (from, length) = (number(first) / whole * width, number(run.len()) / whole * width);
+        if let Some(colour) = colour {
+            rectangle(svg, (MARGIN + from, top + 20.0, length.max(THINNEST), 18.0), colour);
+        }
+        first += run.len();
+    }
 }
 
 fn document(height: f64) -> String {

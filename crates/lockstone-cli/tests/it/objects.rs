@@ -18,6 +18,12 @@ fn small() -> Bench {
     Bench::with_device("--flash 1280K --objects 1M")
 }
 
+/// As [`Bench::session`], without what depends on where the dice put a key.
+fn session(bench: &Bench, script: &str) -> String {
+    let seen = bench.session(script);
+    seen.split_inclusive('\n').filter(|line| !line.starts_with("fill ")).collect()
+}
+
 #[test]
 fn firmware_comes_back_to_the_byte() {
     let bench = Bench::with_device("--flash 16M");
@@ -31,7 +37,8 @@ fn firmware_comes_back_to_the_byte() {
     }
     assert_eq!(bench.run("get dev fw/app -o out").shown(), "");
     assert_eq!(bench.read("out"), old);
-    let seen = bench.session(
+    let seen = session(
+        &bench,
         "
         put dev wifi/psk < secret
         ls dev -l
@@ -67,7 +74,6 @@ fn firmware_comes_back_to_the_byte() {
         suite      ascon
         flash      16777216 bytes: 1024 segments of 4096, 1 in the log, 0 bad
         keys       2, of all clients
-        fill       188 of 3598560 bytes, 0 %
         erases     1 to 1 a segment
         objects    3072 blocks of 4096, chunks of 512: 838 used, 0 of unfinished objects, 2234 free, 0 unreadable
         $ check dev
@@ -83,7 +89,6 @@ fn firmware_comes_back_to_the_byte() {
         suite      ascon
         flash      16777216 bytes: 1024 segments of 4096, 1 in the log, 0 bad
         keys       1, of all clients
-        fill       128 of 3598560 bytes, 0 %
         erases     1 to 1 a segment
         objects    3072 blocks of 4096, chunks of 512: 0 used, 0 of unfinished objects, 3072 free, 0 unreadable
     "#]].assert_eq(&seen);
@@ -103,7 +108,8 @@ fn a_range_is_read_alone() {
     assert_eq!(bench.run("object get dev fw --offset 90000 -o out").shown(), "");
     assert_eq!(bench.read("out"), wanted[90_000..]);
     assert_eq!(bench.feed("put dev plain", b"value").code(), 0);
-    let seen = bench.session(
+    let seen = session(
+        &bench,
         "
         object get dev fw --offset 99999 --length 2
         object get dev fw --offset 100001
@@ -145,8 +151,10 @@ fn pieces_come_in_any_order() {
     bench.write("other", &content(5, 70_000));
     bench.write("short", &wanted[..69_999]);
     let digest = "0".repeat(64);
-    let seen = bench.session(&format!(
-        "
+    let seen = session(
+        &bench,
+        &format!(
+            "
         object resume dev fw
         object put dev fw --file first --at 0
         object put dev fw --file odd --at 0 --length 70000
@@ -181,7 +189,8 @@ fn pieces_come_in_any_order() {
         object finish dev fw
         object ls dev
         "
-    ));
+        ),
+    );
     expect![[r#"
         $ object resume dev fw
         ! lockstone: no unfinished object: fw
@@ -224,11 +233,11 @@ fn pieces_come_in_any_order() {
         {"client":0,"objects":[],"unfinished":[{"key":"fw","length":70000,"present":5632}]}
         $ object finish dev fw
         ! lockstone: parts of the object are missing
-        !   hint: `lockstone object resume DEV KEY` says which
+        !   hint: `lockstone object resume DEV KEY` says which; with --file it writes them, and what can't be read any more
         = 2
         $ object get dev fw --offset 1000 --length 100
         ! lockstone: parts of the object are missing
-        !   hint: `lockstone object resume DEV KEY` says which
+        !   hint: `lockstone object resume DEV KEY` says which; with --file it writes them, and what can't be read any more
         = 2
         $ get dev fw
         ! lockstone: no such key: fw
@@ -290,7 +299,7 @@ fn plain_values_and_objects_replace_each_other() {
         assert!(bench.run("get dev fw").out() == value, "{} bytes", value.len());
         assert_eq!(bench.run("check dev").code(), 0);
     }
-    let seen = bench.session("ls dev -l\nobject ls dev\nstats dev");
+    let seen = session(&bench, "ls dev -l\nobject ls dev\nstats dev");
     expect![[r#"
         $ ls dev -l
            65536  -     fw
@@ -299,7 +308,6 @@ fn plain_values_and_objects_replace_each_other() {
         suite      ascon
         flash      1310720 bytes: 64 segments of 4096, 20 in the log, 0 bad
         keys       1, of all clients
-        fill       77408 of 211680 bytes, 36 %
         erases     1 to 1 a segment
         objects    256 blocks of 4096, chunks of 512: 0 used, 0 of unfinished objects, 256 free, 0 unreadable
     "#]]
@@ -311,7 +319,8 @@ fn attributes_and_the_counter_are_honoured() {
     let bench = small();
     bench.write("one", &content(1, 80_000));
     bench.write("two", &content(2, 80_000));
-    let seen = bench.session(
+    let seen = session(
+        &bench,
         "
         put dev once --file one --once
         put dev once --file two
@@ -419,7 +428,8 @@ fn attributes_and_the_counter_are_honoured() {
 fn what_is_shared_can_be_read() {
     let bench = small();
     bench.write("fw", &content(1, 80_000));
-    let seen = bench.session(
+    let seen = session(
+        &bench,
         "
         put dev fw --file fw
         get dev fw --client 7 --owner 0
@@ -446,7 +456,7 @@ fn what_is_shared_can_be_read() {
         short
         $ object ls dev
     "#]]
-    .assert_eq(&bench.session("get dev fw\nobject ls dev"));
+    .assert_eq(&session(&bench, "get dev fw\nobject ls dev"));
     assert!(bench.read("dev/flash.bin")[256 * 1024..].iter().all(|byte| *byte == 0xff), "its blocks are erased");
 }
 
@@ -454,12 +464,13 @@ fn what_is_shared_can_be_read() {
 fn damage_is_found() {
     let bench = small();
     bench.write("fw", &content(1, 80_000));
-    bench.session("put dev fw --file fw\nput dev other --file fw\nput dev key < value");
+    session(&bench, "put dev fw --file fw\nput dev other --file fw\nput dev key < value");
     let mut flash = bench.read("dev/flash.bin");
     let good = flash.clone();
     flash[256 * 1024 + 5000] ^= 1;
     bench.write("dev/flash.bin", &flash);
-    let seen = bench.session(
+    let seen = session(
+        &bench,
         "
         check dev
         get dev fw
@@ -494,7 +505,8 @@ fn damage_is_found() {
     assert_eq!(stranger.run("put dev fw --file fw").code(), 0);
     flash[256 * 1024..].copy_from_slice(&stranger.read("dev/flash.bin")[256 * 1024..]);
     bench.write("dev/flash.bin", &flash);
-    let seen = bench.session("check dev\nget dev fw\nget dev key\nput dev new --file fw\nstats dev\nput dev key < new");
+    let seen =
+        session(&bench, "check dev\nget dev fw\nget dev key\nput dev new --file fw\nstats dev\nput dev key < new");
     expect![[r#"
         $ check dev
         The store was closed in order.
@@ -522,7 +534,6 @@ fn damage_is_found() {
         suite      ascon
         flash      1310720 bytes: 64 segments of 4096, 1 in the log, 0 bad
         keys       3, of all clients
-        fill       316 of 211680 bytes, 0 %
         erases     1 to 1 a segment
         ! lockstone: the volume for objects holds what is not this device's; nothing was changed
         !   hint: was a part of flash.bin replaced? The keys that are no objects are not concerned
@@ -553,7 +564,8 @@ fn the_life_of_a_device_with_objects() {
     bench.write("fw", &content(1, 80_000));
     bench.write("piece", &content(1, 512));
     bench.write("key", &[7; 32]);
-    let seen = bench.session(
+    let seen = session(
+        &bench,
         "
         put dev fw --file fw
         put dev key --retain < value
@@ -619,7 +631,6 @@ fn the_life_of_a_device_with_objects() {
         suite      ascon
         flash      1310720 bytes: 64 segments of 4096, 1 in the log, 0 bad
         keys       1, of all clients
-        fill       44 of 211680 bytes, 0 %
         erases     1 to 1 a segment
         objects    256 blocks of 4096, chunks of 512: 0 used, 0 of unfinished objects, 256 free, 0 unreadable
         $ put dev fw --file fw
@@ -636,7 +647,8 @@ fn what_does_not_fit_is_refused() {
     let bench = small();
     bench.write("long", &content(1, 1_100_000));
     bench.write("most", &content(2, 500_000));
-    let seen = bench.session(
+    let seen = session(
+        &bench,
         "
         new a --flash 1M --objects 1M
         new a --flash 1M --objects 1022K
@@ -734,6 +746,40 @@ fn every_suite_and_geometry_has_objects() {
         assert_eq!(bench.feed("object put dev empty", b"").shown(), "", "{geometry}");
         assert_eq!(bench.run("get dev empty").shown(), "", "{geometry}");
         assert_eq!((bench.run("check dev").code(), bench.run("inspect dev").code()), (0, 0), "{geometry}");
+    }
+}
+
+/// What can't be read any more of an unfinished object is written again from the file.
+#[test]
+fn an_unfinished_object_may_be_damaged() {
+    for at in [0, 10_240] {
+        let bench = small();
+        let wanted = content(4, 70_000);
+        bench.write("app.bin", &wanted);
+        bench.write("piece", &wanted[at..at + 20_480]);
+        assert_eq!(bench.run(&format!("object put dev fw --file piece --at {at} --length 70000")).code(), 0);
+        let mut flash = bench.read("dev/flash.bin");
+        for block in [1, 3] {
+            flash[256 * 1024 + block * 4096 + 300] ^= 1;
+        }
+        bench.write("dev/flash.bin", &flash);
+        assert_eq!(bench.run(&format!("object get dev fw --offset {at} --length 20480")).code(), 3);
+        assert_eq!(bench.run("object resume dev fw --file app.bin").code(), 0);
+        assert!(bench.run("get dev fw").out() == wanted);
+        assert_eq!(bench.run("check dev").code(), 0);
+    }
+}
+
+#[test]
+fn the_drawing_has_a_bar_of_objects() {
+    for flash in ["1280K --objects 1M", "16M"] {
+        let bench = Bench::with_device(&format!("--flash {flash}"));
+        bench.write("fw", &content(1, 80_000));
+        session(&bench, "put dev fw --file fw\nput dev fw --file fw\nobject put dev part --length 1M --at 0 < ");
+        assert_eq!(bench.run("inspect dev --svg dev.svg").code(), 0);
+        let drawing = String::from_utf8(bench.read("dev.svg")).unwrap();
+        assert!(drawing.contains("chunks of 512: 23 used, 0 of unfinished"), "{flash}");
+        assert!(drawing.ends_with("</svg>\n"));
     }
 }
 
