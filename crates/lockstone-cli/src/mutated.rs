@@ -285,7 +285,7 @@ fn ten_thousand_changed_images_are_looked_at() {
             expects_sealed: false,
             root: Some(&root).filter(|_| case % 7 != 0),
             counter: Some(0).filter(|_| case % 2 == 0),
-            objects: None,
+            objects: Some((&image[..], image.len())).filter(|_| case % 3 == 0),
         };
         let picture = examine("changed", &image, &known);
         let drawn = drawn(&picture);

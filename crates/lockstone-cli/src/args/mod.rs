@@ -380,7 +380,8 @@ pub(crate) struct Inspect {
     /// Where the flash begins in the file: for images of a whole chip.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) offset: Option<u32>,
-    /// How long the flash is in the file; else its headers say it, as far as they can.
+    /// How long the flash is in the file, without a volume for objects behind it; else its headers say it, as far as they
+    /// can.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) size: Option<u32>,
     /// A line for each segment too.

@@ -198,7 +198,8 @@ fn help_has_an_example_for_every_command() {
     let bench = Bench::new();
     let commands = ["new", "put", "get", "ls", "attributes", "rm", "check", "stats", "counter", "recover", "demo"];
     let of_custody = ["factory-reset", "scrub", "share", "client", "rekey", "erase"];
-    for command in commands.into_iter().chain(of_custody) {
+    let of_objects = ["object put", "object resume", "object finish", "object ls", "object get", "object rm"];
+    for command in commands.into_iter().chain(of_custody).chain(of_objects) {
         let help = bench.run(&format!("{command} --help"));
         let text = String::from_utf8_lossy(help.out()).into_owned();
         assert!(help.code() == 0 && text.contains(&format!("lockstone {command} ")), "{text}");
