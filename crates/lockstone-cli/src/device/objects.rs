@@ -38,7 +38,7 @@ fn no_volume() -> Failure {
 fn not_open(error: OpenError<FlashError>) -> Failure {
     match error {
         OpenError::Flash(error) => error.into(),
-        _ => Failure::new(Exit::Damaged, "the volume for objects holds what is not this device's; nothing was changed")
+        _ => Failure::new(Exit::Damaged, "the volume for objects holds what is not this device's")
             .hint("was a part of flash.bin replaced? The keys that are no objects are not concerned"),
     }
 }

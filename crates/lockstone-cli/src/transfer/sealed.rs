@@ -1,4 +1,5 @@
-//! Sealed exports: a fresh flash image under a root key of its own, of the same geometry as the device.
+//! Sealed exports: a fresh flash image under a root key of its own, of the same geometry as the device, all of it one store:
+//! an object is a value as any other there.
 //!
 //! Nothing new to trust: what protects a device protects an export. The image opens with `inspect` and `import`. It has no
 //! counter, so attributes that need one stand beside the values, as a value of another client.

@@ -512,7 +512,7 @@ fn damage_is_found() {
         The store was closed in order.
         16 records of the log read well.
         1 key of client 0 read well.
-        DAMAGED (foreign-volume): the volume for objects holds what is not this device's; nothing was changed
+        DAMAGED (foreign-volume): the volume for objects holds what is not this device's
           what to do: put back the part of the flash behind the keys that belongs to this device; its objects are there
         DAMAGED (damaged-key): key fw can't be answered for: its content is damaged, forged or in doubt
           what to do: store it again on a new device, from where it came from
@@ -521,13 +521,13 @@ fn damage_is_found() {
         ! lockstone: the device is damaged or forged
         = 3
         $ get dev fw
-        ! lockstone: the volume for objects holds what is not this device's; nothing was changed
+        ! lockstone: the volume for objects holds what is not this device's
         !   hint: was a part of flash.bin replaced? The keys that are no objects are not concerned
         = 3
         $ get dev key
         value
         $ put dev new --file fw
-        ! lockstone: the volume for objects holds what is not this device's; nothing was changed
+        ! lockstone: the volume for objects holds what is not this device's
         !   hint: was a part of flash.bin replaced? The keys that are no objects are not concerned
         = 3
         $ stats dev
@@ -535,7 +535,7 @@ fn damage_is_found() {
         flash      1310720 bytes: 64 segments of 4096, 1 in the log, 0 bad
         keys       3, of all clients
         erases     1 to 1 a segment
-        ! lockstone: the volume for objects holds what is not this device's; nothing was changed
+        ! lockstone: the volume for objects holds what is not this device's
         !   hint: was a part of flash.bin replaced? The keys that are no objects are not concerned
         = 3
         $ put dev key < new
