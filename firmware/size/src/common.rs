@@ -12,7 +12,7 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashEr
 use lockstone::seal::Suite;
 use lockstone::trust::{Anchor, MonotonicCounter, NoCounter, Reader, RootKey, RootKeyError, Small};
 use lockstone::{
-    Attributes, Clients, Cursor, Memory, Objects, Part, Put, Quota, Rights, Store, asynchronous, buffer_size,
+    Attributes, Clients, Cursor, Memory, Objects, Part, Put, Quota, Rights, Slot, Store, asynchronous, buffer_size,
 };
 use sha2::{Digest, Sha256};
 
@@ -179,7 +179,22 @@ pub fn boot<S: Suite>() -> ! {
     rest()
 }
 
-/// The same of a small store.
+/// Brings a slot to hold what was requested for it, and verifies it.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn install<S: Suite>() -> ! {
+    let mut buffer = [0; 600];
+    let anchor = Anchor { root: &Key, counter: Reader(NoCounter) };
+    if let Ok(mut store) = Store::<_, S, _>::mount_protected(Flash, Part::NOR, anchor, memory())
+        && let Ok(mut objects) = Objects::<_, S>::open(Flash, Part::NOR, &mut store, &mut buffer)
+        && let Ok(mut slot) = Slot::new(Flash, Part::NOR, 0)
+        && let Ok(installed) = objects.install::<Sha256, _, _, _>(&mut store, &mut slot, |_, _| {})
+    {
+        keep(installed.digest[0]);
+    }
+    rest()
+}
+
+/// Mount, get, put and delete of a small store.
 #[allow(dead_code, reason = "each probe calls one")]
 pub fn small<S: Suite>() -> ! {
     if let Ok(mut store) = Store::<_, S, Small>::mount_small(Flash, Part::NOR, &Key, memory()) {

@@ -510,6 +510,9 @@ pub(crate) struct Demo {
     /// Bundle of certificates to store; else the machine's, else a small one that comes along.
     #[arg(long, value_name = "FILE")]
     pub(crate) pem: Option<PathBuf>,
+    /// Firmware to update a device with, its first MiB; else this program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) firmware: Option<PathBuf>,
     /// Print one JSON object on one line.
     #[arg(long)]
     pub(crate) json: bool,

@@ -56,7 +56,7 @@ fn as_demo(args: &Replay) -> Result<Option<args::Demo>, Failure> {
     let Some((seed, cuts)) = numbers else {
         return Err(nonsense(&format!("`{}` is no case: a demo is demo/SEED/CUTS", args.id)));
     };
-    Ok(Some(args::Demo { cuts, seed: Some(seed), pem: None, json: args.json, keep: args.keep.clone() }))
+    Ok(Some(args::Demo { cuts, seed: Some(seed), pem: None, firmware: None, json: args.json, keep: args.keep.clone() }))
 }
 
 /// An id that makes no sense, and how ids are written.

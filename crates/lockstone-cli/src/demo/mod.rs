@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! input ─> script ─> life ─> attack ─> report
-//!                    model
+//!                    model      update ─┘
 //! ```
 //!
 //! Devices on simulated flash are given a bundle of certificates, a key, a configuration and a firmware; while they
 //! change, power is cut at random flash operations, torn in every way that the simulator knows; everything is compared
-//! with a model after every cut. Then their images are attacked. All of it follows from one seed.
+//! with a model after every cut. Then their images are attacked. Another one is updated: firmware comes in random order, and is
+//! installed over what runs there, with cuts all the way. All of it follows from one seed.
 
 mod attack;
 mod dice;
@@ -16,6 +17,7 @@ mod life;
 mod model;
 mod report;
 mod script;
+mod update;
 
 use std::path::Path;
 use std::thread;
@@ -29,10 +31,11 @@ use self::input::{Bundle, FIRMWARE_BYTES};
 use self::life::{Flash, Life, Tally};
 use self::report::Figures;
 use self::script::Script;
+use self::update::{Firmware, update};
 use crate::args;
 use crate::device::{self, Config, Geometry, Suite};
 use crate::exit::{Exit, Failure};
-use crate::terminal::{bar, print, print_json};
+use crate::terminal::{bar, print, print_json, spinner};
 
 /// Devices that live side by side: as many processors are put to use. The same number everywhere, so that a seed means
 /// the same everywhere.
@@ -40,6 +43,8 @@ const DEVICES: u32 = 2;
 /// Attacks on each device.
 const FLIPS: usize = 150;
 const SWAPS: usize = 25;
+/// The dice of the update are others.
+const UPDATE: u64 = 0x7570_6461_7465;
 /// Flash comes in multiples of this.
 const STEP: usize = 32 * 1024;
 
@@ -52,10 +57,15 @@ pub(crate) fn demo(args: &args::Demo) -> Result<(), Failure> {
     let seed = args.seed.map_or_else(draw_seed, Ok)?;
     let bundle = Bundle::load(args.pem.as_deref())?;
     let capacity = capacity_for(&bundle)?;
+    let firmware = Firmware::load(args.firmware.as_deref())?;
     let progress = bar(true, u64::from(args.cuts) + u64::from(DEVICES) * (FLIPS + SWAPS) as u64, "cutting, attacking");
     let fates = live_all(&bundle, capacity, seed, args.cuts, &|| progress.inc(1))?;
     progress.finish_and_clear();
-    let figures = figures(args, seed, &bundle, &fates, start.elapsed().as_secs_f64());
+    let spinner = spinner(true, "updating");
+    let update = update(&firmware, (args.cuts / 20).clamp(6, 60), Dice::new(seed ^ UPDATE));
+    spinner.finish_and_clear();
+    let mut figures = figures(args, seed, &bundle, &fates, start.elapsed().as_secs_f64());
+    figures.update = Some((&firmware, update));
     if let (Some(path), Some(fate)) = (&args.keep, fates.first()) {
         keep(path, &fate.key, &fate.life.flash)?;
     }
@@ -132,7 +142,10 @@ fn live(bundle: &Bundle, capacity: usize, mut dice: Dice, cuts: u32, progress: &
 }
 
 fn figures<'a>(args: &args::Demo, seed: u64, bundle: &'a Bundle, fates: &'a [Fate], seconds: f64) -> Figures<'a> {
-    let pem = args.pem.as_ref().map_or_else(String::new, |path| format!(" --pem {}", path.display()));
+    let given = |name, path: &Option<std::path::PathBuf>| {
+        path.as_ref().map_or_else(String::new, |path| format!(" --{name} {}", path.display()))
+    };
+    let (pem, firmware) = (given("pem", &args.pem), given("firmware", &args.firmware));
     Figures {
         seed,
         source: &bundle.source,
@@ -143,7 +156,8 @@ fn figures<'a>(args: &args::Demo, seed: u64, bundle: &'a Bundle, fates: &'a [Fat
         swaps: fates.iter().fold(Outcomes::default(), |sum, fate| sum.plus(fate.swaps.clone())),
         flashes: fates.iter().map(|fate| &fate.life.flash).collect(),
         seconds,
-        replay: format!("lockstone demo --seed {seed} --cuts {}{pem}", args.cuts),
+        update: None,
+        replay: format!("lockstone demo --seed {seed} --cuts {}{pem}{firmware}", args.cuts),
     }
 }
 

@@ -7,6 +7,7 @@ use lockstone_sim::Tear;
 use super::attack::Outcomes;
 use super::input::FIRMWARE_BYTES;
 use super::life::{Flash, Tally};
+use super::update::{Firmware, Update};
 
 const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 const BLOCKS_A_LINE: usize = 64;
@@ -20,6 +21,8 @@ pub(crate) struct Figures<'a> {
     pub(crate) tally: Tally,
     pub(crate) flips: Outcomes,
     pub(crate) swaps: Outcomes,
+    /// What a device was updated with, and how that went.
+    pub(crate) update: Option<(&'a Firmware, Update)>,
     /// The devices that lived.
     pub(crate) flashes: Vec<&'a Flash>,
     pub(crate) seconds: f64,
@@ -57,7 +60,9 @@ impl Paint {
 impl Figures<'_> {
     /// What was lost, wrong or undetected first.
     pub(crate) fn trouble(&self) -> Option<&str> {
-        [&self.tally.trouble, &self.flips.trouble, &self.swaps.trouble].into_iter().find_map(Option::as_deref)
+        let update = self.update.as_ref().and_then(|(_, update)| update.trouble.as_deref());
+        let lived = [&self.tally.trouble, &self.flips.trouble, &self.swaps.trouble];
+        lived.into_iter().find_map(Option::as_deref).or(update)
     }
 
     fn bytes_programmed(&self) -> u64 {
@@ -96,6 +101,10 @@ impl Figures<'_> {
             "swaps_caught": self.swaps.caught,
             "swaps_harmless": self.swaps.harmless,
             "swaps_undetected": self.swaps.undetected,
+            "firmware_bytes": self.update.as_ref().map(|(firmware, _)| firmware.length()),
+            "firmware_cuts": self.update.as_ref().map(|(_, update)| update.cuts_receiving + update.cuts_installing),
+            "firmware_pieces_again": self.update.as_ref().map(|(_, update)| update.again),
+            "firmware_runs": self.update.as_ref().map(|(_, update)| update.runs),
             "devices": self.flashes.len(),
             "flash_bytes": self.flashes.first().map(|flash| flash.capacity()),
             "violations": self.flashes.iter().map(|flash| flash.violations()).sum::<u32>(),
@@ -110,7 +119,13 @@ impl Figures<'_> {
 
     pub(crate) fn as_text(&self) -> String {
         let paint = Paint::new();
-        let lines = [self.picture(&paint), self.story(&paint), self.attacks(&paint), self.verdict(&paint)];
+        let lines = [
+            self.picture(&paint),
+            self.story(&paint),
+            self.attacks(&paint),
+            self.updated(&paint),
+            self.verdict(&paint),
+        ];
         lines.concat()
     }
 
@@ -183,6 +198,25 @@ impl Figures<'_> {
         table(paint, &[("attacked", row(&self.flips, "bits flipped")), ("", row(&self.swaps, "blocks swapped"))])
     }
 
+    fn updated(&self, paint: &Paint) -> String {
+        let Some((firmware, update)) = &self.update else { return String::new() };
+        let again = paint.zero(update.again, "had to come again");
+        let runs = if update.runs { paint.good("it runs, to the byte") } else { paint.bad("it does not run") };
+        let rows = [
+            (
+                "updated",
+                format!(
+                    "with {} of {}, in random pieces, power cut {} times: {again}",
+                    kib(firmware.length()),
+                    firmware.source,
+                    update.cuts_receiving
+                ),
+            ),
+            ("", format!("installed over the running code, power cut {} times: {runs}", update.cuts_installing)),
+        ];
+        table(paint, &rows)
+    }
+
     fn verdict(&self, paint: &Paint) -> String {
         let seconds = format!("{:.1} s, seed {}", self.seconds, self.seed);
         match self.trouble() {
@@ -210,6 +244,10 @@ fn grouped(number: impl Into<u64>) -> String {
     let digits = number.into().to_string();
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     groups.join(",")
+}
+
+fn kib(bytes: usize) -> String {
+    format!("{} KiB", bytes.div_ceil(1024))
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -17,6 +17,9 @@ fn the_demo_loses_nothing() {
     assert_eq!(ran.code(), 0, "{}", ran.shown());
     let at_least = |name: &str, least: u64| assert!(figures[name].as_u64().unwrap() >= least, "{name} in {text}");
     at_least("cuts", 30);
+    at_least("firmware_cuts", 6);
+    at_least("firmware_bytes", 100_000);
+    assert_eq!((&figures["firmware_runs"], &figures["firmware_pieces_again"]), (&true.into(), &0.into()), "{text}");
     at_least("keys", 20);
     at_least("flips", 100);
     at_least("swaps", 50);
@@ -47,7 +50,8 @@ fn the_demo_tells_a_story() {
 fn the_demo_explains_what_it_needs() {
     let bench = Bench::new();
     bench.write("empty.pem", b"nothing");
-    let seen = bench.session("demo --pem missing.pem\ndemo --pem empty.pem\ndemo --keep empty.pem");
+    let seen =
+        bench.session("demo --pem missing.pem\ndemo --pem empty.pem\ndemo --keep empty.pem\ndemo --firmware nothing");
     expect_test::expect![[r#"
         $ demo --pem missing.pem
         ! lockstone: there is no file missing.pem
@@ -57,6 +61,9 @@ fn the_demo_explains_what_it_needs() {
         = 2
         $ demo --keep empty.pem
         ! lockstone: empty.pem is there already
+        = 2
+        $ demo --firmware nothing
+        ! lockstone: there is no file nothing
         = 2
     "#]]
     .assert_eq(&seen);

@@ -1,7 +1,7 @@
 //! Dropped futures: a call that is dropped at any await leaves the old or the new object, and the upload goes on.
 
-use lockstone::asynchronous::{Objects, Store};
-use lockstone::{Ascon, ObjectError, Part, Put, Upload};
+use lockstone::asynchronous::{Objects, Slot, Store};
+use lockstone::{Ascon, InstallError, Installed, ObjectError, Part, Put, Upload};
 use lockstone_sim::{SimError, SimFlash};
 use lockstone_torture::{Fixed, finish, poll, root};
 use sha2::Sha256;
@@ -68,5 +68,56 @@ fn an_upload_goes_on_after_a_dropped_call() {
         }
     }
     assert_eq!(flash.violations(), 0);
+    assert!(dropped > 100, "{dropped}");
+}
+
+type Refusal = InstallError<SimError, SimError, SimError>;
+
+/// What the application and the boot loader do with an object, one after the other.
+async fn update(
+    objects: &mut Objects<'_, &mut Flash, Ascon>,
+    store: &mut Store<'_, &mut Flash, Ascon>,
+    slot: &mut Slot<&mut Flash>,
+    key: &str,
+) -> Result<Installed, Refusal> {
+    objects.request_install::<Sha256, _, _, _>(store, key, slot, false).await?;
+    objects.install::<Sha256, _, _, _>(store, slot, |_, _| {}).await?;
+    objects.confirm_install::<Sha256, _, _, _>(store, slot, false).await
+}
+
+#[test]
+fn an_install_goes_on_after_a_dropped_call() {
+    let contents = [content(1, 3000), content(2, 5000)];
+    let (mut keys, mut flash, mut code) =
+        (Flash::new(16 * 4096, 0xff), Flash::new(16 * 4096, 0xff), Flash::new(3 * 4096, 0xff));
+    let (mut memory, mut buffer) = (Keys::new(), [0; 600]);
+    let mut store =
+        finish(Store::<_, Ascon>::format(&mut keys, Part::NOR, &root(), &mut Fixed(1), &mut memory)).unwrap();
+    let mut objects = finish(Objects::<_, Ascon>::format(&mut flash, Part::NOR, &mut buffer)).unwrap();
+    for (index, content) in contents.iter().enumerate() {
+        let mut ram = [0; 700];
+        let (key, length) = (["a", "b"][index], Some(content.len() as u32));
+        let mut upload = finish(objects.create(&mut store, key, length, &mut Fixed(7), &mut ram)).unwrap();
+        finish(objects.write(&mut store, &mut upload, 0, content)).unwrap();
+        finish(objects.finish::<Sha256, _, _>(&mut store, &mut upload, key, None, Put::USUAL)).unwrap();
+    }
+    let mut slot = Slot::new(&mut code, Part::NOR, 1).unwrap();
+    finish(update(&mut objects, &mut store, &mut slot, "a")).unwrap();
+    let mut dropped = 0;
+    for times in 1..100_000 {
+        let (old, new) = (&contents[(times + 1) % 2], &contents[times % 2]);
+        let key = ["a", "b"][times % 2];
+        let done = poll(update(&mut objects, &mut store, &mut slot, key), times).is_some();
+        dropped += u32::from(!done);
+        let booted = finish(objects.install::<Sha256, _, _, _>(&mut store, &mut slot, |_, _| {})).unwrap();
+        let runs = if booted.digest == sha(old) { old } else { new };
+        assert_eq!(&slot.flash().data()[..runs.len()], &runs[..], "dropped after {times} polls");
+        assert_eq!(booted.digest, sha(runs), "dropped after {times} polls");
+        finish(update(&mut objects, &mut store, &mut slot, key)).unwrap();
+        if done {
+            break;
+        }
+    }
+    assert_eq!(slot.flash().violations(), 0);
     assert!(dropped > 100, "{dropped}");
 }

@@ -257,6 +257,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     ) -> Result<Option<usize>, Error<F::Error>> {
         if !C::READER {
             self.ready().await?;
+            self.confirm(self.hash_of(key)).await?;
             return self.read_system(key, target).await;
         }
         let mut tries = 0;
