@@ -22,12 +22,12 @@ use crate::exit::Failure;
 
 const KEY: &str = "firmware";
 /// Most bytes of the firmware: of a large file its beginning.
-const LENGTH_MAX: u64 = 1 << 20;
+const LENGTH_MAX: usize = 1 << 20;
 /// What the line brings at a time.
 const PIECE: usize = 1024;
 const BLOCK: usize = 4096;
 const KEY_BLOCKS: usize = 16;
-const UPLOAD: usize = 600 + (LENGTH_MAX as usize).div_ceil(512).div_ceil(8);
+const UPLOAD: usize = 600 + LENGTH_MAX.div_ceil(512).div_ceil(8);
 /// No cut: more operations than anything takes.
 const NEVER: u64 = u64::MAX;
 
@@ -45,7 +45,7 @@ impl Firmware {
         let own = || std::env::current_exe().map_err(|error| Failure::input(Path::new("this program"), &error));
         let path = asked.map_or_else(own, |path| Ok(path.to_owned()))?;
         let mut bytes = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(LENGTH_MAX).read_to_end(&mut bytes));
+        let read = File::open(&path).and_then(|file| file.take(LENGTH_MAX as u64).read_to_end(&mut bytes));
         read.map_err(|error| Failure::input(&path, &error))?;
         if bytes.is_empty() {
             return Err(Failure::usage(format!("{} is empty", path.display())));
