@@ -65,18 +65,14 @@ impl<'s, 'a> Registry<'s, 'a> {
     /// Sets the sequence number in all that keep one.
     ///
     /// # Errors
-    /// [`SuitError::NotSupported`] when none does. Any other error when none stored it.
+    /// [`SuitError::NotSupported`] when none does, [`SuitError::SequenceNumber`] when it's lower than the highest. The first other
+    /// error when one of them failed; the others have stored it, and the highest counts.
     pub fn set_seq_no_all(&mut self, seq_no: u32) -> Result<(), SuitError> {
-        let mut failure = SuitError::NotSupported;
-        let mut stored = false;
-        for storage in self.0.iter_mut() {
-            match storage.set_seq_no(seq_no) {
-                Ok(()) => stored = true,
-                Err(SuitError::NotSupported) => {}
-                Err(error) => failure = error,
-            }
+        if seq_no < self.highest_seq_no()? {
+            return Err(SuitError::SequenceNumber);
         }
-        if stored { Ok(()) } else { Err(failure) }
+        let results = self.0.iter_mut().map(|storage| storage.set_seq_no(seq_no));
+        results.filter(|result| *result != Err(SuitError::NotSupported)).fold(Ok(()), Result::and)
     }
 }
 

@@ -78,17 +78,21 @@ where
 
     fn install(&mut self, manifest: &Manifest<'_>) -> Result<(), SuitError> {
         let length = self.staged.commit(manifest, Put::USUAL)?;
-        let slot = &self.slot;
+        let slot = &mut self.slot;
         let requested = self.staged.with(|shared, key, _, _| {
             let (store, objects) = shared.parts();
             Ok(objects.request_install::<Sha256, _, _, _>(store, key, slot, false))
         })?;
-        requested.map_err(|error| match error {
-            InstallError::Object(error) => said(&error),
-            InstallError::TooLarge => SuitError::Exceeded,
-            InstallError::WrongDigest => SuitError::DigestMismatch,
-            _ => SuitError::Failed,
-        })?;
+        if let Err(error) = requested {
+            // A payload that is not installed leaves no trace.
+            self.staged.remove()?;
+            return Err(match error {
+                InstallError::Object(error) => said(&error),
+                InstallError::TooLarge => SuitError::Exceeded,
+                InstallError::WrongDigest => SuitError::DigestMismatch,
+                _ => SuitError::Failed,
+            });
+        }
         self.staged.installed(length);
         Ok(())
     }

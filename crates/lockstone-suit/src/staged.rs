@@ -112,7 +112,16 @@ where
     pub(crate) fn start(&mut self, manifest: &Manifest<'_>, length: u32) -> Result<(), SuitError> {
         self.stage.check_start()?;
         manifest.component()?;
-        self.wipe()?;
+        self.with(|Shared { objects, .. }, _, _, ram| {
+            let layout = objects.layout();
+            let fits = ram.len() >= layout.upload_size(length) && layout.blocks_for(length) <= layout.blocks;
+            if fits { Ok(()) } else { Err(ObjectError::TooLarge) }
+        })?;
+        match self.wipe() {
+            // Blocks that can't be erased are nothing that a payload needs.
+            Ok(()) | Err(SuitError::Failed) => {}
+            Err(error) => return Err(error),
+        }
         self.with(|Shared { store, objects, random, .. }, key, upload, ram| {
             let begun = objects.create(store, key, Some(length), random, ram)?;
             *upload = Some(begun.suspend());
@@ -148,7 +157,7 @@ where
         if read == Some(target.len()) { Ok(()) } else { Err(SuitError::Damaged) }
     }
 
-    /// Commits the object; what else belongs to an install follows. When it fails, the call can be made again.
+    /// Commits the object; what else belongs to an install follows.
     pub(crate) fn commit(&mut self, manifest: &Manifest<'_>, how: Put) -> Result<u32, SuitError> {
         let length = self.stage.whole()?;
         let digest = manifest.sha256()?;
@@ -172,10 +181,19 @@ where
 
     /// Wipes what is there of an unfinished payload, of another power session too.
     fn wipe(&mut self) -> Result<(), SuitError> {
-        self.with(|Shared { store, objects, .. }, key, _, _| objects.abort(store, key))?;
         self.forget();
         self.stage = Stage::Located;
-        Ok(())
+        self.with(|Shared { store, objects, .. }, key, _, _| objects.abort(store, key)).map(drop)
+    }
+
+    /// Takes a payload back that was committed and could not be installed.
+    pub(crate) fn remove(&mut self) -> Result<(), SuitError> {
+        self.forget();
+        self.stage = Stage::Located;
+        self.with(|Shared { store, objects, .. }, key, _, _| {
+            store.delete(key)?;
+            objects.reclaim(store).map(drop)
+        })
     }
 
     fn forget(&mut self) {

@@ -314,6 +314,11 @@ fn a_payload_that_does_not_fit_is_refused_at_the_start() {
                 storage.set_active_location(kind.location()).unwrap();
                 assert_eq!(storage.start(manifest, 1 << 20), Err(SuitError::Exceeded), "{kind:?}");
                 storage.start(manifest, 1000).unwrap();
+                storage.write(manifest, &[7; 1000], 0).unwrap();
+                storage.finish(manifest).unwrap();
+                assert_eq!(storage.start(manifest, 1 << 20), Err(SuitError::Exceeded), "{kind:?}");
+                storage.read(&mut [0; 8], 0).unwrap();
+                storage.start(manifest, 1000).unwrap();
                 assert_eq!(storage.write(manifest, &[0; 10], 991), Err(SuitError::OutOfRange));
                 assert_eq!(storage.write(manifest, &[0; 10], u32::MAX), Err(SuitError::OutOfRange));
             });

@@ -37,8 +37,8 @@ fn update(flash: &RefCell<Flash>, root: &SoftRootKey, firmware: &[u8]) -> Result
     let mut upload = objects.create(&mut store, "firmware", Some(LENGTH as u32), &mut Random(1), &mut ram)?;
     objects.write(&mut store, &mut upload, 0, firmware)?;
     objects.finish::<Sha256, _, _>(&mut store, &mut upload, "firmware", None, Put::USUAL)?;
-    let slot = Slot::new(code, Part::NOR, 0)?;
-    Ok(objects.request_install::<Sha256, _, _, _>(&mut store, "firmware", &slot, false)?)
+    let mut slot = Slot::new(code, Part::NOR, 0)?;
+    Ok(objects.request_install::<Sha256, _, _, _>(&mut store, "firmware", &mut slot, false)?)
 }
 
 /// The new application, once it runs well: the object is not needed any more.

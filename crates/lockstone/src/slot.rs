@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! slot     | code, in the clear, from the first byte on              | blank | trailer |
-//! trailer  | magic, token | 1 | 2 | 3 | ...                          how far the copy has come: a program unit a mark
+//! trailer  | magic, token | again | 1 | 2 | ...                        how far the copy has come: a program unit a mark
 //! ```
 //!
 //! What belongs into a slot is said by the store, in an entry of its own; the trailer only spares work after a cut. So whoever
@@ -55,9 +55,14 @@ impl SlotLayout {
         self.blocks * self.block
     }
 
+    /// Where the trailer names the request, twice.
+    pub(crate) const fn names(&self) -> [u32; 2] {
+        [self.capacity(), self.capacity() + TRAILER.next_multiple_of(self.unit)]
+    }
+
     /// Where the marks of the trailer begin.
     pub(crate) const fn marks(&self) -> u32 {
-        self.capacity() + TRAILER.next_multiple_of(self.unit)
+        self.capacity() + 2 * TRAILER.next_multiple_of(self.unit)
     }
 
     /// Blocks that are copied between two marks.
@@ -144,9 +149,9 @@ mod tests {
     #[test]
     fn a_mark_for_each_block_where_there_is_room() {
         let fine = layout(4, 4096, 256 * 4096).unwrap();
-        assert_eq!((fine.blocks, fine.stride(), fine.strides(), fine.marks()), (255, 1, 255, 0xf_f00c));
+        assert_eq!((fine.blocks, fine.stride(), fine.strides(), fine.marks()), (255, 1, 255, 0xf_f018));
         let coarse = layout(512, 4096, 256 * 4096).unwrap();
-        assert_eq!((coarse.trailer, coarse.stride(), coarse.strides(), coarse.marks()), (8, 5, 50, 0xf_8200));
+        assert_eq!((coarse.trailer, coarse.stride(), coarse.strides(), coarse.marks()), (8, 5, 50, 0xf_8400));
         let small = layout(4, 128, 3 * 4096).unwrap();
         assert_eq!((small.block, small.blocks, small.capacity()), (4096, 2, 8192));
         assert_eq!(layout(4, 4096, 4096), Err(LayoutError::SmallSlot));

@@ -158,7 +158,7 @@ fn complete(session: &mut Session<'_>, named: &Named, whole: &[u8]) -> Result<Ma
         }
         match session.finish(&mut upload, key(named), Some(&digest), How::USUAL) {
             // Something that was there can't be read any more: it's written again, a chunk each time.
-            Err(_) if upload.next_missing(0).is_some() => {}
+            Err(_) if upload.length().is_some() && upload.next_missing(0).is_some() => {}
             finished => break finished,
         }
     };

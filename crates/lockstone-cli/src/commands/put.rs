@@ -14,7 +14,7 @@ use crate::attributes::of_flags;
 use crate::device::{AnyRam, Device, Purpose, Session};
 use crate::exit::{Exit, Failure};
 use crate::file_flash::FlashError;
-use crate::terminal::{LONG_WORK, bar, say, spinner};
+use crate::terminal::{LONG_WORK, bar, counted, say, spinner};
 
 /// Values longer than this become objects, on a device with a volume for those.
 pub(crate) const PLAIN_MAX: usize = 64 * 1024;
@@ -85,6 +85,12 @@ pub(super) fn store_object(session: &mut Session<'_>, key: Key<'_>, value: &[u8]
         return Err(Failure::usage(format!("{sentence}; nothing was changed")));
     };
     let mut ram = session.upload_ram()?;
+    if let Ok(Some(old)) = session.resume(key, &mut ram) {
+        say(format!(
+            "an unfinished object of this name is given up: {} of it were there",
+            counted(old.present(), "byte")
+        ));
+    }
     let mut upload = session.create(key, length, &mut ram)?;
     let digest = Sha256::digest(value).into();
     let bar = bar(value.len() > LONG_WORK, length.into(), "storing");

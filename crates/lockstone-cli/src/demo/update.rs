@@ -193,8 +193,8 @@ impl Board {
             let digest = firmware.digest();
             objects.finish::<Sha256, _, _>(&mut store, &mut upload, KEY, Some(&digest), Put::USUAL)?;
         }
-        let slot = Slot::new(code, Part::NOR, 0).map_err(|_| InstallError::TooLarge)?;
-        objects.request_install::<Sha256, _, _, _>(&mut store, KEY, &slot, false)
+        let mut slot = Slot::new(code, Part::NOR, 0).map_err(|_| InstallError::TooLarge)?;
+        objects.request_install::<Sha256, _, _, _>(&mut store, KEY, &mut slot, false)
     }
 
     /// What the boot loader does.

@@ -24,7 +24,7 @@ use crate::trust::MonotonicCounter;
 /// So many segments in a row may fail before the driver's error is passed on.
 const FAILURES_MAX: u32 = 4;
 
-/// Bytes of the name of an entry that retires a segment; other entries of the store's own have longer ones.
+/// Bytes of the name of an entry that retires a segment; no other entry of the store's own has as many.
 pub(super) const RETIRED_NAME: usize = 5;
 
 /// Name of the entry that retires a segment.

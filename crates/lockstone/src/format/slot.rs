@@ -20,6 +20,8 @@ pub(crate) struct SlotRecord {
     /// Of the object's key.
     pub(crate) hash: u64,
     pub(crate) phase: Phase,
+    /// No older code may run in its place.
+    pub(crate) protected: bool,
     /// Length and digest of what was confirmed last.
     pub(crate) before: Option<(u32, [u8; 32])>,
     pub(crate) manifest: Manifest,
@@ -47,7 +49,11 @@ impl SlotRecord {
         let mut bytes = [0; RECORD];
         put(&mut bytes, 0, &self.token.to_le_bytes());
         put(&mut bytes, 8, &self.hash.to_le_bytes());
-        put_word(&mut bytes, 16, self.phase as u32 | u32::from(self.before.is_some()) << 8);
+        put_word(
+            &mut bytes,
+            16,
+            self.phase as u32 | u32::from(self.before.is_some()) << 8 | u32::from(self.protected) << 16,
+        );
         let (length, digest) = self.before.unwrap_or_default();
         put_word(&mut bytes, 20, length);
         put(&mut bytes, 24, &digest);
@@ -77,7 +83,8 @@ impl SlotRecord {
             token: long(0),
             hash: long(8),
             phase: *Phase::ALL.get((word(bytes, 16) & 0xff) as usize).unwrap_or(&Phase::Armed),
-            before: (word(bytes, 16) > 0xff).then(|| (word(bytes, 20), before)),
+            protected: word(bytes, 16) & 1 << 16 != 0,
+            before: (word(bytes, 16) & 1 << 8 != 0).then(|| (word(bytes, 20), before)),
             manifest: Manifest::of_bytes(&manifest),
         }
     }
@@ -88,7 +95,7 @@ pub(crate) fn is_pending(record: &[u8]) -> bool {
     word(record, 16) & 0xff != Phase::Confirmed as u32
 }
 
-/// How the trailer of a request begins; with the token inverted when what was copied was not good, and it's copied again.
+/// How the trailer of a request begins.
 pub(crate) fn trailer(token: u64) -> [u8; TRAILER] {
     let mut bytes = [0; TRAILER];
     put_word(&mut bytes, 0, MAGIC);
@@ -108,7 +115,7 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let mut bytes: [u8; RECORD] = core::array::from_fn(|index| 7 + index.to_le_bytes()[0]);
-        for phase in 0x100..0x104 {
+        for phase in [0x100, 0x101, 0x102, 0x103, 0x1_0102] {
             put_word(&mut bytes, 16, phase);
             assert_eq!(SlotRecord::of_bytes(&bytes).to_bytes(), bytes);
         }

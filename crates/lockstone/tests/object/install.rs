@@ -288,8 +288,8 @@ fn what_makes_no_sense_is_refused() {
     let (mut memory, mut buffer) = (Keys::new(), [0; 2048]);
     let mut store = Store::<_, Ascon>::mount(&mut board.bench.keys, Part::NOR, &root(), &mut memory).unwrap();
     let mut objects = Objects::<_, Ascon>::open(&mut board.bench.flash, Part::NOR, &mut store, &mut buffer).unwrap();
-    let slot = Slot::new(SimFlash::<4, 4, 4096>::new(5 * 4096, 0xff), Part::NOR, 4).unwrap();
-    let busy = objects.request_install::<Sha256, _, _, _>(&mut store, "fw", &slot, false);
+    let mut slot = Slot::new(SimFlash::<4, 4, 4096>::new(5 * 4096, 0xff), Part::NOR, 4).unwrap();
+    let busy = objects.request_install::<Sha256, _, _, _>(&mut store, "fw", &mut slot, false);
     assert_eq!(busy, Err(InstallError::Busy));
     assert_eq!(objects.slot_state(&mut store, &slot), Ok(None));
 }
@@ -460,8 +460,16 @@ fn an_object_that_is_damaged_after_the_request_leaves_the_old_code() {
     board.request::<Ascon>("new").unwrap();
     let there = board.bench.flash.data().iter().rposition(|byte| *byte != 0xff).unwrap();
     board.bench.flash.data_mut()[there - 100] ^= 1;
-    assert_eq!(board.boot::<Ascon>(), Ok(Installed { length: 9000, digest: sha(&old), pending: false }));
+    assert_eq!(board.boot::<Ascon>(), Ok(Installed { length: 9000, digest: sha(&old), pending: true }));
     assert!(board.runs_in(&old, 4));
+    assert_eq!(board.request::<Ascon>("new"), Err(InstallError::Object(lockstone::ObjectError::Damaged)));
+    // Where older code must not run, an attacker could bring it about in this way.
+    let (mut protected, good) = (board.clone(), content(2, 10_000));
+    protected.put::<Ascon>("new", &good, 3);
+    let requested = protected.application::<Ascon, _>(|objects, store, slot| {
+        objects.request_install::<Sha256, _, _, _>(store, "new", slot, true)
+    });
+    assert_eq!(requested, Err(InstallError::Object(lockstone::ObjectError::Store(lockstone::Error::NoCounter))));
 }
 
 /// A reader can't bring a reset to its end; it boots all the same.
@@ -545,4 +553,71 @@ fn what_a_slot_holds_goes_with_the_store_to_another_key() {
         let installed = objects.install::<Sha256, _, _, _>(&mut target, &mut slot, |_, _| {});
         assert_eq!(installed, Ok(Installed { length: 10_000, digest: sha(&new), pending: false }));
     }
+}
+
+/// Two requests in a row are cut, over code that nobody told the store of.
+#[test]
+fn the_second_request_is_cut_after_the_first_was() {
+    let mut board = board();
+    let (factory, one, two) = (content(1, 9000), content(2, 10_000), content(3, 8000));
+    board.code.data_mut()[..9000].copy_from_slice(&factory);
+    board.put::<Ascon>("one", &one, 1);
+    board.put::<Ascon>("two", &two, 2);
+    let mut dice = Random(5);
+    for (at, then) in (0..16).flat_map(|at| (0..16).map(move |then| (at, then))) {
+        let mut torn = board.clone();
+        torn.code.set_seed(dice.word());
+        torn.bench.keys.set_seed(dice.word());
+        let power = torn.plug_in();
+        let mut cut = |torn: &mut Board<4, 4, 4096>, at: u64, act: &dyn Fn(&mut Board<4, 4, 4096>) -> bool| {
+            power.cut_at(at, Tear::ALL[dice.below(Tear::ALL.len())]);
+            let done = act(torn);
+            power.cancel_cut();
+            power.on();
+            done
+        };
+        let first = cut(&mut torn, at, &|torn| torn.request::<Ascon>("one").is_ok());
+        let second = cut(&mut torn, then, &|torn| torn.request::<Ascon>("two").is_ok());
+        for again in [1, 3, 5, 8, 60] {
+            cut(&mut torn, again, &|torn| torn.boot::<Ascon>().is_ok());
+        }
+        match torn.boot::<Ascon>() {
+            Ok(booted) if booted.digest == sha(&two) => assert!(torn.runs_in(&two, 4), "{at} {then}"),
+            Ok(booted) => assert!(booted.digest == sha(&one) && !second && torn.runs_in(&one, 4), "{at} {then}"),
+            Err(error) => {
+                assert!(error == InstallError::NothingRequested && !first && !second, "{at} {then}: {error}");
+                assert!(torn.runs_in(&factory, 4), "{at} {then}: nothing is touched");
+            }
+        }
+        assert_eq!(torn.code.violations(), 0, "{at} {then}: {:?}", torn.code.first_violation());
+    }
+}
+
+/// An attacker who makes the object unreadable and puts older code back does not get it run, if the request is protected.
+#[test]
+fn older_code_does_not_run_in_place_of_a_protected_request() {
+    use lockstone::trust::{Anchor, Protection};
+    let (old, new) = (content(4, 9000), content(5, 9000));
+    let mut counter = Trusted(lockstone_sim::SimCounter::new(1000));
+    let [mut keys, mut blocks, mut place] = [8, 20, 5].map(|blocks| SimFlash::<4, 4, 4096>::new(blocks * 4096, 0xff));
+    place.data_mut()[..9000].copy_from_slice(&old);
+    let (mut memory, mut buffer, mut ram) = (Keys::new(), [0; 2048], [0; 700]);
+    let anchor = Anchor { root: &root(), counter: &mut counter };
+    let (part, chosen) = (Part::NOR, Protection::Chosen);
+    let mut store =
+        Store::<_, Ascon, _>::format_protected(&mut keys, part, anchor, chosen, &mut Fixed(1), &mut memory).unwrap();
+    let mut objects = Objects::<_, Ascon>::format(&mut blocks, part, &mut buffer).unwrap();
+    let mut slot = Slot::new(&mut place, part, 3).unwrap();
+    objects.adopt_slot::<Sha256, _, _, _>(&mut store, &mut slot, 9000, true).unwrap();
+    let mut upload = objects.create(&mut store, "new", Some(9000), &mut Fixed(2), &mut ram).unwrap();
+    objects.write(&mut store, &mut upload, 0, &new).unwrap();
+    objects.finish::<Sha256, _, _>(&mut store, &mut upload, "new", None, Put::USUAL).unwrap();
+    objects.request_install::<Sha256, _, _, _>(&mut store, "new", &mut slot, true).unwrap();
+    let there = objects.flash().data().iter().rposition(|byte| *byte != 0xff).unwrap();
+    objects.flash().data_mut()[there - 100] ^= 1;
+    let booted = objects.install::<Sha256, _, _, _>(&mut store, &mut slot, |_, _| {});
+    assert_eq!(booted, Err(InstallError::Object(lockstone::ObjectError::Damaged)));
+    objects.flash().data_mut()[there - 100] ^= 1;
+    let booted = objects.install::<Sha256, _, _, _>(&mut store, &mut slot, |_, _| {});
+    assert_eq!(booted.map(|installed| installed.digest), Ok(sha(&new)));
 }

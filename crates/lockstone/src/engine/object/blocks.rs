@@ -339,7 +339,7 @@ pub(super) fn note_of(hash: u64) -> OwnName<NOTE_NAME> {
 }
 
 #[one_source]
-async fn blank<F: NorFlash>(flash: &mut F, erased: u8, from: u32, length: u32) -> bool {
+pub(super) async fn blank<F: NorFlash>(flash: &mut F, erased: u8, from: u32, length: u32) -> bool {
     let mut bytes = [0; PEEK];
     let mut at = from;
     while at < from + length {

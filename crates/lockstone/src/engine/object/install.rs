@@ -20,7 +20,7 @@ use digest::Digest;
 use digest::consts::U32;
 use subtle::ConstantTimeEq;
 
-use super::blocks::{OwnName, own_name};
+use super::blocks::{OwnName, blank, own_name};
 use super::slots::{Map, reads_as};
 use super::{NorFlash, Objects, Seen, Store, one_source};
 use crate::attributes::How;
@@ -65,6 +65,8 @@ struct Journal {
     named: bool,
     /// Strides that are done.
     done: u32,
+    /// The last mark reads well.
+    whole: bool,
 }
 
 #[one_source]
@@ -81,50 +83,69 @@ impl<X: NorFlash> Slot<X> {
 
     /// What the trailer says of a request.
     async fn journal(&mut self, token: u64) -> Journal {
-        let (at, mut done) = (self.layout.capacity(), 0);
-        let mut named = false;
-        for token in [token, !token] {
-            let begun = self.padded(&trailer(token));
-            let begun = begun.get(..(self.layout.marks() - at) as usize).unwrap_or_default();
-            named |= reads_as(&mut self.flash, at, begun).await;
+        let [first, second] = self.names(token).await;
+        let named = first || second;
+        let mut done = if named { self.layout.strides() } else { 0 };
+        // A mark is begun when its stride is whole: so it is, however the unit reads now, unless that is blank.
+        while done > 0 && self.is_blank(self.mark_at(done)).await {
+            done -= 1;
         }
-        let mut number = if named { self.layout.strides() + SPARE } else { 0 };
-        while number > done {
-            let wanted = self.padded(&mark(number));
-            let wanted = wanted.get(..self.layout.unit as usize).unwrap_or_default();
-            let at = self.mark_at(number);
-            if reads_as(&mut self.flash, at, wanted).await {
-                done = number;
-            }
-            number -= 1;
+        let mut whole = false;
+        for number in self.layout.strides()..=self.layout.strides() + SPARE {
+            whole |= named && self.reads(self.mark_at(number), &mark(number)).await;
         }
-        Journal { named, done: done.min(self.layout.strides()) }
+        Journal { named, done, whole }
+    }
+
+    /// Whether each of both names is that of this request.
+    async fn names(&mut self, token: u64) -> [bool; 2] {
+        let name = trailer(token);
+        let [first, second] = self.layout.names();
+        [self.reads(first, &name).await, self.reads(second, &name).await]
+    }
+
+    /// Whether these bytes, in whole units, are there.
+    async fn reads(&mut self, at: u32, bytes: &[u8]) -> bool {
+        let wanted = self.padded(bytes);
+        let length = bytes.len().next_multiple_of(self.layout.unit as usize);
+        reads_as(&mut self.flash, at, wanted.get(..length).unwrap_or_default()).await
+    }
+
+    async fn is_blank(&mut self, at: u32) -> bool {
+        blank(&mut self.flash, self.erased, at, self.layout.unit).await
     }
 
     /// Marks that so many strides are done. Of the last mark there are two, and room for more: a cut may have left one that reads
     /// differently each time, or spoilt a unit until it's erased.
-    async fn mark(&mut self, done: u32) -> Result<(), X::Error> {
+    async fn mark(&mut self, done: u32) {
         let (spare, mut wanting) = if done == self.layout.strides() { (SPARE, 2) } else { (0, 1) };
         for number in done..=done + spare {
-            let (at, wanted) = (self.mark_at(number), self.padded(&mark(number)));
-            let wanted = wanted.get(..self.layout.unit as usize).unwrap_or_default();
-            if !reads_as(&mut self.flash, at, wanted).await {
-                self.flash.write(at, wanted).await?;
+            let at = self.mark_at(number);
+            if self.is_blank(at).await {
+                // One that can't be written only costs work after a cut.
+                let _ = self.program(at, &mark(number)).await;
             }
-            wanting -= u32::from(reads_as(&mut self.flash, at, wanted).await);
+            wanting -= u32::from(self.reads(at, &mark(number)).await);
             if wanting == 0 {
                 break;
             }
         }
-        Ok(())
     }
 
-    /// Names a request, with nothing done.
-    async fn begin(&mut self, token: u64) -> Result<(), X::Error> {
-        for block in 0..self.layout.trailer {
-            self.erase(self.layout.blocks + block).await?;
+    /// Names a request, so that it stays named. It is named twice: the first is known to be firm when the second was begun.
+    async fn name(&mut self, token: u64) -> Result<(), X::Error> {
+        let [first, second] = self.names(token).await;
+        let [at, behind] = self.layout.names();
+        if !first && !second {
+            for block in 0..self.layout.trailer {
+                self.erase(self.layout.blocks + block).await?;
+            }
+            self.program(at, &trailer(token)).await?;
         }
-        self.program(self.layout.capacity(), &trailer(token)).await
+        if second || !blank(&mut self.flash, self.erased, behind, behind - at).await {
+            return Ok(());
+        }
+        self.program(behind, &trailer(token)).await
     }
 
     /// Programs a few bytes in whole units.
@@ -159,7 +180,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         &mut self,
         store: &mut Store<'_, D, S, C>,
         key: impl Into<Key<'k>>,
-        slot: &Slot<X>,
+        slot: &mut Slot<X>,
         protect: bool,
     ) -> Result<(), Failure<F, D, X>>
     where
@@ -182,22 +203,28 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let last = self.slot_record(store, slot.number).await?;
         let pending = last.filter(|last| last.phase != Phase::Confirmed);
         let same = pending.filter(|last| last.hash == hash && last.manifest == manifest);
+        if !self.is_whole::<H, D, C>(store, hash, &manifest).await? {
+            return Err(InstallError::WrongDigest);
+        }
         let mut record = match same {
-            Some(SlotRecord { phase: Phase::Armed, .. }) => return Ok(()),
+            Some(same) if same.phase == Phase::Armed && same.protected == protect => return Ok(()),
             Some(same) => same,
             None => {
-                if !self.is_whole::<H, D, C>(store, hash, &manifest).await? {
-                    return Err(InstallError::WrongDigest);
-                }
                 let before = last.and_then(SlotRecord::confirmed).map(|before| (before.length, before.digest));
-                let phase = if pending.is_some() { Phase::Succeeds } else { Phase::Prepared };
-                let record = SlotRecord { token: store.unlike_before(), hash, phase, before, manifest };
+                // Was the slot touched for the one that is pending?
+                let phase = match pending {
+                    Some(SlotRecord { phase: Phase::Armed | Phase::Succeeds, .. }) => Phase::Succeeds,
+                    Some(last) if slot.journal(last.token).await.named => Phase::Succeeds,
+                    _ => Phase::Prepared,
+                };
+                let (token, protected) = (store.unlike_before(), protect);
+                let record = SlotRecord { token, hash, phase, protected, before, manifest };
                 let given_up = pending.map(|last| last.hash).filter(|old| *old != hash);
                 self.prepare(store, slot.number, &record, given_up, protect).await?;
                 record
             }
         };
-        record.phase = Phase::Armed;
+        (record.phase, record.protected) = (Phase::Armed, protect);
         Ok(self.put_record(store, slot.number, &record, protect).await?)
     }
 
@@ -259,7 +286,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let pending = self.slot_record(store, slot.number).await?.filter(|last| last.phase != Phase::Confirmed);
         let manifest = Manifest { length, digest, id: 0, tables: 0, first: 0, session: 0 };
         let (token, before) = (store.unlike_before(), None);
-        let record = SlotRecord { token, hash: 0, phase: Phase::Confirmed, before, manifest };
+        let record = SlotRecord { token, hash: 0, phase: Phase::Confirmed, protected: protect, before, manifest };
         self.confirm_record(store, slot.number, &record, pending.map(|last| last.hash), protect).await?;
         Ok(record.state())
     }
@@ -280,7 +307,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     /// anything of the slot is executed. A slot whose install was confirmed is only verified, as is one that was being requested when
     /// power went. Nothing is written to the store, so one that is only [read](crate::Reader) will do.
     ///
-    /// Returns what the slot holds. `progress` is called with the bytes that are done, and all. Blocks behind the code are erased.
+    /// Returns what the slot holds: also what was confirmed before, with `pending` set, when the object can't be read or the trailer
+    /// can't be written, nothing was touched, and the request is not protected. `progress` is called with the bytes that are done, and all. Blocks behind the code are erased.
     ///
     /// # Errors
     /// [`InstallError`]. Whatever it is, the content of the slot is not to be executed; the next call goes on.
@@ -297,7 +325,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         X: NorFlash,
     {
         let record = self.slot_record(store, slot.number).await?.ok_or(InstallError::NothingRequested)?;
-        let Journal { named, mut done } = slot.journal(record.token).await;
+        let Journal { named: was_named, done, .. } = slot.journal(record.token).await;
         let before = record.confirmed();
         match record.phase {
             Phase::Confirmed => {
@@ -305,32 +333,33 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                 return if self.holds::<H, X>(slot, state).await { Ok(state) } else { Err(InstallError::WrongDigest) };
             }
             // It may be gone at the next boot. Where nobody knows what is there, nothing is touched.
-            Phase::Prepared if !named => match before {
+            Phase::Prepared if !was_named => match before {
                 Some(before) if self.holds::<H, X>(slot, before).await => return Ok(before),
                 Some(_) => {}
                 None => return Err(InstallError::NothingRequested),
             },
             Phase::Prepared | Phase::Succeeds | Phase::Armed => {}
         }
-        // What was copied, and is not what it was any more, is copied once more as a whole.
-        for token in [record.token, !record.token] {
-            if done == 0 {
-                let whole = self.is_whole::<H, D, C>(store, record.hash, &record.manifest).await;
-                if !matches!(whole, Ok(true)) {
-                    // Nothing of the slot was touched yet.
-                    let intact = before.filter(|_| !named && record.phase != Phase::Succeeds);
-                    return match intact {
-                        Some(before) if self.holds::<H, X>(slot, before).await => Ok(before),
-                        _ => Err(whole.err().map_or(InstallError::WrongDigest, Into::into)),
-                    };
-                }
-                slot.begin(token).await.map_err(InstallError::Slot)?;
+        if done == 0 {
+            let whole = self.is_whole::<H, D, C>(store, record.hash, &record.manifest).await;
+            let named = if matches!(whole, Ok(true)) { slot.name(record.token).await } else { Ok(()) };
+            if !matches!((&whole, &named), (Ok(true), Ok(()))) {
+                let wrong = whole.err().map_or(InstallError::WrongDigest, Into::into);
+                let error = named.err().map_or(wrong, InstallError::Slot);
+                // Was nothing touched yet? Whoever can write to the flash can make it look so: not where older code must not run.
+                let intact = before.filter(|_| !was_named && record.phase != Phase::Succeeds && !record.protected);
+                return match intact {
+                    Some(before) if self.holds::<H, X>(slot, before).await => Ok(Installed { pending: true, ..before }),
+                    _ => Err(error),
+                };
             }
+        }
+        // What was copied, and is not what it was any more, is copied once more as a whole.
+        for done in [done, 0] {
             self.copy(store, slot, &record, done, &mut progress).await?;
             if self.holds::<H, X>(slot, record.state()).await {
                 return Ok(record.state());
             }
-            done = 0;
         }
         Err(InstallError::WrongDigest)
     }
@@ -358,7 +387,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let mut record = self.slot_record(store, slot.number).await?.ok_or(InstallError::NothingRequested)?;
         let pending = record.phase != Phase::Confirmed;
         // One look at the bytes can't tell what a cut left marginal; the last mark can.
-        let whole = !pending || slot.journal(record.token).await.done == slot.layout.strides();
+        let whole = !pending || slot.journal(record.token).await.whole;
         if !whole || !self.holds::<H, X>(slot, record.state()).await {
             return Err(InstallError::WrongDigest);
         }
@@ -399,14 +428,14 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let Manifest { length, .. } = record.manifest;
         let mut map = self.map_of(record.hash, &record.manifest);
         if done == slot.layout.strides() {
-            slot.mark(done).await.map_err(InstallError::Slot)?;
+            slot.mark(done).await;
         }
         for number in done..slot.layout.strides() {
             let from = number * slot.layout.stride();
             for block in from..(from + slot.layout.stride()).min(blocks) {
                 self.copy_block(store, slot, &mut map, block, length).await?;
             }
-            slot.mark(number + 1).await.map_err(InstallError::Slot)?;
+            slot.mark(number + 1).await;
             if from * block < length {
                 progress(((from + slot.layout.stride()) * block).min(length), length);
             }

@@ -366,7 +366,9 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         }
         if store.object_of(upload.name.hash).await? == Some(upload.name.id) {
             // It was committed, though the last call could not say so.
-            return self.manifest(store, key).await?.ok_or(ObjectError::GivenUp);
+            let manifest = self.manifest(store, key).await?.ok_or(ObjectError::GivenUp)?;
+            let wrong = expected.is_some_and(|expected| !bool::from(expected.ct_eq(&manifest.digest)));
+            return if wrong { Err(ObjectError::WrongDigest) } else { Ok(manifest) };
         }
         let had = store.attributes_of(key).await?.unwrap_or(Attributes::NONE);
         let wanted = how.attributes.unwrap_or(had.without(Attributes::FACTORY));
