@@ -20,11 +20,9 @@
 //!
 //! Nothing is valid, bootable or visible before `install`, and the digest that the manifest gives is compared once more then.
 //! `erase` leaves no trace. Sequence numbers lie in the store, protected from roll-back if it has a counter; they never
-//! go back. All calls in every order have one result, the same on every back-end ([docs/suit.md] has the table).
+//! go back. All calls in every order have one result, the same on every back-end: `docs/suit.md` has the table.
 //!
 //! Not thread-safe, as the interface it follows: one handler, one location at a time in each back-end.
-//!
-//! [docs/suit.md]: https://github.com/lockstone/lockstone/blob/main/docs/suit.md
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -9,7 +9,6 @@ use lockstone::{InstallError, Put, Slot};
 use rand_core::TryRng;
 use sha2::Sha256;
 
-use crate::manifest::LOCATION_MAX;
 use crate::sequence::{ID_MAX, PREFIX};
 use crate::staged::{Shared, Staged, said};
 use crate::{Manifest, SuitError, SuitStorage};
@@ -102,7 +101,7 @@ where
     }
 
     fn has_location(&self, name: &[u8]) -> bool {
-        name == self.name.as_bytes() && !name.starts_with(PREFIX) && name.len() <= ID_MAX.min(LOCATION_MAX)
+        name == self.name.as_bytes() && !name.starts_with(PREFIX) && name.len() <= ID_MAX
     }
 
     fn set_active_location(&mut self, name: &[u8]) -> Result<(), SuitError> {

@@ -31,7 +31,7 @@ pub enum LayoutError {
     Buffer,
     /// Volumes must be whole erase blocks, and fit on the part.
     Volumes,
-    /// A slot needs a block of at least 4 KiB for code, and one more.
+    /// A slot needs a block of at least 4 KiB for code, and behind it as many as make 64 program units.
     SmallSlot,
 }
 
@@ -52,7 +52,9 @@ impl LayoutError {
             Self::Heads => "a store has from 1 to 65,535 bucket heads",
             Self::Buffer => "the record buffer is smaller than buffer_size says",
             Self::Volumes => "volumes must be whole erase blocks, and fit on the part",
-            Self::SmallSlot => "a slot needs two blocks of at least 4 KiB and one erase block",
+            Self::SmallSlot => {
+                "a slot needs a block of at least 4 KiB for code, and as many more as make 64 program units"
+            }
         }
     }
 }

@@ -111,7 +111,7 @@ pub struct Suspended(Upload<'static>);
 impl Suspended {
     /// Goes on in the RAM that it was [suspended](Upload::suspend) from, unchanged.
     pub fn go_on(self, bytes: &mut [u8]) -> Upload<'_> {
-        self.0.with(bytes).0
+        self.0.with(bytes)
     }
 }
 
@@ -138,7 +138,7 @@ pub struct Unfinished {
 pub enum BlockUse {
     /// Of an object that is there.
     Committed,
-    /// Of one that was begun and not finished.
+    /// Of one that was begun and not finished, or that is kept for a slot though its key is gone.
     Unfinished,
     /// Free; it holds what is left of one that is no more, or of a cut.
     Stale,
@@ -173,14 +173,14 @@ impl<'w> Upload<'w> {
     /// Lets go of the RAM, which must stay as it is until [`Suspended::go_on`].
     #[must_use]
     pub fn suspend(self) -> Suspended {
-        Suspended(self.with(&mut []).0)
+        Suspended(self.with(&mut []))
     }
 
-    /// The same upload in other RAM; what it had.
-    fn with<'o>(self, bytes: &'o mut [u8]) -> (Upload<'o>, &'w mut [u8]) {
-        let Self { bytes: had, name, length, chunk, slot, next, block, first, stale, again, .. } = self;
+    /// The same upload in other RAM.
+    fn with(self, bytes: &mut [u8]) -> Upload<'_> {
+        let Self { name, length, chunk, slot, next, block, first, stale, again, .. } = self;
         let Self { session, begun, turn, in_order, settled, part, .. } = self;
-        let upload = Upload {
+        Upload {
             bytes,
             name,
             length,
@@ -197,8 +197,7 @@ impl<'w> Upload<'w> {
             in_order,
             settled,
             part,
-        };
-        (upload, had)
+        }
     }
 
     /// How many chunks there can be.

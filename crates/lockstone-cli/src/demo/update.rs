@@ -5,15 +5,14 @@
 //!    ^ cut, again and again         ^ cut, again and again
 //! ```
 
+use std::error::Error;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use lockstone::trust::{Anchor, NoCounter};
-use lockstone::{
-    Ascon, InstallError, Installed, Memory, ObjectError, Objects, Part, Put, Reader, Slot, SoftRootKey, Store,
-};
-use lockstone_sim::{Power, SimError, Tear};
+use lockstone::{Ascon, Installed, Memory, Objects, Part, Put, Reader, Slot, SoftRootKey, Store};
+use lockstone_sim::{Power, Tear};
 use sha2::{Digest as _, Sha256};
 
 use super::dice::Dice;
@@ -31,7 +30,7 @@ const UPLOAD: usize = 600 + LENGTH_MAX.div_ceil(512).div_ceil(8);
 /// No cut: more operations than anything takes.
 const NEVER: u64 = u64::MAX;
 
-type Ended<T> = Result<T, InstallError<SimError, SimError, SimError>>;
+type Ended<T> = Result<T, Box<dyn Error>>;
 
 /// What a device is updated with.
 pub(crate) struct Firmware {
@@ -171,8 +170,8 @@ impl Board {
     fn receive(&mut self, firmware: &Firmware, dice: &mut Dice, there: &mut [bool], again: &mut u32) -> Ended<()> {
         let (mut memory, mut buffer, mut ram) = (ram(), [0; 600], vec![0; UPLOAD]);
         let Self { keys, objects, code, root, .. } = self;
-        let mut store = Store::<_, Ascon>::mount(keys, Part::NOR, root, &mut memory).map_err(off)?;
-        let mut objects = Objects::<_, Ascon>::open(objects, Part::NOR, &mut store, &mut buffer).map_err(off)?;
+        let mut store = Store::<_, Ascon>::mount(keys, Part::NOR, root, &mut memory)?;
+        let mut objects = Objects::<_, Ascon>::open(objects, Part::NOR, &mut store, &mut buffer)?;
         if objects.manifest(&mut store, KEY)?.is_none() {
             let length = u32::try_from(firmware.length()).ok();
             let mut upload = match objects.resume(&mut store, KEY, &mut ram)? {
@@ -193,8 +192,8 @@ impl Board {
             let digest = firmware.digest();
             objects.finish::<Sha256, _, _>(&mut store, &mut upload, KEY, Some(&digest), Put::USUAL)?;
         }
-        let mut slot = Slot::new(code, Part::NOR, 0).map_err(|_| InstallError::TooLarge)?;
-        objects.request_install::<Sha256, _, _, _>(&mut store, KEY, &mut slot, false)
+        let mut slot = Slot::new(code, Part::NOR, 0)?;
+        Ok(objects.request_install::<Sha256, _, _, _>(&mut store, KEY, &mut slot, false)?)
     }
 
     /// What the boot loader does.
@@ -202,19 +201,19 @@ impl Board {
         let (mut memory, mut buffer) = (ram(), [0; 600]);
         let Self { keys, objects, code, root, .. } = self;
         let anchor = Anchor { root, counter: Reader(NoCounter) };
-        let mut store = Store::<_, Ascon, _>::mount_protected(keys, Part::NOR, anchor, &mut memory).map_err(off)?;
-        let mut objects = Objects::<_, Ascon>::open(objects, Part::NOR, &mut store, &mut buffer).map_err(off)?;
-        let mut slot = Slot::new(code, Part::NOR, 0).map_err(|_| InstallError::TooLarge)?;
-        objects.install::<Sha256, _, _, _>(&mut store, &mut slot, |_, _| {})
+        let mut store = Store::<_, Ascon, _>::mount_protected(keys, Part::NOR, anchor, &mut memory)?;
+        let mut objects = Objects::<_, Ascon>::open(objects, Part::NOR, &mut store, &mut buffer)?;
+        let mut slot = Slot::new(code, Part::NOR, 0)?;
+        Ok(objects.install::<Sha256, _, _, _>(&mut store, &mut slot, |_, _| {})?)
     }
 
     /// What the new firmware does when it runs well.
     fn confirm(&mut self) -> Ended<Installed> {
         let (mut memory, mut buffer) = (ram(), [0; 600]);
         let Self { keys, objects, code, root, .. } = self;
-        let mut store = Store::<_, Ascon>::mount(keys, Part::NOR, root, &mut memory).map_err(off)?;
-        let mut objects = Objects::<_, Ascon>::open(objects, Part::NOR, &mut store, &mut buffer).map_err(off)?;
-        let mut slot = Slot::new(code, Part::NOR, 0).map_err(|_| InstallError::TooLarge)?;
+        let mut store = Store::<_, Ascon>::mount(keys, Part::NOR, root, &mut memory)?;
+        let mut objects = Objects::<_, Ascon>::open(objects, Part::NOR, &mut store, &mut buffer)?;
+        let mut slot = Slot::new(code, Part::NOR, 0)?;
         let installed = objects.confirm_install::<Sha256, _, _, _>(&mut store, &mut slot, false)?;
         store.delete(KEY)?;
         objects.reclaim(&mut store)?;
@@ -224,9 +223,4 @@ impl Board {
 
 fn ram() -> Memory<16, 2048> {
     Memory::new()
-}
-
-/// A mount that failed: power went, or it's trouble.
-fn off<E>(_: E) -> InstallError<SimError, SimError, SimError> {
-    InstallError::Object(ObjectError::Flash(SimError::PowerCut))
 }

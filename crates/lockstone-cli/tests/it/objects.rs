@@ -139,8 +139,8 @@ fn a_range_is_read_alone() {
     .assert_eq(&seen);
 }
 
-#[test]
-fn pieces_come_in_any_order() {
+/// A device, a file, pieces of it, and files that are another.
+fn with_pieces() -> (Bench, Vec<u8>) {
     let bench = small();
     let wanted = content(4, 70_000);
     bench.write("app.bin", &wanted);
@@ -150,11 +150,15 @@ fn pieces_come_in_any_order() {
     bench.write("odd", &wanted[..1000]);
     bench.write("other", &content(5, 70_000));
     bench.write("short", &wanted[..69_999]);
-    let digest = "0".repeat(64);
+    (bench, wanted)
+}
+
+#[test]
+fn pieces_come_in_any_order() {
+    let (bench, _) = with_pieces();
     let seen = session(
         &bench,
-        &format!(
-            "
+        "
         object resume dev fw
         object put dev fw --file first --at 0
         object put dev fw --file odd --at 0 --length 70000
@@ -177,19 +181,7 @@ fn pieces_come_in_any_order() {
         object resume dev fw --file short
         object resume dev fw --file other
         get dev fw
-        object rm dev fw
-        object rm dev fw --unfinished
-        object rm dev fw --unfinished
-        object put dev fw --file last --at 69632 --length 70000
-        object resume dev fw --file app.bin
-        object resume dev fw
-        object put dev fw --file first --at 0 --length 1024
-        object finish dev fw --sha256 {digest}
-        object ls dev
-        object finish dev fw
-        object ls dev
-        "
-        ),
+        ",
     );
     expect![[r#"
         $ object resume dev fw
@@ -259,6 +251,37 @@ fn pieces_come_in_any_order() {
         $ get dev fw
         ! lockstone: no such key: fw
         = 1
+    "#]]
+    .assert_eq(&seen);
+    assert_eq!(bench.run("check dev").code(), 0);
+}
+
+#[test]
+fn what_was_begun_is_given_up_or_finished() {
+    let (bench, wanted) = with_pieces();
+    let digest = "0".repeat(64);
+    let seen = session(
+        &bench,
+        &format!(
+            "
+        object put dev fw --file middle --at 4K --length 70000
+        object rm dev fw
+        object rm dev fw --unfinished
+        object rm dev fw --unfinished
+        object put dev fw --file last --at 69632 --length 70000
+        object resume dev fw --file app.bin
+        object resume dev fw
+        object put dev fw --file first --at 0 --length 1024
+        object finish dev fw --sha256 {digest}
+        object ls dev
+        object finish dev fw
+        object ls dev
+        "
+        ),
+    );
+    expect![[r#"
+        $ object put dev fw --file middle --at 4K --length 70000
+        4096 of 70000 bytes are there.
         $ object rm dev fw
         ! lockstone: no such key: fw
         = 1
@@ -285,7 +308,8 @@ fn pieces_come_in_any_order() {
         1024 bytes, sha-256 cd32d94442c91bdafce5467bcd4885185647f27415f1dda4d741422973ed6b8c
         $ object ls dev
             1024  cd32d94442c91bdafce5467bcd4885185647f27415f1dda4d741422973ed6b8c  fw
-    "#]].assert_eq(&seen.replace(&digest, "0000..."));
+    "#]]
+    .assert_eq(&seen.replace(&digest, "0000..."));
     assert_eq!(bench.run("get dev fw").out(), &wanted[..1024]);
     assert_eq!(bench.run("check dev").code(), 0);
 }

@@ -86,15 +86,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(self.state.log.counter)
     }
 
-    /// Copies every entry of every client, with its attributes and its factory copy, and what slots hold, into another store, which may have
-    /// another root key, suite and size: the way to change a key. `buffer` holds one value at a time. What is shared must
-    /// be shared again.
+    /// Copies every entry of every client, with its attributes and its factory copy, and what slots hold, into another store,
+    /// which may have another root key, suite and size: the way to change a key. `buffer` holds one value at a time. What is
+    /// shared must be shared again.
     ///
     /// # Errors
     /// [`ResealError`]; this store is unchanged, and the other holds a part. A [small store](crate::Small) takes no entry with
     /// attributes: [`Error::NotPermitted`], or [`Error::NoCounter`] when it's protected. An object is not sealed anew with its
-    /// entry: [`Error::NotPermitted`] from the source; read it, delete it, and write it to the other. An install must be confirmed before:
-    /// the same.
+    /// entry: [`Error::NotPermitted`] from the source; read it, delete it, and write it to the other. The same when an install
+    /// is not confirmed.
     pub async fn reseal_into<G, T, D>(
         &mut self,
         target: &mut Store<'_, G, T, D>,

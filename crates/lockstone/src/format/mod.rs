@@ -20,6 +20,12 @@ pub(crate) fn word(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
+/// The same of eight bytes.
+#[cfg(feature = "objects")]
+pub(crate) fn long(bytes: &[u8], at: usize) -> u64 {
+    u64::from(word(bytes, at + 4)) << 32 | u64::from(word(bytes, at))
+}
+
 /// Writes a number, if it fits.
 pub(crate) fn put_word(bytes: &mut [u8], at: usize, word: u32) {
     put(bytes, at, &word.to_le_bytes());

@@ -2,7 +2,7 @@
 //!
 //! What is a word or a long number stands in little-endian order, as everywhere.
 
-use super::{put, put_word, word};
+use super::{long, put, put_word, word};
 
 /// Begins the header of each block: `LKOB`.
 const MAGIC: u32 = u32::from_le_bytes(*b"LKOB");
@@ -193,10 +193,6 @@ impl Manifest {
         let [length, tables, first, session] = words(bytes, 8);
         Self { length, digest, id: long(bytes, 0), tables, first, session }
     }
-}
-
-fn long(bytes: &[u8], at: usize) -> u64 {
-    u64::from(word(bytes, at + 4)) << 32 | u64::from(word(bytes, at))
 }
 
 fn words<const N: usize>(bytes: &[u8], at: usize) -> [u32; N] {

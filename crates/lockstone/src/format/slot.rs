@@ -1,7 +1,7 @@
 //! Slots in the store and on flash: what belongs into one, and how far its copy has come.
 
 use super::object::{MANIFEST, Manifest};
-use super::{put, put_word, word};
+use super::{long, put, put_word, word};
 use crate::slot::Installed;
 
 /// Begins a trailer: `LKSL`.
@@ -49,11 +49,8 @@ impl SlotRecord {
         let mut bytes = [0; RECORD];
         put(&mut bytes, 0, &self.token.to_le_bytes());
         put(&mut bytes, 8, &self.hash.to_le_bytes());
-        put_word(
-            &mut bytes,
-            16,
-            self.phase as u32 | u32::from(self.before.is_some()) << 8 | u32::from(self.protected) << 16,
-        );
+        let flags = u32::from(self.before.is_some()) << 8 | u32::from(self.protected) << 16;
+        put_word(&mut bytes, 16, self.phase as u32 | flags);
         let (length, digest) = self.before.unwrap_or_default();
         put_word(&mut bytes, 20, length);
         put(&mut bytes, 24, &digest);
@@ -75,13 +72,12 @@ impl SlotRecord {
     }
 
     pub(crate) fn of_bytes(bytes: &[u8; RECORD]) -> Self {
-        let long = |at| u64::from(word(bytes, at + 4)) << 32 | u64::from(word(bytes, at));
         let (mut before, mut manifest) = ([0; 32], [0; MANIFEST]);
         put(&mut before, 0, bytes.get(24..56).unwrap_or_default());
         put(&mut manifest, 0, bytes.get(56..).unwrap_or_default());
         Self {
-            token: long(0),
-            hash: long(8),
+            token: long(bytes, 0),
+            hash: long(bytes, 8),
             phase: *Phase::ALL.get((word(bytes, 16) & 0xff) as usize).unwrap_or(&Phase::Armed),
             protected: word(bytes, 16) & 1 << 16 != 0,
             before: (word(bytes, 16) & 1 << 8 != 0).then(|| (word(bytes, 20), before)),

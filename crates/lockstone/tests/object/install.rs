@@ -463,13 +463,6 @@ fn an_object_that_is_damaged_after_the_request_leaves_the_old_code() {
     assert_eq!(board.boot::<Ascon>(), Ok(Installed { length: 9000, digest: sha(&old), pending: true }));
     assert!(board.runs_in(&old, 4));
     assert_eq!(board.request::<Ascon>("new"), Err(InstallError::Object(lockstone::ObjectError::Damaged)));
-    // Where older code must not run, an attacker could bring it about in this way.
-    let (mut protected, good) = (board.clone(), content(2, 10_000));
-    protected.put::<Ascon>("new", &good, 3);
-    let requested = protected.application::<Ascon, _>(|objects, store, slot| {
-        objects.request_install::<Sha256, _, _, _>(store, "new", slot, true)
-    });
-    assert_eq!(requested, Err(InstallError::Object(lockstone::ObjectError::Store(lockstone::Error::NoCounter))));
 }
 
 /// A reader can't bring a reset to its end; it boots all the same.

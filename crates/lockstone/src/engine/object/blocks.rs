@@ -13,6 +13,7 @@ use crate::key::{Key, SYSTEM};
 use crate::layout::Position;
 use crate::object::{ObjectError, PEEK, PEEK_LENGTH};
 use crate::seal::{Domain, Suite};
+use crate::state;
 use crate::trust::MonotonicCounter;
 
 #[one_source]
@@ -180,12 +181,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         if self.seen.block == block {
             self.seen = Seen::default();
         }
-        let start = block * self.layout.block;
-        for part in 0..self.layout.block / self.layout.erase {
-            let from = start + part * self.layout.erase;
-            self.flash.erase(from, from + self.layout.erase).await?;
-        }
-        Ok(())
+        erase_blocks(&mut self.flash, block * self.layout.block, self.layout.block, self.layout.erase).await
     }
 
     pub(super) async fn is_blank(&mut self, block: u32) -> bool {
@@ -267,7 +263,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             let read = self.read_system(key, target).await;
             // The last record may have read well at the mount, and badly now; nobody here can write it again.
             let copy = self.state.log.copy;
-            if !matches!(read, Err(Error::Damaged)) || copy == crate::state::NOWHERE || tries == TRIES {
+            if !matches!(read, Err(Error::Damaged)) || copy == state::NOWHERE || tries == TRIES {
                 return read;
             }
             self.state.log.void = copy;
@@ -336,6 +332,21 @@ pub(super) fn own_name<const N: usize>(letter: u8, rest: &[u8]) -> OwnName<N> {
 /// Name of the note about an unfinished object.
 pub(super) fn note_of(hash: u64) -> OwnName<NOTE_NAME> {
     own_name(UPLOADS, &hash.to_le_bytes())
+}
+
+/// Erases `length` bytes, one erase block after the other.
+#[one_source]
+pub(super) async fn erase_blocks<F: NorFlash>(
+    flash: &mut F,
+    start: u32,
+    length: u32,
+    erase: u32,
+) -> Result<(), F::Error> {
+    for part in 0..length / erase {
+        let from = start + part * erase;
+        flash.erase(from, from + erase).await?;
+    }
+    Ok(())
 }
 
 #[one_source]

@@ -6,13 +6,13 @@
 //! confirm_install   the application   one commit: the slot holds it, and the object may go
 //! ```
 //!
-//! A boot loader only reads the store, so it can't make sure of the last commit, which a cut may have left marginal: it may read well
-//! now, and not at the next boot. Therefore there are two. Before code is touched, the trailer names the request; who
-//! finds it named goes on, whatever has become of the second commit. What goes on needs stands since the first.
+//! A boot loader only reads the store, so it can't make sure of the last commit, which a cut may have left marginal: it may
+//! read well now, and not at the next boot. Therefore there are two. Before code is touched, the trailer names the request;
+//! who finds it named goes on, whatever has become of the second commit. What going on takes is there since the first.
 //!
 //! Invariants:
-//! 1. Code is erased only when a trailer that was written to its end names the request, and the object has been read through.
-//! 2. A mark follows what it speaks of, so one that reads well is true. A step without one is done again, from its erase on.
+//! 1. Code is erased only when a trailer that is firm names the request, and the object has been read through.
+//! 2. A mark is begun when its stride is whole, so where a unit is not blank, it is. Others are copied again, from the erase on.
 //! 3. Whether a slot is good is decided by its bytes and the digest in the store, never by its trailer.
 //! 4. No program unit is programmed twice between erases, but with the very same bytes: each mark has its place.
 
@@ -20,14 +20,14 @@ use digest::Digest;
 use digest::consts::U32;
 use subtle::ConstantTimeEq;
 
-use super::blocks::{OwnName, blank, own_name};
+use super::blocks::{OwnName, blank, erase_blocks, own_name};
 use super::slots::{Map, reads_as};
 use super::{NorFlash, Objects, Seen, Store, one_source};
 use crate::attributes::How;
 use crate::error::Error;
 use crate::format::object::{Manifest, Name};
 use crate::format::slot::{Phase, RECORD, SlotRecord, mark, trailer};
-use crate::format::{put, word};
+use crate::format::{long, put};
 use crate::key::Key;
 use crate::layout::{LayoutError, Part};
 use crate::object::ObjectError;
@@ -49,8 +49,8 @@ const HOLD: usize = 9;
 /// Longest program unit.
 const UNIT_MAX: usize = 512;
 
-/// A flash, or a [`Volume`](crate::Volume) of one, that holds code in the clear from its first byte on. Its last block (at
-/// least 4 KiB) says how far an install has come.
+/// A flash, or a [`Volume`](crate::Volume) of one, that holds code in the clear from its first byte on. Its last blocks (one of
+/// at least 4 KiB, or as many as make 64 program units) say how far an install has come.
 #[derive(Debug)]
 pub struct Slot<X> {
     flash: X,
@@ -155,12 +155,7 @@ impl<X: NorFlash> Slot<X> {
     }
 
     async fn erase(&mut self, block: u32) -> Result<(), X::Error> {
-        let start = block * self.layout.block;
-        for part in 0..self.layout.block / self.layout.erase {
-            let from = start + part * self.layout.erase;
-            self.flash.erase(from, from + self.layout.erase).await?;
-        }
-        Ok(())
+        erase_blocks(&mut self.flash, block * self.layout.block, self.layout.block, self.layout.erase).await
     }
 }
 
@@ -220,44 +215,36 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                 let (token, protected) = (store.unlike_before(), protect);
                 let record = SlotRecord { token, hash, phase, protected, before, manifest };
                 let given_up = pending.map(|last| last.hash).filter(|old| *old != hash);
-                self.prepare(store, slot.number, &record, given_up, protect).await?;
+                self.change_record(store, slot.number, &record, given_up, protect).await?;
                 record
             }
         };
         (record.phase, record.protected) = (Phase::Armed, protect);
-        Ok(self.put_record(store, slot.number, &record, protect).await?)
+        let how = if protect { How::PROTECT } else { How::USUAL };
+        store.commit(slot_name(slot.number).key(), &record.to_bytes(), how).await.map_err(Error::from)?;
+        Ok(())
     }
 
-    /// Keeps the object for the slot, and no longer the one that is `given_up`.
-    async fn prepare<D: NorFlash, C: MonotonicCounter>(
+    /// Puts a record. As long as it is not confirmed its object is kept for the slot; the one of the hash `released` no more.
+    async fn change_record<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         number: u8,
         record: &SlotRecord,
-        given_up: Option<u64>,
+        released: Option<u64>,
         protect: bool,
     ) -> Result<(), Error<D::Error>> {
-        let mut hold = [number; HOLD];
-        put(&mut hold, 1, &record.manifest.id.to_le_bytes());
         let mut change = store.begin_transaction(store.commit_room(), protect).await?;
         change.change_own(slot_name(number).key(), &record.to_bytes(), How::USUAL).await?;
-        if let Some(old) = given_up {
-            change.change_own(hold_of(old).key(), &[], How::DELETE).await?;
+        if let Some(released) = released {
+            change.change_own(hold_of(released).key(), &[], How::DELETE).await?;
         }
-        change.change_own(hold_of(record.hash).key(), &hold, How::USUAL).await?;
+        if record.phase != Phase::Confirmed {
+            let mut hold = [number; HOLD];
+            put(&mut hold, 1, &record.manifest.id.to_le_bytes());
+            change.change_own(hold_of(record.hash).key(), &hold, How::USUAL).await?;
+        }
         change.commit().await
-    }
-
-    async fn put_record<D: NorFlash, C: MonotonicCounter>(
-        &mut self,
-        store: &mut Store<'_, D, S, C>,
-        number: u8,
-        record: &SlotRecord,
-        protect: bool,
-    ) -> Result<(), Error<D::Error>> {
-        let how = if protect { How::PROTECT } else { How::USUAL };
-        store.commit(slot_name(number).key(), &record.to_bytes(), how).await?;
-        Ok(())
     }
 
     /// Takes what lies in the slot now, the first `length` bytes, for what belongs there: for code that came with the device.
@@ -287,7 +274,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let manifest = Manifest { length, digest, id: 0, tables: 0, first: 0, session: 0 };
         let (token, before) = (store.unlike_before(), None);
         let record = SlotRecord { token, hash: 0, phase: Phase::Confirmed, protected: protect, before, manifest };
-        self.confirm_record(store, slot.number, &record, pending.map(|last| last.hash), protect).await?;
+        self.change_record(store, slot.number, &record, pending.map(|last| last.hash), protect).await?;
         Ok(record.state())
     }
 
@@ -307,8 +294,9 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     /// anything of the slot is executed. A slot whose install was confirmed is only verified, as is one that was being requested when
     /// power went. Nothing is written to the store, so one that is only [read](crate::Reader) will do.
     ///
-    /// Returns what the slot holds: also what was confirmed before, with `pending` set, when the object can't be read or the trailer
-    /// can't be written, nothing was touched, and the request is not protected. `progress` is called with the bytes that are done, and all. Blocks behind the code are erased.
+    /// Returns what the slot holds: also what was confirmed before, with `pending` set, when the object can't be read or the
+    /// trailer can't be written, nothing was touched, and the request is not protected. `progress` is called with the bytes
+    /// that are done, and all. Blocks behind the code are erased.
     ///
     /// # Errors
     /// [`InstallError`]. Whatever it is, the content of the slot is not to be executed; the next call goes on.
@@ -393,26 +381,9 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         }
         if pending {
             record.phase = Phase::Confirmed;
-            self.confirm_record(store, slot.number, &record, Some(record.hash), protect).await?;
+            self.change_record(store, slot.number, &record, Some(record.hash), protect).await?;
         }
         Ok(record.state())
-    }
-
-    /// Puts a record that needs no object, and lets go of one.
-    async fn confirm_record<D: NorFlash, C: MonotonicCounter>(
-        &mut self,
-        store: &mut Store<'_, D, S, C>,
-        number: u8,
-        record: &SlotRecord,
-        held: Option<u64>,
-        protect: bool,
-    ) -> Result<(), Error<D::Error>> {
-        let mut change = store.begin_transaction(store.commit_room(), protect).await?;
-        change.change_own(slot_name(number).key(), &record.to_bytes(), How::USUAL).await?;
-        if let Some(held) = held {
-            change.change_own(hold_of(held).key(), &[], How::DELETE).await?;
-        }
-        change.commit().await
     }
 
     /// Copies what is not done.
@@ -484,17 +455,11 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         // Wherever it was not found before, it's looked for again.
         self.seen = Seen::default();
         let mut map = self.map_of(hash, manifest);
-        let mut digest = H::new();
-        let mut at = 0;
-        while at < manifest.length {
-            if !self.load_mapped(store, &mut map, at / self.layout.chunk).await? {
-                return Err(ObjectError::Damaged);
-            }
-            let now = (manifest.length - at).min(self.layout.chunk);
-            digest.update(self.text(0).get(..now as usize).unwrap_or_default());
-            at += now;
+        match self.digest_mapped::<H, D, C>(store, &mut map, manifest.length).await {
+            Ok(digest) => Ok(digest.ct_eq(&manifest.digest).into()),
+            Err((_, Some(_))) => Err(ObjectError::Damaged),
+            Err((error, None)) => Err(error),
         }
-        Ok(digest.finalize().as_slice().ct_eq(&manifest.digest).into())
     }
 
     /// Whether the slot holds this. What can't be read is not it.
@@ -543,8 +508,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let mut hold = [0; HOLD];
         let found = store.get_system(hold_of(hash).key(), &mut hold).await?;
         let [number, ..] = hold;
-        let id = u64::from(word(&hold, 5)) << 32 | u64::from(word(&hold, 1));
-        Ok(found.map(|_| (number, id)))
+        Ok(found.map(|_| (number, long(&hold, 1))))
     }
 
     /// Whether an object is kept because it's being installed.

@@ -106,6 +106,9 @@ type Failure<F, D> = ObjectError<
     <D as embedded_storage::nor_flash::ErrorType>::Error,
 >;
 
+/// An error, and the chunk that could not be read, if it was one.
+type InChunk<E> = (E, Option<u32>);
+
 /// First letter of the store's own entries for objects that are being written.
 const UPLOADS: u8 = b'u';
 /// How often a chunk is written elsewhere because its slot did not take it.
@@ -117,7 +120,7 @@ const NOWHERE: u32 = u32::MAX;
 
 #[one_source]
 impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
-    /// Erases the volume: **all objects on it are lost**. `buffer` takes a slot: 1,100 bytes are always enough.
+    /// Erases the volume: **all objects on it are lost**. `buffer` takes a slot: 1,536 bytes are always enough.
     ///
     /// # Errors
     /// [`OpenError::Layout`] before anything is erased; [`OpenError::Flash`] for a block that can't be erased.
@@ -409,7 +412,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         store: &mut Store<'_, D, S, C>,
         upload: &mut Upload<'_>,
         expected: Option<&[u8; 32]>,
-    ) -> Result<Manifest, (Failure<F, D>, Option<u32>)>
+    ) -> Result<Manifest, InChunk<Failure<F, D>>>
     where
         H: Digest<OutputSize = U32>,
         D: NorFlash,
@@ -418,10 +421,29 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         let Upload { length, name, session, in_order, .. } = *upload;
         let chunks = upload.chunks();
         let tables = if in_order { OPEN } else { self.write_tables(store, upload, chunks).await.map_err(whole)? };
+        let digest = self.digest_mapped::<H, D, C>(store, &mut Map::new(name, session, tables), length).await?;
+        if expected.is_some_and(|expected| !bool::from(expected.ct_eq(&digest))) {
+            return Err(whole(ObjectError::WrongDigest));
+        }
+        let first = upload.first.unwrap_or(0);
+        Ok(Manifest { length, digest, id: name.id, tables, first, session })
+    }
+
+    /// Reads all chunks of an object, and computes its digest. An error comes with the chunk that could not be read.
+    async fn digest_mapped<H, D, C>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        map: &mut Map,
+        length: u32,
+    ) -> Result<[u8; 32], InChunk<Failure<F, D>>>
+    where
+        H: Digest<OutputSize = U32>,
+        D: NorFlash,
+        C: MonotonicCounter,
+    {
         let mut hash = H::new();
-        let mut map = Map::new(name, session, tables);
-        for index in 0..chunks {
-            if !self.load_mapped(store, &mut map, index).await.map_err(whole)? {
+        for index in 0..length.div_ceil(self.layout.chunk) {
+            if !self.load_mapped(store, map, index).await.map_err(whole)? {
                 return Err((ObjectError::Incomplete, Some(index)));
             }
             let used = (length - index * self.layout.chunk).min(self.layout.chunk);
@@ -429,11 +451,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         }
         let mut digest = [0; 32];
         digest.copy_from_slice(&hash.finalize());
-        if expected.is_some_and(|expected| !bool::from(expected.ct_eq(&digest))) {
-            return Err(whole(ObjectError::WrongDigest));
-        }
-        let first = upload.first.unwrap_or(0);
-        Ok(Manifest { length, digest, id: name.id, tables, first, session })
+        Ok(digest)
     }
 
     /// Gives an unfinished object up, and erases what was written of it. False: there is none under this key.
@@ -602,6 +620,6 @@ impl<F, S> core::fmt::Debug for Objects<'_, F, S> {
 }
 
 /// An error of no chunk.
-const fn whole<E>(error: E) -> (E, Option<u32>) {
+const fn whole<E>(error: E) -> InChunk<E> {
     (error, None)
 }
