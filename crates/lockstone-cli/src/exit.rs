@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use lockstone::{Error, ObjectError, OpenError};
+use lockstone::{ChangeError, Error, InstallError, ObjectError, OpenError, TableError};
 use lockstone_sim::SimError;
 
 use crate::file_flash::FlashError;
@@ -89,6 +89,7 @@ const WHAT_IS_MISSING: &str =
     "`lockstone object resume DEV KEY` says which; with --file it writes them, and what can't be read any more";
 const WHAT_TAKES_ROOM: &str =
     "`lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some";
+const AFTER_INSTALL: &str = "don't run it; `lockstone slot install DEV` brings the slot to hold what was requested";
 const WHICH_DEVICE: &str = "was flash.bin or trusted/root.key replaced? Nothing was changed by looking";
 
 impl From<FlashError> for Failure {
@@ -159,5 +160,55 @@ impl<E: Into<Self> + fmt::Debug> From<OpenError<E>> for Failure {
             OpenError::Damaged => Self::new(Exit::Damaged, error.to_string()).hint(AFTER_DAMAGE),
             error => Self::new(Exit::Damaged, error.to_string()).hint(WHICH_DEVICE),
         }
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        use TableError::{InUse, Missing, Stale};
+        let failure = match error {
+            InUse => Self::new(Exit::NotPermitted, error.reason()),
+            Stale => Self::new(Exit::Io, error.reason()),
+            _ => Self::usage(error.reason()),
+        };
+        match error {
+            InUse => failure.hint(
+                "objects: `lockstone object ls`, for all clients; slots: `lockstone slot ls`; nothing was changed",
+            ),
+            Missing => failure.hint("`lockstone volume ls DEV` lists them"),
+            _ => failure.hint("nothing was changed"),
+        }
+    }
+}
+
+impl<E: Into<Self> + fmt::Debug> From<ChangeError<E>> for Failure {
+    fn from(error: ChangeError<E>) -> Self {
+        match error {
+            ChangeError::Store(error) => error.into(),
+            ChangeError::Table(error) => error.into(),
+        }
+    }
+}
+
+impl<E, D, X> From<InstallError<E, D, X>> for Failure
+where
+    E: Into<Self> + fmt::Debug,
+    D: Into<Self> + fmt::Debug,
+    X: Into<Self> + fmt::Debug,
+{
+    fn from(error: InstallError<E, D, X>) -> Self {
+        let (exit, hint) = match error {
+            InstallError::Object(error) => return error.into(),
+            InstallError::Slot(error) => return error.into(),
+            InstallError::NoObject => (Exit::NoSuchKey, None),
+            InstallError::TooLarge => (Exit::Usage, Some("nothing was changed")),
+            InstallError::NothingRequested => {
+                (Exit::Usage, Some("`lockstone slot request DEV KEY` says what belongs there"))
+            }
+            InstallError::Busy => (Exit::NotPermitted, Some("confirm that one first: `lockstone slot confirm`")),
+            InstallError::WrongDigest => (Exit::Damaged, Some(AFTER_INSTALL)),
+            _ => (Exit::Io, None),
+        };
+        hint.into_iter().fold(Self::new(exit, error.to_string()), Self::hint)
     }
 }

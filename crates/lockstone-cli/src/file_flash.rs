@@ -6,7 +6,7 @@
 //!
 //! Nothing is cached: every read sees the file as it is now, as an attacker may have changed it.
 //!
-//! Keys in front and objects behind share the file, each through a [`FileVolume`] that reaches no byte of the other.
+//! Keys, objects and slots share the file, each through a [`FileVolume`] that reaches no byte of the others.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -164,11 +164,9 @@ pub(crate) struct FileVolume {
 }
 
 impl FileVolume {
-    /// Cuts a flash in two: the store's volume, and the one behind it.
-    pub(crate) fn split(flash: FileFlash, at: u32) -> (Self, Self) {
-        let behind = u32::try_from(flash.capacity).unwrap_or(u32::MAX).saturating_sub(at);
-        let flash = Rc::new(RefCell::new(flash));
-        (Self { flash: Rc::clone(&flash), start: 0, length: at }, Self { flash, start: at, length: behind })
+    /// A range of a flash, which a volume table vouches for.
+    pub(crate) fn on(flash: &Rc<RefCell<FileFlash>>, start: u32, length: u32) -> Self {
+        Self { flash: Rc::clone(flash), start, length }
     }
 
     /// Makes all that was written durable.
@@ -249,7 +247,8 @@ mod tests {
     #[test]
     fn a_volume_reaches_no_byte_of_the_other() {
         let (_directory, flash) = part();
-        let (mut front, mut behind) = FileVolume::split(flash, 256);
+        let flash = Rc::new(RefCell::new(flash));
+        let (mut front, mut behind) = (FileVolume::on(&flash, 0, 256), FileVolume::on(&flash, 256, 768));
         assert_eq!((front.capacity(), behind.capacity()), (256, 768));
         behind.write(0, &[7; 4]).unwrap();
         let mut bytes = [0; 4];

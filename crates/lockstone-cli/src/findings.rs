@@ -29,6 +29,7 @@ pub(crate) enum Class {
     InDoubt,
     DamagedKey,
     ForeignVolume,
+    DamagedSlot,
     ListingGap,
     Truncated,
     Extended,
@@ -63,6 +64,7 @@ impl Class {
             Self::InDoubt => "in-doubt",
             Self::DamagedKey => "damaged-key",
             Self::ForeignVolume => "foreign-volume",
+            Self::DamagedSlot => "damaged-slot",
             Self::ListingGap => "listing-gap",
             Self::Truncated => "truncated",
             Self::Extended => "extended",
@@ -133,6 +135,9 @@ impl Class {
             Self::DamagedKey => "store it again on a new device, from where it came from",
             Self::ForeignVolume => {
                 "put back the part of the flash behind the keys that belongs to this device; its objects are there"
+            }
+            Self::DamagedSlot => {
+                "don't run it; request an install of its object again: `lockstone slot request`, `lockstone slot install`"
             }
             Self::ListingGap => "compare the names with those that you expect on the device",
             Self::Truncated | Self::Extended => "read the flash out again, all of it and nothing else",

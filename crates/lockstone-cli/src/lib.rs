@@ -35,6 +35,7 @@ mod mutated;
 mod standing;
 mod terminal;
 mod transfer;
+mod volumes;
 
 use std::process::ExitCode;
 

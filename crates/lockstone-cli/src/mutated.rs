@@ -6,17 +6,23 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use lockstone::seal::Suite as Sealing;
-use lockstone::{Ascon, Part, Plain, SoftRootKey, Store};
+use lockstone::{Ascon, Part, Plain, SoftRootKey, Store, VolumeEntry, VolumeKind, VolumeTable};
 use lockstone_sim::{BlockFault, SimFlash, Tear};
 
 use crate::commands::check_device;
 use crate::demo::Dice;
 use crate::device::{Config, Geometry, Ram, Suite, create_from};
-use crate::inspect::{Known, Picture, Sizes, drawn, examine};
+use crate::inspect::{Known, Picture, Sizes, Whole, drawn, examine};
 
 const SEGMENT: usize = 2048;
 const SEGMENTS: usize = 16;
 const KEY: [u8; 32] = [0x42; 32];
+
+const WHOLE: u32 = 16 * 2048;
+const HALVES: VolumeTable = VolumeTable::constant(&[
+    VolumeEntry::new(VolumeKind::Objects, 0, 0, WHOLE / 2),
+    VolumeEntry::new(VolumeKind::Keys, 0, WHOLE / 2, WHOLE / 2),
+]);
 
 type Chip = SimFlash<1, 4, SEGMENT>;
 type Sim<'c, 'm, S> = Store<'m, &'c mut Chip, S>;
@@ -30,7 +36,7 @@ fn known(root: &SoftRootKey) -> Known<'_> {
         expects_sealed: false,
         root: Some(root),
         counter: None,
-        objects: None,
+        whole: None,
     }
 }
 
@@ -285,7 +291,8 @@ fn ten_thousand_changed_images_are_looked_at() {
             expects_sealed: false,
             root: Some(&root).filter(|_| case % 7 != 0),
             counter: Some(0).filter(|_| case % 2 == 0),
-            objects: Some((&image[..], image.len())).filter(|_| case % 3 == 0),
+            // As if records were blocks of objects.
+            whole: Some(Whole { bytes: &image, capacity: WHOLE, table: Some(HALVES) }).filter(|_| case % 3 == 0),
         };
         let picture = examine("changed", &image, &known);
         let drawn = drawn(&picture);

@@ -131,6 +131,8 @@ pub mod seal;
 #[cfg(feature = "objects")]
 mod slot;
 mod state;
+#[cfg(feature = "objects")]
+mod table;
 pub mod trust;
 #[cfg(feature = "typed")]
 pub mod typed;
@@ -157,6 +159,8 @@ pub use seal::{Ascon, SoftRootKey};
 #[cfg(feature = "objects")]
 pub use slot::{InstallError, Installed};
 pub use state::Handed as State;
+#[cfg(feature = "objects")]
+pub use table::{ChangeError, TableError, VOLUMES_MAX, VolumeEntry, VolumeKind, VolumeTable, Volumes};
 pub use trust::{Reader, Small};
 pub use volume::{Volume, VolumeError};
 

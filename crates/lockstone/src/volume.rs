@@ -1,4 +1,5 @@
-//! Volumes: one flash in parts that can't reach each other, such as keys in front and objects behind.
+//! Volumes: one flash in parts that can't reach each other, such as keys in front and objects behind. Which, says the program
+//! itself, or a table (`table.rs`).
 
 use core::cell::RefCell;
 
@@ -44,6 +45,12 @@ impl<'f, F: NorFlash> Volume<'f, F> {
             Self { flash, start, length }
         });
         if good { Ok(volumes) } else { Err(LayoutError::Volumes) }
+    }
+
+    /// A range of the flash, which its table vouches for.
+    #[cfg(feature = "objects")]
+    pub(crate) const fn of(flash: &'f RefCell<F>, start: u32, length: u32) -> Self {
+        Self { flash, start, length }
     }
 
     /// Calls the driver with the address on the flash of a range of the volume.

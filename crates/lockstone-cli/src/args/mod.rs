@@ -3,6 +3,7 @@
 //! Secrets are never arguments: values come from standard input or a file. Tested by the suite `commands`.
 
 mod object;
+mod volume;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,6 +12,9 @@ use clap::{Args, Parser, Subcommand};
 use lockstone::Rights;
 
 pub(crate) use object::{FinishObject, GetObject, ListObjects, Object, PutObject, RemoveObject, ResumeObject};
+pub(crate) use volume::{
+    AddVolume, AdoptSlot, ConfirmInstall, GetSlot, ListVolumes, RemoveVolume, RequestInstall, Slot, Volume, WhichSlot,
+};
 
 use crate::attributes::Attribute;
 use crate::device::{COUNTER_MAX, Suite};
@@ -46,7 +50,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make a device directory with an empty store in it.
     #[command(
-        after_help = "Examples:\n  lockstone new dev --flash 1M --block 4K --write 4 --suite ascon\n  lockstone new dev --flash 16M --objects 12M"
+        after_help = "Examples:\n  lockstone new dev --flash 1M --block 4K --write 4 --suite ascon\n  lockstone new dev --flash 16M --objects 12M\n  lockstone new dev --flash 8M --objects 6M --slot 1M"
     )]
     New(New),
     /// Store a value under a key, replacing the old one. Reads standard input unless --file is given.
@@ -90,6 +94,12 @@ pub(crate) enum Command {
     /// Firmware and other large values: written in pieces, in any order, gone on with after a cut, committed in one step.
     #[command(subcommand)]
     Object(Object),
+    /// Which parts of the flash are for what: keys, objects, slots for code, and what is spare.
+    #[command(subcommand)]
+    Volume(Volume),
+    /// Code that is executed where it lies: from an object into a slot, verified at each boot.
+    #[command(subcommand)]
+    Slot(Slot),
     /// Remove from flash what was deleted or replaced: every segment is erased once.
     #[command(
         after_help = "What remains on flash after a delete: records are never updated in place, so the sealed bytes of an old or\ndeleted value stay where they are until their segment is erased in its turn. Nobody reads them without the\nroot key; who gets the key later reads them too. After a scrub only what is there now is on flash, and\ntombstones without names. It may be cut at any moment and called again.\n\nExample:\n  lockstone rm dev wifi/psk && lockstone scrub dev"
@@ -158,6 +168,9 @@ pub(crate) struct New {
     /// 4M or more, else none.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) objects: Option<u32>,
+    /// A slot for code of this size behind all that; several are numbered from 0.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) slot: Vec<u32>,
     /// Size of a program unit.
     #[arg(long, value_name = "SIZE", default_value = "4", value_parser = size)]
     pub(crate) write: u32,

@@ -26,6 +26,8 @@ struct Findings {
     unfinished: Vec<String>,
     /// Why the volume for objects can't be used, if so.
     volume: Option<String>,
+    /// Slots that don't hold what the store says.
+    slots: Vec<u8>,
     /// Segments that hold what the log does not need, though it's written like it.
     odd: Vec<Finding>,
     counter: CounterState,
@@ -89,13 +91,43 @@ fn look(session: &mut Session<'_>, client: u32) -> Result<Findings, Failure> {
         odd.extend(of_segment(physical, session.look(physical)?.state));
     }
     let (unfinished, volume) = look_at_objects(session, client)?;
+    let slots = damaged_slots(session)?;
     let (counter, standing, accepted) = (session.counter(), session.standing(), session.rollbacks_accepted().ok());
-    Ok(Findings { report, stats, client, good, damaged, gaps, unfinished, volume, odd, counter, standing, accepted })
+    Ok(Findings {
+        report,
+        stats,
+        client,
+        good,
+        damaged,
+        gaps,
+        unfinished,
+        volume,
+        slots,
+        odd,
+        counter,
+        standing,
+        accepted,
+    })
+}
+
+/// The slots that don't hold what the store says, though they should.
+fn damaged_slots(session: &mut Session<'_>) -> Result<Vec<u8>, Failure> {
+    match super::slots(session) {
+        Ok(lines) => Ok(lines.iter().filter(|line| line.is_damaged()).map(|line| line.number).collect()),
+        // Then the look at the objects met the same, or there are no objects and so nothing is known of slots.
+        Err(failure) if matches!(failure.exit, Exit::Damaged | Exit::Usage) => Ok(Vec::new()),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The names of unfinished objects, and why the volume for objects can't be used, if so.
 fn look_at_objects(session: &mut Session<'_>, client: u32) -> Result<(Vec<String>, Option<String>), Failure> {
-    if !session.has_volume() {
+    // Damage that hides the volume table is in the report of the mount.
+    let known = match session.volumes() {
+        Err(failure) if failure.exit != Exit::Damaged => return Err(failure),
+        volumes => volumes.is_ok(),
+    };
+    if !known || !session.has_volume() {
         return Ok((Vec::new(), None));
     }
     let found = session.object_layout().map(|_| session.unfinished());
@@ -156,6 +188,10 @@ impl Findings {
         findings.extend(of_report(&self.report, place));
         findings.extend(self.odd.iter().cloned());
         findings.extend(self.volume.iter().map(|why| Finding::new(Class::ForeignVolume, why.clone())));
+        for number in &self.slots {
+            let sentence = format!("slot {number} does not hold what the store says");
+            findings.push(Finding::new(Class::DamagedSlot, sentence));
+        }
         for name in &self.unfinished {
             let sentence = format!("object {name} was begun and not finished");
             findings.push(Finding::new(Class::UnfinishedObject, sentence));

@@ -15,17 +15,20 @@ mod rekey;
 mod replay;
 mod scrub;
 mod share;
+mod slot;
 mod stats;
+mod volume;
 
 #[cfg(test)]
 pub(crate) use check::check_device;
 pub(crate) use counter::{how_low, warn_if_low};
 pub(crate) use put::store;
+use slot::lines as slots;
 
 use std::ffi::OsStr;
 
 use lockstone::trust::Protection;
-use lockstone::{Cursor, Error, Key};
+use lockstone::{Cursor, Error, Key, VolumeEntry, VolumeKind, VolumeTable};
 use zeroize::Zeroizing;
 
 use crate::args::{Command, Image, Named, New};
@@ -51,6 +54,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Recover(args) => recover::recover(args),
         Command::FactoryReset(args) => factory_reset::factory_reset(args),
         Command::Object(command) => object::object(command),
+        Command::Volume(command) => volume::volume(command),
+        Command::Slot(command) => slot::slot(command),
         Command::Scrub(args) => scrub::scrub(args),
         Command::Share(args) => share::share(args),
         Command::Client(args) => clients::clients(args),
@@ -70,9 +75,34 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 fn new(args: &New) -> Result<(), Failure> {
     let geometry = Geometry { flash: args.flash, block: args.block, write: args.write, objects: 0 };
     let geometry = args.objects.map_or(geometry.with_usual_objects(), |objects| Geometry { objects, ..geometry });
+    let (geometry, volumes) = with_slots(geometry, &args.slot)?;
     let config = Config::with_heads(args.suite, geometry, args.heads.into()).with_counter_limit(args.counter_limit);
     let protection = if args.protect_all { Protection::EveryCommit } else { Protection::Chosen };
-    device::create(&args.device, &config, protection)
+    device::create(&args.device, &config, protection, volumes.as_ref())
+}
+
+/// The same with slots behind the objects, and the table that says so, if there are any.
+fn with_slots(geometry: Geometry, slots: &[u32]) -> Result<(Geometry, Option<VolumeTable>), Failure> {
+    if slots.is_empty() {
+        return Ok((geometry, None));
+    }
+    let behind = slots.iter().fold(geometry.objects, |sum, slot| sum.saturating_add(*slot));
+    if behind >= geometry.flash {
+        return Err(Failure::usage("objects and slots leave nothing of the flash for keys"));
+    }
+    let whole = Geometry { objects: behind, ..geometry };
+    let mut table = VolumeTable::of(&[VolumeEntry::new(VolumeKind::Keys, 0, 0, whole.store())])?;
+    let mut start = whole.store();
+    if geometry.objects > 0 {
+        table = table.with(VolumeEntry::new(VolumeKind::Objects, 0, start, geometry.objects))?;
+        start += geometry.objects;
+    }
+    for (number, length) in (0..=u8::MAX).zip(slots) {
+        table = table.with(VolumeEntry::new(VolumeKind::Slot, 0, start, *length).with_number(number))?;
+        start += length;
+    }
+    table.check(0, geometry.flash, geometry.block)?;
+    Ok((whole, Some(table)))
 }
 
 fn rm(args: &Named) -> Result<(), Failure> {

@@ -108,7 +108,8 @@ fn resume(args: &ResumeObject) -> Result<(), Failure> {
     let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let finished = complete(&mut session, &args.named, &whole);
-    print(told(&close_after(session, finished)?).as_bytes())
+    let manifest = close_after(session, finished)?;
+    print(told(manifest.length, &manifest.digest).as_bytes())
 }
 
 fn show_missing(device: Device, args: &ResumeObject) -> Result<(), Failure> {
@@ -181,7 +182,8 @@ fn finish(args: &FinishObject) -> Result<(), Failure> {
         Ok(None) => Err(none_unfinished(&args.named)),
         Err(failure) => Err(failure),
     };
-    print(told(&close_after(session, finished)?).as_bytes())
+    let manifest = close_after(session, finished)?;
+    print(told(manifest.length, &manifest.digest).as_bytes())
 }
 
 fn none_unfinished(named: &Named) -> Failure {
@@ -189,11 +191,11 @@ fn none_unfinished(named: &Named) -> Failure {
     Failure::new(Exit::NoSuchKey, format!("no unfinished object: {name}"))
 }
 
-fn told(manifest: &Manifest) -> String {
-    format!("{} bytes, sha-256 {}\n", manifest.length, hex(&manifest.digest))
+pub(super) fn told(length: u32, digest: &[u8]) -> String {
+    format!("{length} bytes, sha-256 {}\n", hex(digest))
 }
 
-fn hex(digest: &[u8]) -> String {
+pub(super) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -37,7 +37,7 @@ pub(super) fn put(args: &Put) -> Result<(), Failure> {
 
 /// Replaces what another client shares.
 fn put_shared(mut session: Session<'_>, args: &Put, owner: u32, value: &[u8]) -> Result<(), Failure> {
-    if is_large(&session, value) {
+    if is_large(&mut session, value) {
         let sentence = "a value of more than 64 KiB becomes an object, which only the owner of its key can write; nothing was changed";
         return Err(Failure::usage(sentence).hint("leave --owner out, as that client; or share a shorter value"));
     }
@@ -70,7 +70,7 @@ pub(crate) fn store(session: &mut Session<'_>, key: Key<'_>, value: &[u8], how: 
     Ok(())
 }
 
-fn is_large(session: &Session<'_>, value: &[u8]) -> bool {
+fn is_large(session: &mut Session<'_>, value: &[u8]) -> bool {
     value.len() > PLAIN_MAX && session.has_volume()
 }
 

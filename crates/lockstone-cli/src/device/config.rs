@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use lockstone::seal::Suite as _;
-use lockstone::{Aes, Ascon, Layout, LayoutError, Part, Plain};
+use lockstone::{Aes, Ascon, Layout, LayoutError, Part, Plain, VolumeEntry, VolumeKind, VolumeTable};
 use serde::{Deserialize, Serialize};
 
 use super::{COUNTER_MAX, HEADS};
@@ -49,7 +49,7 @@ pub(crate) struct Geometry {
     pub(crate) flash: u32,
     pub(crate) block: u32,
     pub(crate) write: u32,
-    /// The last so many bytes are the volume for objects.
+    /// The last so many bytes are not for keys: a volume for objects, unless the store keeps a table that says otherwise.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) objects: u32,
 }
@@ -80,6 +80,13 @@ impl Geometry {
     /// Bytes of the volume for keys.
     pub(crate) const fn store(&self) -> u32 {
         self.flash.saturating_sub(self.objects)
+    }
+
+    /// The volume table of a device whose store keeps none.
+    pub(crate) fn table(&self) -> VolumeTable {
+        let keys = VolumeEntry::new(VolumeKind::Keys, 0, 0, self.store());
+        let behind = VolumeEntry::new(VolumeKind::Objects, 0, self.store(), self.objects);
+        if self.objects == 0 { VolumeTable::constant(&[keys]) } else { VolumeTable::constant(&[keys, behind]) }
     }
 
     /// Bytes of a block of objects: whole erase blocks.

@@ -1,26 +1,34 @@
 //! Create: a device directory appears whole or not at all (see [`files`](crate::files)).
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::{fs, io};
 
 use getrandom::SysRng;
 use lockstone::seal::Suite as Sealing;
-use lockstone::trust::{Anchor, Protection};
-use lockstone::{Aes, Ascon, OpenError, Plain, SoftRootKey, Store};
+use lockstone::trust::{Anchor, MonotonicCounter, Protection};
+use lockstone::{Aes, Ascon, Objects, Plain, Slot, SoftRootKey, Store, VolumeKind, VolumeTable};
 use zeroize::Zeroizing;
 
-use super::{AnyRam, CONFIG, COUNTER, Config, FLASH, FileCounter, ROOT_KEY, Suite, TRUSTED};
+use super::volumes::no_slot_fits;
+use super::{AnyRam, CONFIG, COUNTER, Config, FLASH, FileCounter, ROOT_KEY, SLOT, Suite, TRUSTED};
 use crate::exit::{Exit, Failure};
-use crate::file_flash::{FileFlash, FileVolume, FlashError};
+use crate::file_flash::{FileFlash, FileVolume};
 use crate::files::{Access, flush_directory, make_directory, make_folder, write_new};
 
-/// Makes a device with an empty store. Unless every commit is protected, the counter stays at 0: the key is new, so there
+/// Makes a device with an empty store, which keeps the volume table if there is one. Unless every commit is protected, the counter stays at 0: the key is new, so there
 /// is no older image.
-pub(crate) fn create(path: &Path, config: &Config, protection: Protection) -> Result<(), Failure> {
+pub(crate) fn create(
+    path: &Path,
+    config: &Config,
+    protection: Protection,
+    volumes: Option<&VolumeTable>,
+) -> Result<(), Failure> {
     config.geometry.check().map_err(|reason| Failure::usage(format!("no store fits such a flash: {reason}")))?;
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(key.as_mut_slice()).map_err(|error| Failure::new(Exit::Io, format!("no randomness: {error}")))?;
-    build(path, config, Some(&key), |device| format(device, config, &key, protection))
+    build(path, config, Some(&key), |device| format(device, config, &key, protection, volumes))
 }
 
 /// Makes a device with this key and this content of its flash.
@@ -62,18 +70,26 @@ fn build(
 }
 
 /// Formats a new flash in a file.
-fn format(device: &Path, config: &Config, key: &[u8; 32], protection: Protection) -> Result<(), Failure> {
+fn format(
+    device: &Path,
+    config: &Config,
+    key: &[u8; 32],
+    protection: Protection,
+    volumes: Option<&VolumeTable>,
+) -> Result<(), Failure> {
     let place = device.join(FLASH);
     let failed = |error: io::Error| Failure::file("make", &place, &error);
     let flash = FileFlash::create(&place, config.geometry.flash as usize).map_err(failed)?;
-    // The volume for objects is erased, and that is all it needs.
-    let (mut keys, _objects) = FileVolume::split(flash, config.geometry.store());
+    // The other volumes are erased, and that is all they need.
+    let flash = Rc::new(RefCell::new(flash));
+    volumes.map_or(Ok(()), |table| fit(&flash, config, table))?;
+    let mut keys = FileVolume::on(&flash, 0, config.geometry.store());
     let counter = FileCounter::new(device.join(COUNTER), config.counter_limit().into());
     let anchor = Anchor { root: &SoftRootKey::new(*key), counter };
     match config.suite {
-        Suite::Ascon => format_as::<Ascon>(&mut keys, config, anchor, protection)?,
-        Suite::Aes => format_as::<Aes>(&mut keys, config, anchor, protection)?,
-        Suite::Plain => format_as::<Plain>(&mut keys, config, anchor, protection)?,
+        Suite::Ascon => format_as::<Ascon>(&mut keys, config, anchor, protection, volumes)?,
+        Suite::Aes => format_as::<Aes>(&mut keys, config, anchor, protection, volumes)?,
+        Suite::Plain => format_as::<Plain>(&mut keys, config, anchor, protection, volumes)?,
     }
     keys.finish().map_err(failed)
 }
@@ -83,13 +99,40 @@ fn format_as<S: Sealing>(
     config: &Config,
     anchor: Anchor<'_, SoftRootKey, FileCounter>,
     protection: Protection,
-) -> Result<(), OpenError<FlashError>> {
+    volumes: Option<&VolumeTable>,
+) -> Result<(), Failure> {
     let (mut memory, part, random) = (AnyRam::new(), config.geometry.part(), &mut SysRng);
     let ram = memory.with_heads(config.heads);
     match protection {
         Protection::EveryCommit => {
-            Store::<_, S, _>::format_protected(flash, part, anchor, protection, random, ram).map(drop)
+            let store = Store::<_, S, _>::format_protected(flash, part, anchor, protection, random, ram)?;
+            keep(store, config, volumes)
         }
-        Protection::Chosen => Store::<_, S>::format_in(flash, part, anchor.root, random, ram).map(drop),
+        Protection::Chosen => keep(Store::<_, S>::format_in(flash, part, anchor.root, random, ram)?, config, volumes),
     }
+}
+
+/// Whether each volume is large enough for what it is for.
+fn fit(flash: &Rc<RefCell<FileFlash>>, config: &Config, table: &VolumeTable) -> Result<(), Failure> {
+    let part = config.geometry.part();
+    for volume in table.volumes() {
+        let place = FileVolume::on(flash, volume.start, volume.length);
+        match volume.kind {
+            VolumeKind::Slot => drop(Slot::new(place, part, volume.number).map_err(no_slot_fits)?),
+            VolumeKind::Objects => drop(Objects::<_, Ascon>::format(place, part, &mut [0; SLOT])?),
+            VolumeKind::Keys | VolumeKind::Spare => {}
+        }
+    }
+    Ok(())
+}
+
+/// The store keeps the table, if there is one.
+fn keep<S: Sealing, C: MonotonicCounter>(
+    mut store: Store<'_, &mut FileVolume, S, C>,
+    config: &Config,
+    volumes: Option<&VolumeTable>,
+) -> Result<(), Failure> {
+    let Some(table) = volumes else { return Ok(()) };
+    store.change_volume_table(&config.geometry.table(), table, false)?;
+    Ok(store.close().map(drop)?)
 }

@@ -19,6 +19,7 @@ mod objects;
 mod rekey;
 mod session;
 mod trusted;
+mod volumes;
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::Session;
-use super::session::{AnyStore, Both};
+use super::session::{AnyStore, Both, NotOpen};
 use crate::exit::{Exit, Failure};
 use crate::file_flash::FlashError;
 use crate::terminal::counted;
@@ -17,12 +17,13 @@ type Result<T> = core::result::Result<T, Failure>;
 
 /// The same call on the objects of any suite, if the device has some.
 macro_rules! on_objects {
-    ($session:expr, $objects:ident, $store:ident => $call:expr) => {
+    ($session:expr, $objects:ident, $store:ident => $call:expr) => {{
+        $session.look_for_volumes();
         on_objects!(&mut $session.store, $objects, $store => $call, Ascon, Aes, Plain)
-    };
+    }};
     ($any:expr, $objects:ident, $store:ident => $call:expr, $($suite:ident),*) => {
         match $any {
-            $(AnyStore::$suite(Both { store: $store, objects }) => match objects {
+            $(AnyStore::$suite(Both { store: $store, objects, .. }) => match objects {
                 Some(Ok($objects)) => $call,
                 Some(Err(error)) => Err(not_open(*error)),
                 None => Err(no_volume()),
@@ -31,14 +32,19 @@ macro_rules! on_objects {
     };
 }
 
-fn no_volume() -> Failure {
-    Failure::usage("the device has no volume for objects").hint("`lockstone new --objects SIZE` makes one that has")
+pub(super) use on_objects;
+
+pub(super) fn no_volume() -> Failure {
+    Failure::usage("the device has no volume for objects")
+        .hint("`lockstone new --objects SIZE` makes one that has, `lockstone volume add DEV objects` adds one where room is left")
 }
 
-fn not_open(error: OpenError<FlashError>) -> Failure {
+pub(super) fn not_open(error: NotOpen) -> Failure {
     match error {
-        OpenError::Flash(error) => error.into(),
-        _ => Failure::new(Exit::Damaged, "the volume for objects holds what is not this device's")
+        NotOpen::Table(error) => error.into(),
+        NotOpen::Volume(OpenError::Flash(error)) => error.into(),
+        NotOpen::Volume(OpenError::Layout(error)) => Failure::new(Exit::Damaged, error.reason()),
+        NotOpen::Volume(_) => Failure::new(Exit::Damaged, "the volume for objects holds what is not this device's")
             .hint("was a part of flash.bin replaced? The keys that are no objects are not concerned"),
     }
 }
@@ -91,7 +97,8 @@ pub(crate) struct Entry<T> {
 
 impl Session<'_> {
     /// Whether the device has a volume for objects, in order or not.
-    pub(crate) const fn has_volume(&self) -> bool {
+    pub(crate) fn has_volume(&mut self) -> bool {
+        self.look_for_volumes();
         match &self.store {
             AnyStore::Ascon(both) => both.objects.is_some(),
             AnyStore::Aes(both) => both.objects.is_some(),

@@ -247,5 +247,6 @@ fn seal_as<S: Sealing>(session: &mut Session<'_>, config: &Config, key: &[u8; 32
     let mut image = target.close()?.data().to_vec();
     // There are no objects: their volume is as it was at first.
     image.resize(config.geometry.flash as usize, 0xff);
+    session.copy_code(&mut image)?;
     Ok(image)
 }

@@ -1,14 +1,17 @@
 //! A mounted store of any suite.
 
+use embedded_storage::nor_flash::ReadNorFlash;
 use lockstone::inspect::{RecordKind, SegmentView, Sight};
 use lockstone::seal::Suite as Sealing;
 use lockstone::trust::{Anchor, Protection};
 use lockstone::{
-    Aes, Ascon, Attributes, Clients, CounterState, Cursor, Error, Key, Objects, OpenError, Plain, Put, Ram, Report,
-    ResealError, Rights, SoftRootKey, Stats, Store,
+    Aes, Ascon, Attributes, ChangeError, Clients, CounterState, Cursor, Error, Key, Objects, OpenError, Part, Plain,
+    Put, Ram, Report, ResealError, Rights, SoftRootKey, Stats, Store, VolumeKind, VolumeTable,
 };
 use lockstone_sim::SimError;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use zeroize::Zeroizing;
 
 use super::rekey::Ahead;
@@ -21,12 +24,46 @@ use crate::standing::Standing;
 type Result<T> = core::result::Result<T, Error<FlashError>>;
 type Kept<'m, S> = Store<'m, FileVolume, S, FileCounter>;
 
-/// A store, and the volume for objects beside it; `None`: the device has none. One that can't be opened is in nobody's
-/// way who asks for no object.
+/// A store, and the volume for objects beside it; `None`: the device has none, or nobody asked yet. One that can't be opened is in
+/// nobody's way who asks for no object.
 #[derive(Debug)]
 pub(super) struct Both<'m, S> {
     pub(super) store: Kept<'m, S>,
-    pub(super) objects: Option<core::result::Result<Objects<'m, FileVolume, S>, OpenError<FlashError>>>,
+    pub(super) objects: Option<core::result::Result<Objects<'m, FileVolume, S>, NotOpen>>,
+    /// RAM for objects, until somebody asks for them.
+    slot: Option<&'m mut [u8]>,
+}
+
+impl<S: Sealing> Both<'_, S> {
+    /// Opens the volume for objects, if there is one.
+    fn open(&mut self, place: &Place) {
+        let Some(slot) = self.slot.take() else { return };
+        self.objects = match place.volume(VolumeKind::Objects, 0) {
+            Ok(volume) => {
+                volume.map(|volume| Objects::open(volume, place.part, &mut self.store, slot).map_err(NotOpen::Volume))
+            }
+            Err(error) => Some(Err(NotOpen::Table(error))),
+        };
+    }
+}
+
+/// Why the volume for objects can't be used.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NotOpen {
+    Volume(OpenError<FlashError>),
+    /// Where it is can't be told: the volume table can't be read.
+    Table(Error<FlashError>),
+}
+
+/// The flash of a device, and which volume is where.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) flash: Rc<RefCell<FileFlash>>,
+    pub(super) part: Part,
+    /// In force if the store keeps no table.
+    own: VolumeTable,
+    /// The one in force, once somebody asked.
+    pub(super) table: Option<core::result::Result<VolumeTable, Error<FlashError>>>,
 }
 
 /// The store of a device, bound to its counter.
@@ -35,6 +72,7 @@ pub(crate) struct Session<'m> {
     pub(super) store: AnyStore<'m>,
     /// Where the counter stood when it was mounted.
     counter_before: u32,
+    pub(super) place: Place,
 }
 
 #[derive(Debug)]
@@ -58,25 +96,25 @@ macro_rules! on_store {
 /// The same call as one client of the store of any suite; gives the session back too.
 macro_rules! as_client {
     ($session:expr, $id:expr, $client:ident => $call:expr) => {{
-        let Session { store, counter_before } = $session;
-        as_client!(store, counter_before, $id, $client => $call, Ascon, Aes, Plain)
+        let Session { store, counter_before, place } = $session;
+        as_client!(store, counter_before, place, $id, $client => $call, Ascon, Aes, Plain)
     }};
-    ($store:ident, $before:ident, $id:expr, $client:ident => $call:expr, $($suite:ident),*) => {
+    ($store:ident, $before:ident, $place:ident, $id:expr, $client:ident => $call:expr, $($suite:ident),*) => {
         match $store {
-            $(AnyStore::$suite(Both { store, objects }) => {
+            $(AnyStore::$suite(Both { store, objects, slot }) => {
                 let mut clients = Clients::new(store, &mut []);
                 let mut $client = clients.client($id);
                 let done = $call;
-                let store = AnyStore::$suite(Both { store: clients.into_store(), objects });
-                (Session { store, counter_before: $before }, done)
+                let store = AnyStore::$suite(Both { store: clients.into_store(), objects, slot });
+                (Session { store, counter_before: $before, place: $place }, done)
             })*
         }
     };
 }
 
-/// Where the two volumes of a device are, and RAM for both.
+/// The flash of a device, and RAM for what is on it.
 struct Parts<'m> {
-    flash: FileFlash,
+    flash: Rc<RefCell<FileFlash>>,
     ram: Ram<'m>,
     slot: &'m mut [u8],
 }
@@ -86,16 +124,31 @@ fn mount<'m, S: Sealing>(
     config: &Config,
     anchor: Anchor<'_, SoftRootKey, FileCounter>,
     even_rolled_back: bool,
-) -> core::result::Result<Both<'m, S>, OpenError<FlashError>> {
-    let (part, ram) = (config.geometry.part(), parts.ram);
-    let (keys, behind) = FileVolume::split(parts.flash, config.geometry.store());
-    let mut store = if even_rolled_back {
+) -> core::result::Result<(Both<'m, S>, Place), OpenError<FlashError>> {
+    let Parts { flash, ram, slot } = parts;
+    let part = config.geometry.part();
+    let keys = FileVolume::on(&flash, 0, config.geometry.store());
+    let store = if even_rolled_back {
         Store::danger_mount_rolled_back(keys, part, anchor, ram)?
     } else {
         Store::mount_protected(keys, part, anchor, ram)?
     };
-    let objects = (config.geometry.objects > 0).then(|| Objects::open(behind, part, &mut store, parts.slot));
-    Ok(Both { store, objects })
+    let place = Place { flash, part, own: config.geometry.table(), table: None };
+    Ok((Both { store, objects: None, slot: Some(slot) }, place))
+}
+
+impl Place {
+    pub(super) fn table(&self) -> Result<VolumeTable> {
+        self.table.unwrap_or(Ok(self.own))
+    }
+
+    /// A volume of the device; `None`: the table has no such one, or it lies outside of the flash.
+    pub(super) fn volume(&self, kind: VolumeKind, number: u8) -> Result<Option<FileVolume>> {
+        let table = self.table()?;
+        let capacity = self.flash.borrow().capacity();
+        let found = table.find(kind, number).filter(|volume| volume.part == 0 && volume.end() as usize <= capacity);
+        Ok(found.map(|volume| FileVolume::on(&self.flash, volume.start, volume.length)))
+    }
 }
 
 impl<'m> Session<'m> {
@@ -108,16 +161,40 @@ impl<'m> Session<'m> {
         memory: &'m mut AnyRam,
     ) -> core::result::Result<Self, Failure> {
         let (ram, slot) = memory.with_slot(config.heads);
-        let parts = Parts { flash, ram, slot };
+        let parts = Parts { flash: Rc::new(RefCell::new(flash)), ram, slot };
         let anchor = Anchor { root, counter };
-        let store = match config.suite {
-            Suite::Ascon => AnyStore::Ascon(mount(parts, config, anchor, even_rolled_back)?),
-            Suite::Aes => AnyStore::Aes(mount(parts, config, anchor, even_rolled_back)?),
-            Suite::Plain => AnyStore::Plain(mount(parts, config, anchor, even_rolled_back)?),
+        let (store, place) = match config.suite {
+            Suite::Ascon => {
+                let (both, place) = mount(parts, config, anchor, even_rolled_back)?;
+                (AnyStore::Ascon(both), place)
+            }
+            Suite::Aes => {
+                let (both, place) = mount(parts, config, anchor, even_rolled_back)?;
+                (AnyStore::Aes(both), place)
+            }
+            Suite::Plain => {
+                let (both, place) = mount(parts, config, anchor, even_rolled_back)?;
+                (AnyStore::Plain(both), place)
+            }
         };
-        let mut session = Self { store, counter_before: 0 };
+        let mut session = Self { store, counter_before: 0, place };
         session.counter_before = session.counter().value;
         Ok(session)
+    }
+
+    /// Finds out where the volumes are, and opens the one for objects: once, when somebody asks. It may take a write, as any read
+    /// of an entry that a cut left in question.
+    pub(super) fn look_for_volumes(&mut self) {
+        if self.place.table.is_some() {
+            return;
+        }
+        let kept = on_store!(&mut self.store, store => store.volume_table());
+        self.place.table = Some(kept.map(|kept| kept.unwrap_or(self.place.own)));
+        match &mut self.store {
+            AnyStore::Ascon(both) => both.open(&self.place),
+            AnyStore::Aes(both) => both.open(&self.place),
+            AnyStore::Plain(both) => both.open(&self.place),
+        }
     }
 
     /// Neither the flash nor the counter is changed from now on.
@@ -203,6 +280,16 @@ impl<'m> Session<'m> {
 
     pub(crate) fn factory_reset(&mut self) -> Result<()> {
         on_store!(&mut self.store, store => store.factory_reset())
+    }
+
+    /// See [`Store::change_volume_table`].
+    pub(super) fn change_volume_table(
+        &mut self,
+        from: &VolumeTable,
+        to: &VolumeTable,
+        protect: bool,
+    ) -> core::result::Result<(), ChangeError<FlashError>> {
+        on_store!(&mut self.store, store => store.change_volume_table(from, to, protect))
     }
 
     pub(crate) fn scrub(&mut self, progress: impl FnMut(u32, u32)) -> Result<()> {

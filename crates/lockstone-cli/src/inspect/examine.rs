@@ -13,10 +13,13 @@
 use lockstone::inspect::{ClearHeader, ClearRecord, SegmentState, SegmentView, Sight};
 use lockstone::seal::Suite;
 use lockstone::trust::{Anchor, Protection};
-use lockstone::{Aes, Ascon, Objects, OpenError, Part as FlashPart, Plain, Position, SoftRootKey, Store};
+use lockstone::{
+    Aes, Ascon, Objects, OpenError, Part as FlashPart, Plain, Position, SoftRootKey, Store, VolumeEntry, VolumeKind,
+    VolumeTable,
+};
 
 use super::image::{ImageFlash, NotThere, ReadCounter, Sizes, guess};
-use super::picture::{Part, PartKind, Picture, Record, Segment, View, kind_of};
+use super::picture::{Part, PartKind, Picture, Record, Segment, View, Volumes, kind_of};
 use crate::device::{AnyRam, HEADS, SLOT, Usage};
 use crate::findings::{Class, Finding, of_counter, of_report, of_segment};
 use crate::standing::Standing;
@@ -35,8 +38,19 @@ pub(crate) struct Known<'k> {
     pub(crate) root: Option<&'k SoftRootKey>,
     /// What the counter of the device says.
     pub(crate) counter: Option<u32>,
-    /// What is there of the volume for objects, and how many bytes it has.
-    pub(crate) objects: Option<(&'k [u8], usize)>,
+    /// The flash with all its volumes, if there may be more than the one for keys.
+    pub(crate) whole: Option<Whole<'k>>,
+}
+
+/// A flash with several volumes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole<'k> {
+    /// What is there of it.
+    pub(crate) bytes: &'k [u8],
+    /// As many bytes it has.
+    pub(crate) capacity: u32,
+    /// The table that is in force if the store keeps none.
+    pub(crate) table: Option<VolumeTable>,
 }
 
 /// Looks at an image.
@@ -63,6 +77,7 @@ pub(crate) fn examine(title: &str, bytes: &[u8], known: &Known<'_>) -> Picture {
         segments: Vec::new(),
         newest: None,
         oldest: None,
+        volumes: None,
         objects: None,
     };
     let suite = known.suite.or(guessed.map(|(_, header)| header.suite));
@@ -147,9 +162,7 @@ fn mount<S: Suite>(
     picture.keys = store.stats().ok().map(|stats| stats.keys);
     tell_counter(picture, &mut store, known.counter);
     picture.decisions = decisions(&store);
-    if let Some((bytes, capacity)) = known.objects {
-        look_at_objects(picture, &mut store, part, bytes, capacity);
-    }
+    look_at_volumes(picture, &mut store, part, known.whole);
     if known.sizes.is_none() {
         picture.decisions.push(format!(
             "That the flash has {} was concluded from the image: if it has more or fewer, much looks damaged that is not; \
@@ -172,7 +185,35 @@ fn mount<S: Suite>(
     None
 }
 
-/// How the blocks behind the keys are used.
+/// Which volumes there are, and how the blocks of the one for objects are used.
+fn look_at_volumes<S: Suite>(
+    picture: &mut Picture,
+    store: &mut Store<'_, ImageFlash<'_>, S, ReadCounter>,
+    part: FlashPart,
+    whole: Option<Whole<'_>>,
+) {
+    // What damage hides is in the findings of the log.
+    let Ok(kept) = store.volume_table() else { return };
+    let capacity = whole.map_or_else(|| kept.iter().flat_map(ends).max().unwrap_or(0), |whole| whole.capacity);
+    picture.volumes = kept.map(|table| Volumes { table, capacity });
+    let Some((whole, table)) = whole.and_then(|whole| Some((whole, kept.or(whole.table)?))) else { return };
+    let mut found = |class, sentence: String| picture.findings.push(Finding::new(class, sentence));
+    let (there, wanted) = (whole.bytes.len(), whole.capacity as usize);
+    if table.volumes().len() > 1 && there != wanted {
+        let class = if there < wanted { Class::Truncated } else { Class::Extended };
+        found(class, format!("the flash has {}, not {wanted}", counted(there as u64, "byte")));
+    }
+    if let Some(volume) = table.find(VolumeKind::Objects, 0).filter(|volume| volume.part == 0) {
+        let (start, end) = ((volume.start as usize).min(there), (volume.end() as usize).min(there));
+        look_at_objects(picture, store, part, whole.bytes.get(start..end).unwrap_or_default(), volume.length as usize);
+    }
+}
+
+fn ends(table: &VolumeTable) -> impl Iterator<Item = u32> + '_ {
+    table.volumes().iter().filter(|volume| volume.part == 0).map(VolumeEntry::end)
+}
+
+/// How the blocks for objects are used.
 fn look_at_objects<S: Suite>(
     picture: &mut Picture,
     store: &mut Store<'_, ImageFlash<'_>, S, ReadCounter>,
@@ -181,10 +222,6 @@ fn look_at_objects<S: Suite>(
     capacity: usize,
 ) {
     let mut found = |class, sentence: String| picture.findings.push(Finding::new(class, sentence));
-    if bytes.len() != capacity {
-        let class = if bytes.len() < capacity { Class::Truncated } else { Class::Extended };
-        found(class, format!("the volume for objects has {}, not {capacity}", counted(bytes.len() as u64, "byte")));
-    }
     let mut slot = [0; SLOT];
     let mut objects = match Objects::open(ImageFlash::new(bytes, capacity), part, store, &mut slot) {
         Ok(objects) => objects,

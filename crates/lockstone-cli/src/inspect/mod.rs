@@ -29,7 +29,7 @@ use crate::files::replace_file;
 use crate::findings::{Class, Finding};
 use crate::terminal::{print, print_json};
 
-pub(crate) use examine::{Known, examine};
+pub(crate) use examine::{Known, Whole, examine};
 pub(crate) use image::{ImageFlash, ReadCounter, Sizes, guess};
 pub(crate) use picture::Picture;
 
@@ -64,8 +64,9 @@ fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
     let held = Device::find(path)?.hold(Purpose::Look)?;
     let config = *held.config();
     let bytes = read(&held.flash_path(), 0)?;
-    let (keys, behind) = bytes.split_at(bytes.len().min(config.geometry.store() as usize));
-    let has_objects = config.geometry.objects > 0;
+    let has_more = config.geometry.objects > 0;
+    let keys = if has_more { bytes.get(..config.geometry.store() as usize).unwrap_or(&bytes) } else { &bytes };
+    let whole = Whole { bytes: &bytes, capacity: config.geometry.flash, table: Some(config.geometry.table()) };
     // Without its key a device still shows something, and why there is no key.
     let (root, no_key) = match (&args.key, held.root_key()) {
         (Some(key), _) => (Some(read_root_key(key)?), None),
@@ -79,9 +80,9 @@ fn of_device(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
         expects_sealed: args.key.is_some(),
         root: root.as_ref(),
         counter: held.counter_value().ok(),
-        objects: has_objects.then_some((behind, config.geometry.objects as usize)),
+        whole: has_more.then_some(whole),
     };
-    let mut picture = examine(&path.display().to_string(), if has_objects { keys } else { &bytes }, &known);
+    let mut picture = examine(&path.display().to_string(), keys, &known);
     picture.bytes = bytes.len();
     let missing = picture.findings.iter_mut().find(|finding| finding.class == Class::KeyMissing);
     if let (Some(finding), Some(reason)) = (missing, no_key) {
@@ -106,7 +107,7 @@ fn of_image(path: &Path, args: &Inspect) -> Result<Picture, Failure> {
         expects_sealed: root.is_some(),
         root: root.as_ref(),
         counter: None,
-        objects: None,
+        whole: None,
     };
     Ok(examine(&path.display().to_string(), &bytes, &known))
 }

@@ -3,12 +3,14 @@
 //! Invariant: the parts of a segment lie in order, don't overlap, and end inside of it; what no part covers was never
 //! written.
 
+use lockstone::VolumeTable;
 use lockstone::inspect::{Binding, Liveness, RecordKind, RecordView, SegmentState};
 use serde_json::{Value, json};
 
 use crate::device::Usage;
 use crate::findings::Finding;
 use crate::standing::{Standing, bound_json};
+use crate::volumes;
 
 /// What a stretch of a segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,8 +226,17 @@ pub(crate) struct Picture {
     pub(crate) segments: Vec<Segment>,
     pub(crate) newest: Option<u32>,
     pub(crate) oldest: Option<u32>,
+    /// The volumes of the flash, if the store keeps a table of them.
+    pub(crate) volumes: Option<Volumes>,
     /// The volume for objects, if there is one and it could be looked at.
     pub(crate) objects: Option<Usage>,
+}
+
+/// A volume table, and the bytes of the flash that it's for, as far as they are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Volumes {
+    pub(crate) table: VolumeTable,
+    pub(crate) capacity: u32,
 }
 
 impl Picture {
@@ -272,6 +283,7 @@ impl Picture {
             "rollbacks_accepted": self.accepted,
             "newest": self.newest,
             "oldest": self.oldest,
+            "volumes": self.volumes.map(|volumes| volumes::as_json(&volumes.table)),
             "objects": self.objects.as_ref().map(Usage::as_json),
             "decisions": self.decisions,
             "findings": self.findings.iter().map(Finding::as_json).collect::<Vec<_>>(),

@@ -4,11 +4,12 @@
 
 use core::fmt::Write as _;
 
-use lockstone::BlockUse;
 use lockstone::inspect::SegmentState;
+use lockstone::{BlockUse, VolumeKind};
 
-use super::picture::{PartKind, Picture, Segment, View};
+use super::picture::{PartKind, Picture, Segment, View, Volumes};
 use crate::terminal::{counted, escaped};
+use crate::volumes::kind_name;
 
 const WIDTH: f64 = 1120.0;
 const MARGIN: f64 = 32.0;
@@ -118,13 +119,59 @@ fn grid(picture: &Picture) -> String {
     svg
 }
 
-/// Room for the volume for objects below the segments.
+/// Room for the volumes, and that for objects, below the segments.
 const fn strip_height(picture: &Picture) -> f64 {
-    if picture.objects.is_some() { STRIP } else { 0.0 }
+    let volumes = if picture.volumes.is_some() { STRIP } else { 0.0 };
+    if picture.objects.is_some() { volumes + STRIP } else { volumes }
+}
+
+/// The volumes of the flash as one bar, and the one for objects as another.
+fn strip(svg: &mut String, picture: &Picture, top: f64) {
+    let below = match &picture.volumes {
+        Some(volumes) => {
+            volumes_bar(svg, volumes, top);
+            top + STRIP
+        }
+        None => top,
+    };
+    objects_bar(svg, picture, below);
+}
+
+/// The flash from its first byte to its last: a colour a kind of volume.
+fn volumes_bar(svg: &mut String, volumes: &Volumes, top: f64) {
+    let (whole, width) = (f64::from(volumes.capacity.max(1)), WIDTH - 2.0 * MARGIN);
+    let _ = writeln!(svg, "<text x=\"{MARGIN}\" y=\"{}\">volumes of the flash</text>", top + 10.0);
+    let _ = writeln!(
+        svg,
+        "<rect x=\"{MARGIN}\" y=\"{}\" width=\"{width}\" height=\"18\" fill=\"#f3f5f6\" stroke=\"#c9ced3\"/>",
+        top + 20.0
+    );
+    for volume in volumes.table.volumes().iter().filter(|volume| volume.part == 0) {
+        let (x, length) = (MARGIN + f64::from(volume.start) / whole * width, f64::from(volume.length) / whole * width);
+        let fill = match volume.kind {
+            VolumeKind::Keys => "#cfe6dc",
+            VolumeKind::Objects => "#c9d6ee",
+            VolumeKind::Slot => "#f3dcae",
+            VolumeKind::Spare => "#dde1e4",
+        };
+        let name = format!("{} {}, {}", kind_name(volume.kind), volume.number, size(volume.length.into()));
+        let _ = writeln!(svg, "<g><title>{name}</title>");
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{x:.1}\" y=\"{}\" width=\"{:.1}\" height=\"18\" fill=\"{fill}\" stroke=\"#c9ced3\"/>",
+            top + 20.0,
+            length.max(THINNEST)
+        );
+        // A name that would not fit is in the title.
+        if length > 6.7 * number(name.len()) + 8.0 {
+            let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{}\">{name}</text>", x + 4.0, top + 33.0);
+        }
+        svg.push_str("</g>\n");
+    }
 }
 
 /// The volume for objects as one bar, from its first block to its last.
-fn strip(svg: &mut String, picture: &Picture, top: f64) {
+fn objects_bar(svg: &mut String, picture: &Picture, top: f64) {
     let Some(objects) = &picture.objects else { return };
     let (whole, width) = (number(objects.blocks.len().max(1)), WIDTH - 2.0 * MARGIN);
     let _ = writeln!(svg, "<text x=\"{MARGIN}\" y=\"{}\">objects: {}</text>", top + 10.0, objects.as_text());

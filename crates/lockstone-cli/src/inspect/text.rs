@@ -2,13 +2,14 @@
 
 use core::fmt::Write as _;
 
-use lockstone::BlockUse;
 use lockstone::inspect::{RecordKind, SegmentState};
+use lockstone::{BlockUse, VolumeKind};
 
-use super::picture::{PartKind, Picture, Segment, View};
+use super::picture::{PartKind, Picture, Segment, View, Volumes};
 use crate::device::Usage;
 use crate::standing::Verdict;
 use crate::terminal::{counted, escaped};
+use crate::volumes::{kind_name, stretches};
 
 /// Signs of the map in a row.
 const ROW: usize = 64;
@@ -21,6 +22,10 @@ pub(crate) fn page(picture: &Picture, long: bool, records: bool) -> String {
     if !picture.segments.is_empty() {
         text.push('\n');
         text.push_str(&map(picture));
+    }
+    if let Some(volumes) = &picture.volumes {
+        text.push('\n');
+        text.push_str(&volumes_strip(volumes));
     }
     if let Some(objects) = &picture.objects {
         text.push('\n');
@@ -88,10 +93,38 @@ fn facts(picture: &Picture) -> String {
     if let Some((least, most)) = picture.erases() {
         let _ = writeln!(text, "erases   {least} to {most} a segment");
     }
+    if let Some(volumes) = &picture.volumes {
+        let names = stretches(&volumes.table, volumes.capacity).into_iter().map(|(volume, _, length)| {
+            let name =
+                volume.map_or("free".to_owned(), |volume| format!("{} {}", kind_name(volume.kind), volume.number));
+            format!("{name}: {length}")
+        });
+        let _ = writeln!(text, "volumes  {}", names.collect::<Vec<_>>().join(", "));
+    }
     if let Some(objects) = &picture.objects {
         let _ = writeln!(text, "objects  {}", objects.as_text());
     }
     text
+}
+
+/// The whole flash in a row: a letter for each stretch of it.
+fn volumes_strip(volumes: &Volumes) -> String {
+    let sign = |at: u64| {
+        let volume = volumes
+            .table
+            .volumes()
+            .iter()
+            .find(|volume| volume.part == 0 && (u64::from(volume.start)..u64::from(volume.end())).contains(&at));
+        match volume.map(|volume| volume.kind) {
+            Some(VolumeKind::Keys) => 'k',
+            Some(VolumeKind::Objects) => 'o',
+            Some(VolumeKind::Slot) => 's',
+            Some(VolumeKind::Spare) => 'x',
+            None => '.',
+        }
+    };
+    let signs: String = (0..ROW as u64).map(|column| sign(column * u64::from(volumes.capacity) / ROW as u64)).collect();
+    format!("volumes  {signs}\n         the whole flash   k keys   o objects   s slots for code   x spare   . free\n")
 }
 
 /// What the counter says, what the flash is bound to, and what follows.

@@ -224,6 +224,8 @@ fn help_has_an_example_for_every_command() {
           recover        Take an older flash that was put back as the present one, for good. Says first what that means
           factory-reset  Bring the device back to its factory state. Without --yes it only says what would happen to how many keys
           object         Firmware and other large values: written in pieces, in any order, gone on with after a cut, committed in one step
+          volume         Which parts of the flash are for what: keys, objects, slots for code, and what is spare
+          slot           Code that is executed where it lies: from an object into a slot, verified at each boot
           scrub          Remove from flash what was deleted or replaced: every segment is erased once
           share          Let another client, or everyone, use a key. What was said before of that client is replaced
           client         List the clients that have keys: how many, and how many bytes. Writes nothing

@@ -21,6 +21,7 @@ mod objects;
 mod replay;
 mod rolled_back;
 mod transfer;
+mod volumes;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -86,8 +86,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(self.state.log.counter)
     }
 
-    /// Copies every entry of every client, with its attributes and its factory copy, and what slots hold, into another store,
-    /// which may have another root key, suite and size: the way to change a key. `buffer` holds one value at a time. What is
+    /// Copies every entry of every client, with its attributes and its factory copy, what slots hold, and the volume table if the
+    /// other flash is as large, into another store, which may have another root key, suite and size: the way to change a key. `buffer` holds one value at a time. What is
     /// shared must be shared again.
     ///
     /// # Errors
@@ -108,16 +108,18 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     {
         self.ready().await.map_err(|stop| ResealError::Source(stop.into()))?;
         self.confirm_last().await.map_err(|stop| ResealError::Source(stop.into()))?;
+        #[cfg(feature = "objects")]
+        let alike = self.flash.capacity() == target.flash.capacity();
         let keys = self.state.counts.keys();
         let mut done = 0;
         let mut cursor = Cursor::new();
         while self.next_record(&mut cursor).await.map_err(|stop| ResealError::Source(stop.into()))? {
             let cut = self.cut_found();
             #[cfg(feature = "objects")]
-            let slot = self.is_slot();
+            let (slot, own) = (self.is_slot(), self.is_slot() || alike && self.is_table());
             #[cfg(not(feature = "objects"))]
-            let slot = false;
-            if self.state.record.class != Class::Key && !cut.attributes.any(Attributes::COPY) && !slot {
+            let own = false;
+            if self.state.record.class != Class::Key && !cut.attributes.any(Attributes::COPY) && !own {
                 continue;
             }
             if cut.attributes.is_object() {
@@ -134,7 +136,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 return Err(ResealError::Source(Error::NotPermitted));
             }
             target.adopt(key, value, cut.attributes).await.map_err(ResealError::Target)?;
-            done += u32::from(!slot && !cut.attributes.any(Attributes::COPY));
+            done += u32::from(!own && !cut.attributes.any(Attributes::COPY));
             progress(done, keys);
         }
         Ok(())

@@ -11,6 +11,7 @@ mod install;
 mod interface;
 mod life;
 mod reviewed;
+mod table;
 mod volumes;
 
 use embedded_storage::nor_flash::NorFlash;

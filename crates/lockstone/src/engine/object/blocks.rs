@@ -1,7 +1,6 @@
 //! Blocks: which object one belongs to, which are free, and what the store says of that.
 
 use super::super::space_of;
-use super::install::SLOTS;
 use super::slots::reads_as;
 use super::{Failure, Found, NOWHERE, NorFlash, Objects, Seen, Store, TRIES, UPLOADS, one_source};
 use crate::error::Error;
@@ -312,6 +311,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 const COMMIT: u32 = 600;
 const RECORDS: u32 = 4;
 const NOTE_NAME: usize = 9;
+pub(super) const HELD_NAME: usize = 9;
+/// First letter of the store's own entries for slots.
+const SLOTS: u8 = b's';
 
 /// Name of an entry of the store's own.
 pub(super) struct OwnName<const N: usize>([u8; N]);
@@ -327,6 +329,11 @@ pub(super) fn own_name<const N: usize>(letter: u8, rest: &[u8]) -> OwnName<N> {
     let mut name = [letter; N];
     put(&mut name, 1, rest);
     OwnName(name)
+}
+
+/// Name of what the store says of a slot.
+pub(super) fn slot_name(number: u8) -> OwnName<2> {
+    own_name(SLOTS, &[number])
 }
 
 /// Name of the note about an unfinished object.

@@ -20,7 +20,7 @@ use digest::Digest;
 use digest::consts::U32;
 use subtle::ConstantTimeEq;
 
-use super::blocks::{OwnName, blank, erase_blocks, own_name};
+use super::blocks::{HELD_NAME, OwnName, blank, erase_blocks, own_name, slot_name};
 use super::slots::{Map, reads_as};
 use super::{NorFlash, Objects, Seen, Store, one_source};
 use crate::attributes::How;
@@ -41,9 +41,8 @@ type Failure<F, D, X> = InstallError<
     <X as embedded_storage::nor_flash::ErrorType>::Error,
 >;
 
-/// First letters of the store's own entries for slots, and for objects that are being installed.
-pub(super) const SLOTS: u8 = b's';
-const HOLDS: u8 = b'i';
+/// First letter of the store's own entries for objects that are being installed.
+pub(super) const HOLDS: u8 = b'i';
 /// Bytes that hold an object: its identity, and the slot that it's for.
 const HOLD: usize = 9;
 /// Longest program unit.
@@ -288,6 +287,29 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         slot: &Slot<X>,
     ) -> Result<Option<Installed>, Failure<F, D, X>> {
         Ok(self.slot_record(store, slot.number).await?.map(SlotRecord::state))
+    }
+
+    /// Forgets what belongs into a slot, in one commit: a boot loader refuses it then, and its volume is free. A request that is
+    /// pending is given up. False: nothing was known.
+    ///
+    /// # Errors
+    /// What the store says: nothing was changed.
+    pub async fn forget_slot<D: NorFlash, C: MonotonicCounter, X: NorFlash>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        slot: &Slot<X>,
+        protect: bool,
+    ) -> Result<bool, Failure<F, D, X>> {
+        store.ready().await.map_err(Error::from)?;
+        store.confirm_last().await.map_err(Error::from)?;
+        let Some(record) = self.slot_record(store, slot.number).await? else { return Ok(false) };
+        let mut change = store.begin_transaction(store.commit_room(), protect).await?;
+        change.change_own(slot_name(slot.number).key(), &[], How::DELETE).await?;
+        if record.phase != Phase::Confirmed {
+            change.change_own(hold_of(record.hash).key(), &[], How::DELETE).await?;
+        }
+        change.commit().await?;
+        Ok(true)
     }
 
     /// Brings the slot to hold what was requested for it, going on where it was cut, and verifies all of it: for each boot, before
@@ -560,12 +582,7 @@ impl<F, S: Suite> Objects<'_, F, S> {
     }
 }
 
-/// Name of what the store says of a slot.
-fn slot_name(number: u8) -> OwnName<2> {
-    own_name(SLOTS, &[number])
-}
-
 /// Name of what keeps an object.
-fn hold_of(hash: u64) -> OwnName<9> {
+fn hold_of(hash: u64) -> OwnName<HELD_NAME> {
     own_name(HOLDS, &hash.to_le_bytes())
 }

@@ -12,6 +12,7 @@ mod blocks;
 mod census;
 mod install;
 mod slots;
+mod table;
 
 use core::marker::PhantomData;
 

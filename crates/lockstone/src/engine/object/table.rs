@@ -1,0 +1,110 @@
+//! Table: the volume table that the store keeps in an entry of its own, so that it's sealed, changed in one step, and, where that
+//! is asked for, brought back by no older image.
+
+use super::blocks::{HELD_NAME, slot_name};
+use super::install::HOLDS;
+use super::{NorFlash, Store, one_source};
+use crate::attributes::How;
+use crate::error::{Error, Stop};
+use crate::format::header::Class;
+use crate::format::record::CLIENT;
+use crate::key::{Key, SYSTEM};
+use crate::report::Cursor;
+use crate::seal::Suite;
+use crate::table::{ChangeError, TABLE_MAX, TableError, VolumeKind, VolumeTable};
+use crate::trust::MonotonicCounter;
+
+/// The store's own entry that holds the table.
+const TABLE: Key<'_> = Key::new(b"volumes").of_client(SYSTEM);
+
+#[one_source]
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    /// The volume table that this store keeps; `None`: it keeps none, and the program's own is in force.
+    ///
+    /// # Errors
+    /// What [`Error`] says of damage: which table is in force can't be told then, and the program's own is no answer.
+    pub async fn volume_table(&mut self) -> Result<Option<VolumeTable>, Error<F::Error>> {
+        let mut bytes = [0; TABLE_MAX];
+        let Some(length) = self.get_system(TABLE, &mut bytes).await? else { return Ok(None) };
+        let table = VolumeTable::of_bytes(bytes.get(..length).unwrap_or_default());
+        table.map(Some).ok_or(Error::Damaged)
+    }
+
+    /// Puts another volume table in force, or keeps the first one: atomic. `from` is what the caller believes to be in force: the
+    /// table that the store keeps, or the program's own. `protect`: no older image of the store undoes this.
+    ///
+    /// A volume that holds something stays as it is: that of the keys always, that of the objects while there is one, unfinished or
+    /// not, a slot as long as the store knows what belongs there. Whether a new volume fits its part, the program sees
+    /// when it opens it: do that before.
+    ///
+    /// # Errors
+    /// [`ChangeError::Table`] with [`TableError::Stale`] or [`TableError::InUse`]: nothing was changed. [`ChangeError::Store`] as
+    /// [`put_with`](Store::put_with).
+    pub async fn change_volume_table(
+        &mut self,
+        from: &VolumeTable,
+        to: &VolumeTable,
+        protect: bool,
+    ) -> Result<(), ChangeError<F::Error>> {
+        const { assert!(!C::READER, "a reader changes nothing") };
+        self.writable().await.map_err(Error::from)?;
+        self.confirm_last().await.map_err(Error::from)?;
+        let kept = self.volume_table().await?;
+        if kept.is_some_and(|kept| kept != *from) {
+            return Err(TableError::Stale.into());
+        }
+        if self.disturbs(from, to).await? {
+            return Err(TableError::InUse.into());
+        }
+        if kept == Some(*to) {
+            return Ok(());
+        }
+        let mut bytes = [0; TABLE_MAX];
+        let length = to.put_to(&mut bytes);
+        let how = if protect { How::EXACT.and(How::PROTECT) } else { How::EXACT };
+        self.change(TABLE, bytes.get(..length).unwrap_or_default(), how).await.map_err(Error::from)?;
+        Ok(())
+    }
+
+    /// Whether a volume that holds something would be another one.
+    async fn disturbs(&mut self, from: &VolumeTable, to: &VolumeTable) -> Result<bool, Error<F::Error>> {
+        let own = to.find(VolumeKind::Keys, 0).map(|volume| volume.length as usize);
+        if !from.agrees(to, VolumeKind::Keys, 0) || own != Some(self.flash.capacity()) {
+            return Ok(true);
+        }
+        for volume in from.volumes().iter().chain(to.volumes()) {
+            let moved = volume.kind == VolumeKind::Slot && !from.agrees(to, VolumeKind::Slot, volume.number);
+            if moved && self.seek(slot_name(volume.number).key()).await? {
+                return Ok(true);
+            }
+        }
+        Ok(!from.agrees(to, VolumeKind::Objects, 0) && self.has_objects().await?)
+    }
+
+    /// Whether there is an object, finished or not, or one that is kept for a slot.
+    async fn has_objects(&mut self) -> Result<bool, Stop<F::Error>> {
+        let mut cursor = Cursor::new();
+        while self.next_record(&mut cursor).await? {
+            let object = self.state.record.class == Class::Key && self.attributes().is_object();
+            if object || self.is_note() || self.is_hold() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    /// Whether the record in the buffer is the table.
+    pub(in super::super) fn is_table(&self) -> bool {
+        self.state.record.class == Class::Chunk && self.field(CLIENT) == SYSTEM && self.name() == TABLE.name
+    }
+
+    /// Whether the record in the buffer keeps an object for a slot.
+    fn is_hold(&self) -> bool {
+        self.state.record.class == Class::Chunk
+            && self.field(CLIENT) == SYSTEM
+            && self.name().len() == HELD_NAME
+            && self.name().first() == Some(&HOLDS)
+    }
+}
