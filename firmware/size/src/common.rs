@@ -14,6 +14,7 @@ use lockstone::trust::{Anchor, MonotonicCounter, NoCounter, Reader, RootKey, Roo
 use lockstone::{
     Attributes, Clients, Cursor, Memory, Objects, Part, Put, Quota, Rights, Slot, Store, asynchronous, buffer_size,
 };
+use ascon_hash256::AsconHash256;
 use sha2::{Digest, Sha256};
 
 /// Where a memory-mapped flash might begin.
@@ -168,7 +169,7 @@ pub fn boot<S: Suite>() -> ! {
         && let Ok(Some(manifest)) = objects.manifest(&mut store, "fw")
     {
         let mut bytes = [0; 256];
-        let mut hash = Sha256::new();
+        let mut hash = AsconHash256::new();
         let mut offset = 0;
         while let Ok(Some(length @ 1..)) = objects.read(&mut store, "fw", offset, &mut bytes) {
             hash.update(&bytes[..length]);
