@@ -8,13 +8,13 @@ use core::pin::pin;
 use core::ptr::{read_volatile, write_volatile};
 use core::task::{Context, Waker};
 
+use ascon_hash256::AsconHash256;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use lockstone::seal::Suite;
 use lockstone::trust::{Anchor, MonotonicCounter, NoCounter, Reader, RootKey, RootKeyError, Small};
 use lockstone::{
     Attributes, Clients, Cursor, Memory, Objects, Part, Put, Quota, Rights, Slot, Store, asynchronous, buffer_size,
 };
-use ascon_hash256::AsconHash256;
 use sha2::{Digest, Sha256};
 
 /// Where a memory-mapped flash might begin.
