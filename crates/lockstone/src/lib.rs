@@ -148,7 +148,7 @@ pub use key::{ClientId, Key};
 pub use layout::{Layout, LayoutError, POINTERS_MAX, Part, Position, buffer_size};
 pub use memory::{Memory, Ram};
 #[cfg(feature = "objects")]
-pub use object::{BlockUse, ObjectError, ObjectLayout, Suspended, Unfinished, Upload};
+pub use object::{BlockUse, ObjectError, ObjectLayout, ResealObjectsError, Suspended, Unfinished, Upload};
 pub use report::{CounterState, Cursor, Report, Stats};
 #[cfg(feature = "plain")]
 pub use seal::Plain;
@@ -174,7 +174,7 @@ pub mod blocking {
     mod engine;
     pub use engine::{Client, Clients, Store, Transaction};
     #[cfg(feature = "objects")]
-    pub use engine::{Objects, Slot};
+    pub use engine::{Objects, Reseal, Slot};
 }
 
 /// The asynchronous store, over `embedded_storage_async::nor_flash::NorFlash`. Any call may be dropped at any await:
@@ -190,10 +190,10 @@ pub mod asynchronous {
     mod engine;
     pub use engine::{Client, Clients, Store, Transaction};
     #[cfg(feature = "objects")]
-    pub use engine::{Objects, Slot};
+    pub use engine::{Objects, Reseal, Slot};
 }
 
 pub use blocking::{Client, Clients, Store, Transaction};
 #[cfg(feature = "objects")]
-pub use blocking::{Objects, Slot};
+pub use blocking::{Objects, Reseal, Slot};
 pub use rights::{EVERYONE, Quota, Rights, SHARES_MAX};

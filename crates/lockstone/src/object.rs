@@ -298,6 +298,15 @@ pub enum ObjectError<E, D> {
     Random,
 }
 
+/// Why a store and its objects could not be sealed anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResealObjectsError<S, T> {
+    /// What is read.
+    Source(S),
+    /// What is written: it holds a part.
+    Target(T),
+}
+
 impl<E, D> From<crate::Error<D>> for ObjectError<E, D> {
     fn from(error: crate::Error<D>) -> Self {
         Self::Store(error)

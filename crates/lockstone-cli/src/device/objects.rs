@@ -3,12 +3,18 @@
 //! A value is read in one way, whether it is an object or not: see [`Session::length`] and [`Session::get_range`].
 
 use getrandom::SysRng;
-use lockstone::{Attributes, BlockUse, Cursor, Error, Key, Manifest, ObjectLayout, OpenError, Put, Unfinished, Upload};
+use lockstone::seal::Suite as Sealing;
+use lockstone::{
+    Attributes, BlockUse, Cursor, Error, Key, Manifest, ObjectLayout, Objects, OpenError, Put, Reseal, ResealError,
+    ResealObjectsError, Store, Unfinished, Upload, VolumeKind,
+};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
-use super::Session;
+use super::rekey::Ahead;
 use super::session::{AnyStore, Both, NotOpen};
+use super::{Chip, SLOT, Session};
 use crate::exit::{Exit, Failure};
 use crate::file_flash::FlashError;
 use crate::terminal::counted;
@@ -194,22 +200,6 @@ impl Session<'_> {
         Ok(Some(Usage { layout, blocks }))
     }
 
-    /// Every object of every client that is there.
-    pub(crate) fn objects(&mut self) -> Result<Vec<Entry<Attributes>>> {
-        let mut found = Vec::new();
-        for client in self.clients()? {
-            let (mut cursor, mut name) = (Cursor::new(), [0; 255]);
-            while let Some(length) = self.next_key(&mut cursor, client, b"", &mut name)? {
-                let name = name[..length].to_vec();
-                let attributes = self.attributes_of(Key::new(&name).of_client(client))?.unwrap_or_default();
-                if attributes.is_object() {
-                    found.push(Entry { client, name, what: attributes });
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// Every object of every client that was begun and not finished.
     pub(crate) fn unfinished(&mut self) -> Result<Vec<Entry<Unfinished>>> {
         if !self.has_volume() {
@@ -225,5 +215,47 @@ impl Session<'_> {
 
     fn next_unfinished(&mut self, cursor: &mut Cursor, name: &mut [u8; 255]) -> Result<Option<Unfinished>> {
         on_objects!(self, objects, store => Ok(objects.next_upload(store, cursor, name)?))
+    }
+
+    /// Copies the whole store into another one, where there are no objects.
+    pub(super) fn reseal_keys<T: Sealing>(
+        &mut self,
+        target: &mut Store<'_, Chip, T, Ahead>,
+        progress: impl FnMut(u32, u32),
+    ) -> Result<()> {
+        let mut buffer = self.buffer();
+        self.reseal_into(target, &mut buffer, progress).map_err(|error| match error {
+            ResealError::Source(error) => Failure::from(error),
+            ResealError::Target(error) => Failure::from(error),
+        })
+    }
+
+    /// Copies the whole store into another one, and its objects onto another flash.
+    pub(super) fn reseal_all<T: Sealing>(
+        &mut self,
+        target: &mut Store<'_, Chip, T, Ahead>,
+        behind: &mut Chip,
+        progress: impl FnMut(u32, u32),
+    ) -> Result<()> {
+        let (mut buffer, mut ram, mut slot) = (self.buffer(), self.upload_ram()?, [0; SLOT]);
+        let part = self.place.part;
+        let mut there = Objects::<_, T>::format(behind, part, &mut slot)?;
+        let to = Reseal { store: target, objects: &mut there, random: &mut SysRng, buffer: &mut buffer, ram: &mut ram };
+        on_objects!(self, objects, store => {
+            objects.reseal_into::<Sha256, _, _, _, _, _, _, _>(store, to, progress).map_err(|error| match error {
+                ResealObjectsError::Source(error) => Failure::from(error),
+                ResealObjectsError::Target(error) => Failure::from(error),
+            })
+        })
+    }
+
+    /// Room for any value of the store.
+    fn buffer(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(vec![
+            0;
+            self.place.table().map_or(0, |table| table
+                .find(VolumeKind::Keys, 0)
+                .map_or(0, |keys| keys.length as usize))
+        ])
     }
 }

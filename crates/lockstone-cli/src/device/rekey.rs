@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use getrandom::SysRng;
 use lockstone::seal::Suite as Sealing;
 use lockstone::trust::{Anchor, MonotonicCounter};
-use lockstone::{Aes, Ascon, Plain, ResealError, SoftRootKey, Store};
+use lockstone::{Aes, Ascon, Plain, SoftRootKey, Store, TableError, VolumeKind};
 use zeroize::Zeroizing;
 
 use super::{AnyRam, CONFIG, Chip, Config, FLASH, Held, Purpose, ROOT_KEY, Session, Suite, TRUSTED};
@@ -137,7 +137,8 @@ impl Held {
         self.refuse_links()?;
         let mut memory = AnyRam::new();
         let mut session = self.mount(&mut memory)?;
-        refuse_objects(&mut session)?;
+        refuse_unfinished(&mut session)?;
+        refuse_pending(&mut session)?;
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(key.as_mut_slice())
             .map_err(|error| Failure::new(Exit::Io, format!("no randomness: {error}; nothing was changed")))?;
@@ -181,20 +182,28 @@ impl Held {
     }
 }
 
-/// Objects are sealed under the key that is there, and not written anew.
-fn refuse_objects(session: &mut Session<'_>) -> Result<(), Failure> {
-    let (committed, unfinished) = (session.objects()?.len() as u64, session.unfinished()?.len() as u64);
-    if committed + unfinished == 0 {
+/// What is missing of an object can't be sealed anew.
+fn refuse_unfinished(session: &mut Session<'_>) -> Result<(), Failure> {
+    let unfinished = session.unfinished()?.len() as u64;
+    if unfinished == 0 {
         return Ok(());
     }
-    let what = match (committed, unfinished) {
-        (0, _) => counted(unfinished, "unfinished object"),
-        (_, 0) => counted(committed, "object"),
-        _ => format!("{} and {}", counted(committed, "object"), counted(unfinished, "unfinished one")),
-    };
-    let sentence = format!("a rekey seals no objects anew, and there is still: {what}; nothing was changed");
-    let way = "keep them in files with `lockstone object get`, remove them, and put them again after the rekey";
-    Err(Failure::usage(sentence).hint(format!("{way}; `lockstone object ls` lists them")))
+    let what = counted(unfinished, "unfinished object");
+    let sentence =
+        format!("a rekey can't seal anew what is not whole, and there is still: {what}; nothing was changed");
+    Err(Failure::usage(sentence)
+        .hint("`lockstone object ls` lists them; finish them, or give them up: `lockstone object rm --unfinished`"))
+}
+
+/// Of an install that is not confirmed the boot loader may have done a part.
+fn refuse_pending(session: &mut Session<'_>) -> Result<(), Failure> {
+    match session.pending_slot()? {
+        None => Ok(()),
+        Some(number) => {
+            Err(Failure::usage(format!("the install into slot {number} is not confirmed; nothing was changed"))
+                .hint("`lockstone slot install` and `lockstone slot confirm` end it"))
+        }
+    }
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -236,17 +245,23 @@ fn seal_as<S: Sealing>(session: &mut Session<'_>, config: &Config, key: &[u8; 32
         let anchor = Anchor { root: &root, counter: Ahead { value: 0, limit } };
         Store::<_, S, _>::mount_protected(chip, part, anchor, memory.with_heads(config.heads))?
     };
-    let mut buffer = Zeroizing::new(vec![0; config.geometry.store() as usize]);
+    let mut image = vec![0xff; config.geometry.flash as usize];
     let bar = bar(true, session.stats()?.keys.into(), "sealing");
-    let copied = session.reseal_into(&mut target, &mut buffer, |done, _| bar.set_position(done.into()));
+    let progress = |done, _| bar.set_position(u64::from(done));
+    let volume = session.volumes()?.find(VolumeKind::Objects, 0);
+    match volume {
+        Some(volume) => {
+            let mut behind = Chip::new(volume.length as usize, 0xff);
+            session.reseal_all(&mut target, &mut behind, progress)?;
+            let place = image.get_mut(volume.start as usize..volume.end() as usize);
+            place.ok_or(TableError::OutOfBounds)?.copy_from_slice(behind.data());
+        }
+        None => session.reseal_keys(&mut target, progress)?,
+    }
     bar.finish_and_clear();
-    copied.map_err(|error| match error {
-        ResealError::Source(error) => Failure::from(error),
-        ResealError::Target(error) => Failure::from(error),
-    })?;
-    let mut image = target.close()?.data().to_vec();
-    // There are no objects: their volume is as it was at first.
-    image.resize(config.geometry.flash as usize, 0xff);
+    let keys = target.close()?;
+    let place = image.get_mut(..keys.data().len());
+    place.ok_or(TableError::OutOfBounds)?.copy_from_slice(keys.data());
     session.copy_code(&mut image)?;
     Ok(image)
 }

@@ -88,6 +88,19 @@ impl Session<'_> {
         on_objects!(self, objects, store => Ok(objects.slot_state(store, &slot)?))
     }
 
+    /// A slot of which an install is not confirmed.
+    pub(super) fn pending_slot(&mut self) -> Result<Option<u8>> {
+        if !self.has_volume() {
+            return Ok(None);
+        }
+        for volume in self.volumes()?.volumes().iter().filter(|volume| volume.kind == VolumeKind::Slot) {
+            if self.slot_state(volume.number)?.is_some_and(|state| state.pending) {
+                return Ok(Some(volume.number));
+            }
+        }
+        Ok(None)
+    }
+
     /// Decides that a slot is to hold an object.
     pub(crate) fn request_install(&mut self, number: u8, key: Key<'_>, protect: bool) -> Result<()> {
         let mut slot = self.slot(number)?;

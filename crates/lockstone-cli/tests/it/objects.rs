@@ -620,8 +620,8 @@ fn the_life_of_a_device_with_objects() {
         $ object put dev begun --file piece --at 0 --length 5000
         512 of 5000 bytes are there.
         $ rekey dev
-        ! lockstone: a rekey seals no objects anew, and there is still: 1 object and 1 unfinished one; nothing was changed
-        !   hint: keep them in files with `lockstone object get`, remove them, and put them again after the rekey; `lockstone object ls` lists them
+        ! lockstone: a rekey can't seal anew what is not whole, and there is still: 1 unfinished object; nothing was changed
+        !   hint: `lockstone object ls` lists them; finish them, or give them up: `lockstone object rm --unfinished`
         = 2
         $ export dev --plain -o out.tar
         2 keys exported IN THE CLEAR to out.tar.
@@ -643,8 +643,8 @@ fn the_life_of_a_device_with_objects() {
         64 segments and 46 blocks of objects erased, one after the other; 2 keys written again. Nothing that was deleted or replaced is left on the flash.
         $ rm dev fw
         $ rekey dev
-        ! lockstone: a rekey seals no objects anew, and there is still: 1 unfinished object; nothing was changed
-        !   hint: keep them in files with `lockstone object get`, remove them, and put them again after the rekey; `lockstone object ls` lists them
+        ! lockstone: a rekey can't seal anew what is not whole, and there is still: 1 unfinished object; nothing was changed
+        !   hint: `lockstone object ls` lists them; finish them, or give them up: `lockstone object rm --unfinished`
         = 2
         $ factory-reset dev --yes
         0 keys removed, 0 brought back, 1 kept; of all clients.

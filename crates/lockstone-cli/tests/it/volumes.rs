@@ -359,14 +359,89 @@ fn a_rekey_keeps_volumes_and_code() {
         bench.write("first", &code(1, 100_000));
         assert_eq!(bench.run(&format!("slot adopt dev --file first{protected}")).code(), 0);
         assert_eq!(bench.run(&format!("volume rm dev slot --number 1{protected}")).code(), 0);
-        let before = bench.session("volume ls dev\nslot ls dev");
+        bench.write("second", &code(2, 300_000));
+        assert_eq!(bench.run(&format!("put dev fw --file second{protected} --retain")).code(), 0);
+        assert_eq!(bench.run("object put dev later --file first --client 7").code(), 0);
+        let told = "volume ls dev\nslot ls dev\nls dev -l\nobject ls dev\nobject ls dev --client 7\ncounter dev";
+        let before = bench.session(told);
+        let steps = bench.run("counter dev --json").out().to_vec();
         assert_eq!(bench.run("rekey dev --suite aes").code(), 0);
-        assert_eq!(bench.session("volume ls dev\nslot ls dev"), before);
+        let same = |seen: &str| {
+            seen.lines().take_while(|line| !line.contains("counter dev")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(same(&bench.session(told)), same(&before));
+        assert_eq!(
+            bench.run("counter dev --json").out() == steps,
+            protected.is_empty(),
+            "one step, if it is bound to any"
+        );
+        assert_eq!(bench.run("get dev fw").out(), code(2, 300_000));
+        assert_eq!(bench.run("get dev later --client 7").out(), code(1, 100_000));
         assert_eq!(bench.run("check dev").code(), 0);
-        assert_eq!(bench.run(&format!("put dev k --file first{protected}")).code(), 0);
+        assert_eq!(bench.run(&format!("put dev k --file second{protected}")).code(), 0);
         assert_eq!(bench.run("slot get dev -o out").code(), 0);
         assert_eq!(bench.read("out"), code(1, 100_000));
     }
+}
+
+#[test]
+fn a_rekey_waits_for_what_is_under_way() {
+    let bench = bench();
+    bench.write("first", &code(1, 50_000));
+    let seen = session(
+        &bench,
+        "
+        object put dev fw --file first --at 0 --length 60000
+        rekey dev
+        object rm dev fw --unfinished
+        object put dev fw --file first
+        slot request dev fw
+        rekey dev
+        slot install dev
+        rekey dev
+        slot confirm dev
+        rekey dev
+        object ls dev
+        slot ls dev
+        check dev
+        ",
+    );
+    expect![[r#"
+        $ object put dev fw --file first --at 0 --length 60000
+        ! lockstone: a piece begins and ends at a multiple of 512 bytes, or at the end of the object; nothing was changed
+        = 2
+        $ rekey dev
+        0 keys sealed anew under a fresh root key, suite ascon. What was shared has to be shared again.
+        $ object rm dev fw --unfinished
+        ! lockstone: no unfinished object: fw
+        = 1
+        $ object put dev fw --file first
+        $ slot request dev fw
+        $ rekey dev
+        ! lockstone: the install into slot 0 is not confirmed; nothing was changed
+        !   hint: `lockstone slot install` and `lockstone slot confirm` end it
+        = 2
+        $ slot install dev
+        50000 bytes, sha-256 481c9d480317022b89ecc8171bac708ac6feda7ec2e0ff4e98c4262cdc40b491
+        $ rekey dev
+        ! lockstone: the install into slot 0 is not confirmed; nothing was changed
+        !   hint: `lockstone slot install` and `lockstone slot confirm` end it
+        = 2
+        $ slot confirm dev
+        50000 bytes, sha-256 481c9d480317022b89ecc8171bac708ac6feda7ec2e0ff4e98c4262cdc40b491
+        $ rekey dev
+        1 key sealed anew under a fresh root key, suite ascon. What was shared has to be shared again.
+        $ object ls dev
+           50000  481c9d480317022b89ecc8171bac708ac6feda7ec2e0ff4e98c4262cdc40b491  fw
+        $ slot ls dev
+        slot 0      126976 bytes   50000 bytes, sha-256 481c9d480317022b89ecc8171bac708ac6feda7ec2e0ff4e98c4262cdc40b491: verified
+        slot 1       61440 bytes   nothing is known of what is there
+        $ check dev
+        The store was closed in order.
+        9 records of the log read well.
+        1 key of client 0 read well.
+        Nothing is damaged.
+    "#]].assert_eq(&seen);
 }
 
 #[test]

@@ -93,14 +93,30 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// # Errors
     /// [`ResealError`]; this store is unchanged, and the other holds a part. A [small store](crate::Small) takes no entry with
     /// attributes: [`Error::NotPermitted`], or [`Error::NoCounter`] when it's protected. An object is not sealed anew with its
-    /// entry: [`Error::NotPermitted`] from the source; read it, delete it, and write it to the other. The same when an install
-    /// is not confirmed.
+    /// entry: [`Error::NotPermitted`] from the source; `Objects::reseal_into` copies both. The same when an install is not
+    /// confirmed.
     pub async fn reseal_into<G, T, D>(
         &mut self,
         target: &mut Store<'_, G, T, D>,
         buffer: &mut [u8],
-        mut progress: impl FnMut(u32, u32),
+        progress: impl FnMut(u32, u32),
     ) -> Result<(), ResealError<F::Error, G::Error>>
+    where
+        G: NorFlash,
+        T: Suite,
+        D: MonotonicCounter,
+    {
+        self.reseal_entries(target, buffer, progress, false).await.map(drop)
+    }
+
+    /// The same; with `objects`, these are left to the caller. Returns how many keys were copied, of how many.
+    pub(super) async fn reseal_entries<G, T, D>(
+        &mut self,
+        target: &mut Store<'_, G, T, D>,
+        buffer: &mut [u8],
+        mut progress: impl FnMut(u32, u32),
+        objects: bool,
+    ) -> Result<(u32, u32), ResealError<F::Error, G::Error>>
     where
         G: NorFlash,
         T: Suite,
@@ -122,6 +138,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             if self.state.record.class != Class::Key && !cut.attributes.any(Attributes::COPY) && !own {
                 continue;
             }
+            if cut.attributes.is_object() && objects {
+                continue;
+            }
             if cut.attributes.is_object() {
                 return Err(ResealError::Source(Error::NotPermitted));
             }
@@ -139,11 +158,16 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             done += u32::from(!own && !cut.attributes.any(Attributes::COPY));
             progress(done, keys);
         }
-        Ok(())
+        Ok((done, keys))
     }
 
     /// Takes an entry as it was elsewhere: no rule is asked, and no step of the counter taken.
-    async fn adopt(&mut self, key: Key<'_>, value: &[u8], attributes: Attributes) -> Result<(), Error<F::Error>> {
+    pub(super) async fn adopt(
+        &mut self,
+        key: Key<'_>,
+        value: &[u8],
+        attributes: Attributes,
+    ) -> Result<(), Error<F::Error>> {
         if attributes.any(Attributes::PROTECTED) && !C::PRESENT {
             return Err(Error::NoCounter);
         }

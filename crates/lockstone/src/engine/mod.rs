@@ -48,7 +48,7 @@ mod write;
 
 pub use clients::{Client, Clients};
 #[cfg(feature = "objects")]
-pub use object::{Objects, Slot};
+pub use object::{Objects, Reseal, Slot};
 pub use transaction::Transaction;
 
 use core::marker::PhantomData;

@@ -623,24 +623,25 @@ fn a_digest_is_any_algorithm_but_always_the_same() {
     let mut board = board();
     let code = content(9, 9000);
     let digest: [u8; 32] = AsconHash256::digest(&code).into();
-    board.application::<Ascon, _>(|objects, store, slot| {
-        let mut ram = [0; 700];
-        let mut upload = objects.create(store, "new", Some(9000), &mut Fixed(2), &mut ram).unwrap();
-        objects.write(store, &mut upload, 0, &code).unwrap();
-        let wrong = objects.finish::<AsconHash256, _, _>(store, &mut upload, "new", Some(&sha(&code)), Put::USUAL);
-        assert_eq!(wrong, Err(lockstone::ObjectError::WrongDigest));
-        let manifest =
-            objects.finish::<AsconHash256, _, _>(store, &mut upload, "new", Some(&digest), Put::USUAL).unwrap();
-        assert_eq!(manifest.digest, digest);
-        let other = objects.request_install::<Sha256, _, _, _>(store, "new", slot, false);
-        assert_eq!(other, Err(InstallError::WrongDigest), "that's another algorithm");
-        objects.request_install::<AsconHash256, _, _, _>(store, "new", slot, false)?;
-        objects.install::<AsconHash256, _, _, _>(store, slot, |_, _| {})?;
-        assert_eq!(objects.confirm_install::<Sha256, _, _, _>(store, slot, false), Err(InstallError::WrongDigest));
-        let installed = objects.confirm_install::<AsconHash256, _, _, _>(store, slot, false)?;
-        assert_eq!(installed, Installed { length: 9000, digest, pending: false });
-        Ok(())
-    })
-    .unwrap();
+    board
+        .application::<Ascon, _>(|objects, store, slot| {
+            let mut ram = [0; 700];
+            let mut upload = objects.create(store, "new", Some(9000), &mut Fixed(2), &mut ram).unwrap();
+            objects.write(store, &mut upload, 0, &code).unwrap();
+            let wrong = objects.finish::<AsconHash256, _, _>(store, &mut upload, "new", Some(&sha(&code)), Put::USUAL);
+            assert_eq!(wrong, Err(lockstone::ObjectError::WrongDigest));
+            let manifest =
+                objects.finish::<AsconHash256, _, _>(store, &mut upload, "new", Some(&digest), Put::USUAL).unwrap();
+            assert_eq!(manifest.digest, digest);
+            let other = objects.request_install::<Sha256, _, _, _>(store, "new", slot, false);
+            assert_eq!(other, Err(InstallError::WrongDigest), "that's another algorithm");
+            objects.request_install::<AsconHash256, _, _, _>(store, "new", slot, false)?;
+            objects.install::<AsconHash256, _, _, _>(store, slot, |_, _| {})?;
+            assert_eq!(objects.confirm_install::<Sha256, _, _, _>(store, slot, false), Err(InstallError::WrongDigest));
+            let installed = objects.confirm_install::<AsconHash256, _, _, _>(store, slot, false)?;
+            assert_eq!(installed, Installed { length: 9000, digest, pending: false });
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(board.code.data()[..9000], code);
 }

@@ -11,6 +11,7 @@
 mod blocks;
 mod census;
 mod install;
+mod reseal;
 mod slots;
 mod table;
 
@@ -33,6 +34,7 @@ use crate::seal::Suite;
 use crate::trust::MonotonicCounter;
 use blocks::note_of;
 pub use install::Slot;
+pub use reseal::Reseal;
 use slots::Map;
 
 /// Objects on the flash `F`, which may be another part than the store's, or a [`Volume`](crate::Volume) of the same.
@@ -82,6 +84,8 @@ pub struct Objects<'m, F, S> {
     seen: Seen,
     /// What was begun last, and in which session.
     writer: (Name, u32),
+    /// The store is being made from another one: what it notes is not counted.
+    filling: bool,
     suite: PhantomData<S>,
 }
 
@@ -179,7 +183,8 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
             return Err(LayoutError::Buffer);
         }
         let (erased, seen, writer) = (part.erased, Seen::default(), (Name::default(), 0));
-        Ok(Self { flash, buffer, layout, erased, sequence: 1, cursor: 0, erases: 0, seen, writer, suite: PhantomData })
+        let (filling, suite) = (false, PhantomData);
+        Ok(Self { flash, buffer, layout, erased, sequence: 1, cursor: 0, erases: 0, seen, writer, filling, suite })
     }
 
     /// Begins an object under this key, which is there when it was [finished](Self::finish): until then the key keeps what it
@@ -244,7 +249,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         Note { id: name.id, length, client: key.client, session: upload.session, start: 0 }.put_to(&mut note);
         put(&mut note, NOTE, key.name);
         let note = note.get(..NOTE + key.name.len()).unwrap_or_default();
-        store.commit(note_of(name.hash).key(), note, How::USUAL).await?;
+        store.commit(note_of(name.hash).key(), note, self.noting()).await?;
         upload.forget();
         upload.settled = true;
         self.writer = (name, upload.session);
@@ -580,6 +585,11 @@ impl<F, S: Suite> Objects<'_, F, S> {
     /// The sizes of the volume.
     pub const fn layout(&self) -> &ObjectLayout {
         &self.layout
+    }
+
+    /// How notes are written.
+    const fn noting(&self) -> How {
+        if self.filling { How::UNCOUNTED } else { How::USUAL }
     }
 
     /// Bytes of RAM for an upload.

@@ -4,7 +4,6 @@ use core::ops::Range;
 
 use super::blocks::note_of;
 use super::{Failure, NOWHERE, NorFlash, Objects, Seen, Store, TRIES, one_source};
-use crate::attributes::How;
 use crate::format::object::{HEAD, Head, NOTE_MAX, Name, Note, OPEN, SLOTS_MAX, Slot, Turn};
 use crate::format::{put, put_word};
 use crate::layout::Position;
@@ -113,7 +112,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         note.put_to(&mut bytes);
         // Until it's known to be there, RAM says less than flash may.
         upload.settled = false;
-        store.commit(key.key(), bytes.get(..length).unwrap_or_default(), How::USUAL).await?;
+        store.commit(key.key(), bytes.get(..length).unwrap_or_default(), self.noting()).await?;
         upload.settled = true;
         Ok(())
     }
