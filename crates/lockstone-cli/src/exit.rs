@@ -157,6 +157,7 @@ impl<E: Into<Self> + fmt::Debug> From<OpenError<E>> for Failure {
             OpenError::RolledBack => Self::new(Exit::RolledBack, error.to_string()),
             OpenError::Counter => Self::new(Exit::Io, error.to_string()).hint(AFTER_COUNTER),
             OpenError::NoCounter => Self::new(Exit::Damaged, error.to_string()).hint(ITS_DEVICE),
+            OpenError::Layout(error) => Self::usage(error.reason()),
             OpenError::Damaged => Self::new(Exit::Damaged, error.to_string()).hint(AFTER_DAMAGE),
             error => Self::new(Exit::Damaged, error.to_string()).hint(WHICH_DEVICE),
         }
@@ -165,7 +166,7 @@ impl<E: Into<Self> + fmt::Debug> From<OpenError<E>> for Failure {
 
 impl From<TableError> for Failure {
     fn from(error: TableError) -> Self {
-        use TableError::{InUse, Missing, Stale};
+        use TableError::{InUse, Missing, Stale, Twice};
         let failure = match error {
             InUse => Self::new(Exit::NotPermitted, error.reason()),
             Stale => Self::new(Exit::Io, error.reason()),
@@ -173,8 +174,9 @@ impl From<TableError> for Failure {
         };
         match error {
             InUse => failure.hint(
-                "objects: `lockstone object ls`, for all clients; slots: `lockstone slot ls`; nothing was changed",
+                "`lockstone object ls`, for all clients, and `lockstone slot ls` show by what; nothing was changed",
             ),
+            Twice => failure.hint("`--number` says which one of that kind; nothing was changed"),
             Missing => failure.hint("`lockstone volume ls DEV` lists them"),
             _ => failure.hint("nothing was changed"),
         }

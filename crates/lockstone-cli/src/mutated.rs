@@ -80,6 +80,19 @@ fn used<S: Sealing>() -> Chip {
     chip
 }
 
+/// The same, with a volume table that the store keeps.
+fn with_volumes<S: Sealing>() -> Chip {
+    const KEYS: VolumeEntry = VolumeEntry::new(VolumeKind::Keys, 0, 0, WHOLE);
+    let own = VolumeTable::constant(&[KEYS]);
+    let objects = VolumeEntry::new(VolumeKind::Objects, 0, WHOLE, WHOLE);
+    let slot = VolumeEntry::new(VolumeKind::Slot, 0, 2 * WHOLE, WHOLE).with_number(7);
+    let table = VolumeTable::of(&[KEYS, objects, slot]).unwrap();
+    let mut chip = used::<S>();
+    live::<S>(&mut chip, |store| store.change_volume_table(&own, &table, false).unwrap());
+    close::<S>(&mut chip);
+    chip
+}
+
 fn close<S: Sealing>(chip: &mut Chip) {
     let mut memory = Box::new(Ram::new());
     let store = Sim::<S>::mount(chip, Part::NOR, &SoftRootKey::new(KEY), &mut memory).unwrap();
@@ -269,6 +282,8 @@ fn ten_thousand_changed_images_are_looked_at() {
         (Suite::Ascon, cut::<Ascon>(3, Tear::Bits, true)),
         (Suite::Plain, cut::<Plain>(2, Tear::Prefix, false)),
         (Suite::Ascon, content(&formatted::<Ascon>())),
+        (Suite::Ascon, content(&with_volumes::<Ascon>())),
+        (Suite::Plain, content(&with_volumes::<Plain>())),
     ];
     let directory = tempfile::tempdir().unwrap();
     let geometry = Geometry { flash: 16 * 2048, block: 2048, write: 4, objects: 0 };

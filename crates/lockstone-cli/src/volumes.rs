@@ -13,9 +13,9 @@ pub(crate) const fn kind_name(kind: VolumeKind) -> &'static str {
     }
 }
 
-/// Volumes and what is free between them, in the order of their places; `None`: free.
+/// Volumes of the first part and what is free between them, in the order of their places; `None`: free.
 pub(crate) fn stretches(table: &VolumeTable, capacity: u32) -> Vec<(Option<VolumeEntry>, u32, u32)> {
-    let mut volumes = table.volumes().to_vec();
+    let mut volumes: Vec<_> = table.volumes().iter().copied().filter(|volume| volume.part == 0).collect();
     volumes.sort_by_key(|volume| volume.start);
     let (mut found, mut at) = (Vec::new(), 0);
     for volume in volumes {
@@ -34,7 +34,7 @@ pub(crate) fn stretches(table: &VolumeTable, capacity: u32) -> Vec<(Option<Volum
 /// One object a volume.
 pub(crate) fn as_json(table: &VolumeTable) -> Value {
     let volumes = table.volumes().iter().map(|volume| {
-        json!({ "kind": kind_name(volume.kind), "number": volume.number, "start": volume.start, "length": volume.length })
+        json!({ "kind": kind_name(volume.kind), "number": volume.number, "part": volume.part, "start": volume.start, "length": volume.length })
     });
     volumes.collect()
 }

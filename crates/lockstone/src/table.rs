@@ -68,7 +68,7 @@ pub struct VolumeTable {
 pub enum TableError {
     /// More than [`VOLUMES_MAX`] volumes.
     TooMany,
-    /// A volume has no bytes, or ends behind 4 GiB.
+    /// A volume has no bytes, or ends at 4 GiB or behind.
     Length,
     /// Two volumes share bytes of a part.
     Overlap,
@@ -86,6 +86,8 @@ pub enum TableError {
     InUse,
     /// Another table is in force than the caller believes.
     Stale,
+    /// The flash is in use by a volume, from an interrupt say: it can't tell its size.
+    Busy,
 }
 
 /// Why a table was not changed.
@@ -291,7 +293,7 @@ impl VolumeTable {
         let mut volumes = [VolumeEntry::new(VolumeKind::Spare, 0, 0, 0); VOLUMES_MAX];
         let volumes = volumes.get_mut(..usize::from(count))?;
         for (place, entry) in volumes.iter_mut().zip(entries.chunks_exact(ENTRY)) {
-            let &[kind, number, part, _] = entry.first_chunk()?;
+            let &[kind, number, part, 0] = entry.first_chunk()? else { return None };
             *place = VolumeEntry {
                 kind: VolumeKind::of(kind)?,
                 number,
@@ -301,6 +303,15 @@ impl VolumeTable {
             };
         }
         Self::of(volumes).ok()
+    }
+
+    /// Whether a volume that holds something stays the same.
+    pub(crate) fn keeps(&self, to: &Self, kind: VolumeKind, number: u8) -> Result<(), TableError> {
+        match self.find(kind, number) {
+            None => Err(TableError::Stale),
+            found if found == to.find(kind, number) => Ok(()),
+            Some(_) => Err(TableError::InUse),
+        }
     }
 
     /// Whether a volume is the same in another table; one that is in neither is.
@@ -321,7 +332,8 @@ impl VolumeKind {
     }
 }
 
-/// One part of flash under a table: gives each of its volumes away, once.
+/// One part of flash under a table: gives each of its volumes away, once. Whoever makes two of these of one part has to see to it that
+/// they don't give the same one away.
 ///
 /// ```
 /// # use core::cell::RefCell;
@@ -407,7 +419,7 @@ impl<'f, F: NorFlash> Volumes<'f, F> {
     }
 
     fn check(&self, table: &VolumeTable) -> Result<(), TableError> {
-        let capacity = self.flash.try_borrow().map_or(0, |flash| flash.capacity());
+        let capacity = self.flash.try_borrow().map_err(|_| TableError::Busy)?.capacity();
         let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         table.check(self.part, size(capacity), size(F::ERASE_SIZE))
     }
@@ -419,7 +431,7 @@ impl TableError {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::TooMany => "a volume table has at most 16 volumes",
-            Self::Length => "a volume has no bytes, or ends behind 4 GiB",
+            Self::Length => "a volume has no bytes, or ends at 4 GiB or behind",
             Self::Overlap => "two volumes overlap",
             Self::Twice => "two volumes have the same kind and number",
             Self::Keys => "there must be one volume for keys and at most one for objects, both with number 0",
@@ -428,6 +440,7 @@ impl TableError {
             Self::Missing => "there is no such volume, or it was taken before",
             Self::InUse => "a volume that is in use can't be moved, cut or removed",
             Self::Stale => "another volume table is in force",
+            Self::Busy => "the flash is in use by another volume",
         }
     }
 }

@@ -18,7 +18,8 @@ pub(crate) enum Volume {
         after_help = "Of a new volume for objects all blocks are erased: what is free is nobody's.\n\nExamples:\n  lockstone volume add dev slot --length 1M\n  lockstone volume add dev spare --number 2 --start 15M --length 64K"
     )]
     Add(AddVolume),
-    /// Remove a volume; its bytes stay until something else is put there. One that holds something is kept.
+    /// Remove a volume. Objects and slots that the store knows of keep theirs; of others the bytes stay until something else is put
+    /// there, or a rekey.
     #[command(after_help = "Example:\n  lockstone volume rm dev slot --number 1")]
     Rm(RemoveVolume),
 }
@@ -75,7 +76,7 @@ pub(crate) struct WhichVolume {
 pub(crate) struct AddVolume {
     #[command(flatten)]
     pub(crate) which: WhichVolume,
-    /// Its bytes, in whole erase blocks; else all that is free behind the last volume.
+    /// Its bytes, in whole erase blocks; else the largest stretch that is free.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) length: Option<u32>,
     /// Its first byte; else where it fits first.

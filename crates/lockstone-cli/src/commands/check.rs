@@ -114,8 +114,8 @@ fn look(session: &mut Session<'_>, client: u32) -> Result<Findings, Failure> {
 fn damaged_slots(session: &mut Session<'_>) -> Result<Vec<u8>, Failure> {
     match super::slots(session) {
         Ok(lines) => Ok(lines.iter().filter(|line| line.is_damaged()).map(|line| line.number).collect()),
-        // Then the look at the objects met the same, or there are no objects and so nothing is known of slots.
-        Err(failure) if matches!(failure.exit, Exit::Damaged | Exit::Usage) => Ok(Vec::new()),
+        // Then the look at the objects met the same.
+        Err(failure) if failure.exit == Exit::Damaged => Ok(Vec::new()),
         Err(failure) => Err(failure),
     }
 }

@@ -74,7 +74,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 
 fn new(args: &New) -> Result<(), Failure> {
     let geometry = Geometry { flash: args.flash, block: args.block, write: args.write, objects: 0 };
-    let geometry = args.objects.map_or(geometry.with_usual_objects(), |objects| Geometry { objects, ..geometry });
+    let slots = args.slot.iter().fold(0_u32, |sum, slot| sum.saturating_add(*slot));
+    let left = Geometry { flash: args.flash.saturating_sub(slots), ..geometry };
+    let objects = args.objects.unwrap_or_else(|| left.with_usual_objects().objects);
+    let geometry = Geometry { objects, ..geometry };
     let (geometry, volumes) = with_slots(geometry, &args.slot)?;
     let config = Config::with_heads(args.suite, geometry, args.heads.into()).with_counter_limit(args.counter_limit);
     let protection = if args.protect_all { Protection::EveryCommit } else { Protection::Chosen };
@@ -86,17 +89,18 @@ fn with_slots(geometry: Geometry, slots: &[u32]) -> Result<(Geometry, Option<Vol
     if slots.is_empty() {
         return Ok((geometry, None));
     }
+    if geometry.objects == 0 {
+        let failure = Failure::usage("slots are filled from objects, and the device would have no volume for them");
+        return Err(failure.hint("`--objects SIZE` makes one"));
+    }
     let behind = slots.iter().fold(geometry.objects, |sum, slot| sum.saturating_add(*slot));
     if behind >= geometry.flash {
         return Err(Failure::usage("objects and slots leave nothing of the flash for keys"));
     }
     let whole = Geometry { objects: behind, ..geometry };
     let mut table = VolumeTable::of(&[VolumeEntry::new(VolumeKind::Keys, 0, 0, whole.store())])?;
-    let mut start = whole.store();
-    if geometry.objects > 0 {
-        table = table.with(VolumeEntry::new(VolumeKind::Objects, 0, start, geometry.objects))?;
-        start += geometry.objects;
-    }
+    table = table.with(VolumeEntry::new(VolumeKind::Objects, 0, whole.store(), geometry.objects))?;
+    let mut start = whole.store() + geometry.objects;
     for (number, length) in (0..=u8::MAX).zip(slots) {
         table = table.with(VolumeEntry::new(VolumeKind::Slot, 0, start, *length).with_number(number))?;
         start += length;

@@ -20,7 +20,7 @@ pub(super) fn scrub(args: &OnDevice) -> Result<(), Failure> {
     let (after, blocks) = close_after(session, scrubbed)?;
     let of_objects = if has_volume { format!(" and {} of objects", counted(blocks, "block")) } else { String::new() };
     let said = format!(
-        "{}{of_objects} erased, one after the other; {} written again. Nothing that was deleted or replaced is left on the flash.\n",
+        "{}{of_objects} erased, one after the other; {} written again. Nothing of keys and objects that were deleted or replaced is left on the flash.\n",
         counted(after.segments, "segment"),
         counted(after.keys, "key")
     );

@@ -37,11 +37,14 @@ pub(crate) struct Line {
 impl Line {
     /// Nothing is wrong with a slot that is pending: it's not to be executed before an install.
     pub(crate) fn is_damaged(&self) -> bool {
-        !self.good && self.state.is_some_and(|state| !state.pending)
+        self.capacity == 0 || !self.good && self.state.is_some_and(|state| !state.pending)
     }
 
     fn as_text(&self) -> String {
         let Some(Installed { length, digest, pending }) = self.state else {
+            if self.capacity == 0 {
+                return format!("slot {:<3} is on no part of this flash, or too small\n", self.number);
+            }
             return format!("slot {:<3}{:>10} bytes   nothing is known of what is there\n", self.number, self.capacity);
         };
         let standing = match (pending, self.good) {
@@ -58,12 +61,19 @@ impl Line {
 /// Every slot of the device.
 pub(crate) fn lines(session: &mut Session<'_>) -> Result<Vec<Line>, Failure> {
     let table = session.volumes()?;
+    // Without one nothing is known of any slot: a table that says so is not taken while something is.
+    let known = session.has_volume();
     let mut lines = Vec::new();
     for volume in table.volumes().iter().filter(|volume| volume.kind == VolumeKind::Slot) {
-        let (number, capacity) = (volume.number, session.slot_capacity(volume.number)?);
-        let state = session.slot_state(number)?;
+        let number = volume.number;
+        // A table that another program wrote may say what can't be.
+        let Ok(capacity) = session.slot_capacity(number) else {
+            lines.push(Line { number, capacity: 0, state: None, good: false });
+            continue;
+        };
+        let state = if known { session.slot_state(number)? } else { None };
         let good = match state {
-            Some(state) => holds(session, number, state)?,
+            Some(state) => code(session, number, state)?.is_some(),
             None => false,
         };
         lines.push(Line { number, capacity, state, good });
@@ -72,9 +82,11 @@ pub(crate) fn lines(session: &mut Session<'_>) -> Result<Vec<Line>, Failure> {
     Ok(lines)
 }
 
-fn holds(session: &mut Session<'_>, number: u8, state: Installed) -> Result<bool, Failure> {
+/// The code in a slot; `None`: it's not what the store says.
+fn code(session: &mut Session<'_>, number: u8, state: Installed) -> Result<Option<Vec<u8>>, Failure> {
     let code = session.read_slot(number, state.length)?;
-    Ok(code.len() == state.length as usize && Sha256::digest(&code)[..] == state.digest)
+    let good = code.len() == state.length as usize && Sha256::digest(&code)[..] == state.digest;
+    Ok(Some(code).filter(|_| good))
 }
 
 fn ls(args: &ListVolumes) -> Result<(), Failure> {
@@ -97,7 +109,7 @@ fn ls(args: &ListVolumes) -> Result<(), Failure> {
     } else {
         print(lines.iter().map(Line::as_text).collect::<String>().as_bytes())?;
     }
-    match lines.iter().find(|line| line.is_damaged()) {
+    match lines.iter().find(|line| line.is_damaged() && line.capacity > 0) {
         None => Ok(()),
         Some(line) => Err(damaged(line.number)),
     }
@@ -166,7 +178,7 @@ fn take(session: &mut Session<'_>, args: &AdoptSlot, code: Option<&[u8]>) -> Res
         return Err(Failure::usage(format!("slot {number} takes {capacity} bytes, not {length}; nothing was changed")));
     }
     if let Some(code) = code {
-        session.program_slot(number, code)?;
+        session.program_slot(number, code, args.protect)?;
     }
     session.adopt_slot(number, length, args.protect)
 }
@@ -192,8 +204,6 @@ fn get(args: &GetSlot) -> Result<(), Failure> {
     let Some(state) = session.slot_state(number)? else {
         return Err(unknown(number));
     };
-    if !holds(&mut session, number, state)? {
-        return Err(damaged(number));
-    }
-    target.write(&session.read_slot(number, state.length)?)
+    let code = code(&mut session, number, state)?.ok_or_else(|| damaged(number))?;
+    target.write(&code)
 }

@@ -1,6 +1,6 @@
 //! `volume`: which parts of the flash are for what.
 
-use lockstone::VolumeEntry;
+use lockstone::{TableError, VolumeEntry};
 use serde_json::json;
 
 use super::close_after;
@@ -51,7 +51,8 @@ fn add(args: &AddVolume) -> Result<(), Failure> {
 fn place(session: &mut Session<'_>, args: &AddVolume, block: u32) -> Result<VolumeEntry, Failure> {
     let found = match (args.start, args.length) {
         (Some(start), Some(length)) => Some((start, length)),
-        (_, length) => session.room(length.unwrap_or(0), block)?,
+        (_, Some(0)) => return Err(TableError::Length.into()),
+        (_, length) => session.room(length, block)?,
     };
     let (start, length) = found.ok_or_else(|| {
         Failure::usage("there is no room for such a volume").hint("`lockstone volume ls DEV` shows what is free")

@@ -11,7 +11,7 @@ use lockstone::trust::{Anchor, MonotonicCounter, Protection};
 use lockstone::{Aes, Ascon, Objects, Plain, Slot, SoftRootKey, Store, VolumeKind, VolumeTable};
 use zeroize::Zeroizing;
 
-use super::volumes::no_slot_fits;
+use super::volumes::{no_objects_fit, no_slot_fits};
 use super::{AnyRam, CONFIG, COUNTER, Config, FLASH, FileCounter, ROOT_KEY, SLOT, Suite, TRUSTED};
 use crate::exit::{Exit, Failure};
 use crate::file_flash::{FileFlash, FileVolume};
@@ -119,7 +119,9 @@ fn fit(flash: &Rc<RefCell<FileFlash>>, config: &Config, table: &VolumeTable) -> 
         let place = FileVolume::on(flash, volume.start, volume.length);
         match volume.kind {
             VolumeKind::Slot => drop(Slot::new(place, part, volume.number).map_err(no_slot_fits)?),
-            VolumeKind::Objects => drop(Objects::<_, Ascon>::format(place, part, &mut [0; SLOT])?),
+            VolumeKind::Objects => {
+                drop(Objects::<_, Ascon>::format(place, part, &mut [0; SLOT]).map_err(no_objects_fit)?);
+            }
             VolumeKind::Keys | VolumeKind::Spare => {}
         }
     }

@@ -188,8 +188,15 @@ impl<'m> Session<'m> {
         if self.place.table.is_some() {
             return;
         }
-        let kept = on_store!(&mut self.store, store => store.volume_table());
-        self.place.table = Some(kept.map(|kept| kept.unwrap_or(self.place.own)));
+        let (kept, own) = (on_store!(&mut self.store, store => store.volume_table()), self.place.own);
+        let keys = |table: &VolumeTable| table.find(VolumeKind::Keys, 0);
+        self.place.table = Some(match kept {
+            Ok(None) => Ok(own),
+            Ok(Some(kept)) if keys(&kept) == keys(&own) => Ok(kept),
+            // The store says that it lies elsewhere: that is another device's table.
+            Ok(Some(_)) => Err(Error::Damaged),
+            Err(error) => Err(error),
+        });
         match &mut self.store {
             AnyStore::Ascon(both) => both.open(&self.place),
             AnyStore::Aes(both) => both.open(&self.place),
@@ -290,6 +297,24 @@ impl<'m> Session<'m> {
         protect: bool,
     ) -> core::result::Result<(), ChangeError<FlashError>> {
         on_store!(&mut self.store, store => store.change_volume_table(from, to, protect))
+    }
+
+    /// See [`Store::check_volume_table`].
+    pub(super) fn check_volume_table(
+        &mut self,
+        from: &VolumeTable,
+        to: &VolumeTable,
+    ) -> core::result::Result<(), ChangeError<FlashError>> {
+        on_store!(&mut self.store, store => store.check_volume_table(from, to))
+    }
+
+    /// Whether a change of so many bytes could be committed: before something is done for its sake. A protected one takes the step
+    /// that opens the epoch of this session.
+    pub(super) fn ask_for_room(&mut self, bytes: u32, protect: bool) -> Result<()> {
+        let protect = protect || self.protection() == Protection::EveryCommit;
+        on_store!(&mut self.store, store => {
+            if protect { store.protected_transaction(bytes).map(drop) } else { store.transaction(bytes).map(drop) }
+        })
     }
 
     pub(crate) fn scrub(&mut self, progress: impl FnMut(u32, u32)) -> Result<()> {

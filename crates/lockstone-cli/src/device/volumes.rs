@@ -2,8 +2,8 @@
 
 use embedded_storage::nor_flash::{NorFlash as _, ReadNorFlash as _};
 use lockstone::{
-    Ascon, Attributes, Installed, Key, LayoutError, ObjectError, Objects, Slot, TableError, VolumeEntry, VolumeKind,
-    VolumeTable,
+    Ascon, Attributes, Installed, Key, LayoutError, ObjectError, Objects, OpenError, Slot, TableError, VolumeEntry,
+    VolumeKind, VolumeTable,
 };
 use sha2::Sha256;
 
@@ -12,6 +12,11 @@ use super::objects::{no_volume, not_open, on_objects};
 use super::session::{AnyStore, Both};
 use crate::exit::Failure;
 use crate::file_flash::{FileVolume, FlashError};
+use crate::volumes::stretches;
+
+/// Bytes of the records of a volume table, and of what a slot holds; about.
+const TABLE_ROOM: u32 = 300;
+const SLOT_ROOM: u32 = 400;
 
 type Result<T> = core::result::Result<T, Failure>;
 
@@ -22,15 +27,19 @@ impl Session<'_> {
         Ok(self.place.table()?)
     }
 
-    /// Where so many bytes are free, for a block of this size; `length` 0: all that is left behind the last volume.
-    pub(crate) fn room(&mut self, length: u32, block: u32) -> Result<Option<(u32, u32)>> {
+    /// Where so many bytes are free, for a block of this size; without a length: the largest gap.
+    pub(crate) fn room(&mut self, length: Option<u32>, block: u32) -> Result<Option<(u32, u32)>> {
         let (table, capacity) = (self.volumes()?, self.capacity());
-        if length > 0 {
+        if let Some(length) = length {
             return Ok(table.room(0, capacity, block, length).map(|start| (start, length)));
         }
-        let start = table.volumes().iter().map(VolumeEntry::end).max().unwrap_or(0).next_multiple_of(block);
-        let left = capacity.saturating_sub(start);
-        Ok(Some((start, left - left % block)).filter(|(_, left)| *left > 0))
+        let gaps = stretches(&table, capacity).into_iter().filter(|(volume, ..)| volume.is_none());
+        let whole = gaps.map(|(_, start, length)| {
+            let from = u64::from(start).next_multiple_of(block.into());
+            let left = (u64::from(start) + u64::from(length)).saturating_sub(from);
+            (u32::try_from(from).unwrap_or(u32::MAX), u32::try_from(left - left % u64::from(block)).unwrap_or(0))
+        });
+        Ok(whole.filter(|(_, left)| *left > 0).max_by_key(|(start, left)| (*left, u32::MAX - start)))
     }
 
     /// Bytes of the flash.
@@ -42,13 +51,17 @@ impl Session<'_> {
     pub(crate) fn add_volume(&mut self, volume: VolumeEntry, block: u32, protect: bool) -> Result<()> {
         let table = self.volumes()?.with(volume)?;
         table.check(0, self.capacity(), block)?;
+        let from = self.volumes()?;
+        self.check_volume_table(&from, &table)?;
+        self.ask_for_room(TABLE_ROOM, protect)?;
         let place = FileVolume::on(&self.place.flash, volume.start, volume.length);
         match volume.kind {
             VolumeKind::Objects => {
                 let mut buffer = vec![0; super::SLOT];
                 // Which suite does not matter to the sizes, nor to an erase.
-                Objects::<_, Ascon>::format(place, self.place.part, &mut buffer)?;
+                drop(Objects::<_, Ascon>::format(place, self.place.part, &mut buffer).map_err(no_objects_fit)?);
             }
+            VolumeKind::Slot if !self.has_volume() => return Err(no_volume()),
             VolumeKind::Slot => drop(Slot::new(place, self.place.part, volume.number).map_err(no_slot_fits)?),
             _ => {}
         }
@@ -141,7 +154,8 @@ impl Session<'_> {
     }
 
     /// Programs code into a slot that the store knows nothing of, as a factory does.
-    pub(crate) fn program_slot(&mut self, number: u8, code: &[u8]) -> Result<()> {
+    pub(crate) fn program_slot(&mut self, number: u8, code: &[u8], protect: bool) -> Result<()> {
+        self.ask_for_room(SLOT_ROOM, protect)?;
         let mut slot = self.slot(number)?;
         let flash = slot.flash();
         let whole = u32::try_from(flash.capacity()).unwrap_or(u32::MAX);
@@ -159,13 +173,23 @@ impl Session<'_> {
 
     /// Programs for a new image of this device: what is in its slots and in spare volumes, at their places. Objects are left out.
     pub(super) fn copy_code(&mut self, image: &mut [u8]) -> Result<()> {
-        let code = |volume: &&VolumeEntry| matches!(volume.kind, VolumeKind::Slot | VolumeKind::Spare);
+        let code =
+            |volume: &&VolumeEntry| volume.part == 0 && matches!(volume.kind, VolumeKind::Slot | VolumeKind::Spare);
         for volume in self.volumes()?.volumes().iter().filter(code) {
             let place = image.get_mut(volume.start as usize..volume.end() as usize);
             let place = place.ok_or(TableError::OutOfBounds)?;
             self.place.flash.borrow_mut().read(volume.start, place)?;
         }
         Ok(())
+    }
+}
+
+pub(super) fn no_objects_fit(error: OpenError<FlashError>) -> Failure {
+    match error {
+        OpenError::Layout(_) => Failure::usage(
+            "no volume for objects fits there: it has at least two blocks of at least 4 KiB, and as much as a store needs",
+        ),
+        error => error.into(),
     }
 }
 

@@ -122,7 +122,7 @@ fn a_scrub_leaves_nothing_old() {
     let seen = bench.session("scrub dev\nget dev here\nget dev gone\ncheck dev");
     expect![[r#"
         $ scrub dev
-        16 segments erased, one after the other; 1 key written again. Nothing that was deleted or replaced is left on the flash.
+        16 segments erased, one after the other; 1 key written again. Nothing of keys and objects that were deleted or replaced is left on the flash.
         $ get dev here
         what stays
         $ get dev gone

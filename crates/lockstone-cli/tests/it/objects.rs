@@ -640,7 +640,7 @@ fn the_life_of_a_device_with_objects() {
                5  t     key
         $ put dev fw --file fw
         $ scrub dev
-        64 segments and 46 blocks of objects erased, one after the other; 2 keys written again. Nothing that was deleted or replaced is left on the flash.
+        64 segments and 46 blocks of objects erased, one after the other; 2 keys written again. Nothing of keys and objects that were deleted or replaced is left on the flash.
         $ rm dev fw
         $ rekey dev
         ! lockstone: a rekey can't seal anew what is not whole, and there is still: 1 unfinished object; nothing was changed

@@ -60,7 +60,7 @@ fn volumes_come_and_go() {
         slot 0       1900544      131072
         slot 1       2031616       65536
         $ volume ls dev --json
-        {"flash_bytes":2097152,"free_bytes":0,"volumes":[{"kind":"keys","length":851968,"number":0,"start":0},{"kind":"objects","length":1048576,"number":0,"start":851968},{"kind":"slot","length":131072,"number":0,"start":1900544},{"kind":"slot","length":65536,"number":1,"start":2031616}]}
+        {"flash_bytes":2097152,"free_bytes":0,"volumes":[{"kind":"keys","length":851968,"number":0,"part":0,"start":0},{"kind":"objects","length":1048576,"number":0,"part":0,"start":851968},{"kind":"slot","length":131072,"number":0,"part":0,"start":1900544},{"kind":"slot","length":65536,"number":1,"part":0,"start":2031616}]}
         $ volume add dev slot --number 2
         ! lockstone: there is no room for such a volume
         !   hint: `lockstone volume ls DEV` shows what is free
@@ -127,7 +127,7 @@ fn volumes_come_and_go() {
         $ volume rm dev objects
         $ check dev
         The store was closed in order.
-        24 records of the log read well.
+        26 records of the log read well.
         0 keys of client 0 read well.
         Nothing is damaged.
         $ volume rm dev keys
@@ -142,15 +142,15 @@ fn volumes_come_and_go() {
         flash    208 segments of 4096 bytes, unit 4, erased ff
         keys     0, of all clients
         counter  trusted/counter says 0; nothing on the flash is bound to it
-        bytes    100 live, 1100 dead, 304 in holes, 0 damaged
+        bytes    100 live, 1164 dead, 308 in holes, 0 damaged
         erases   1 to 1 a segment
         volumes  keys 0: 851968, free: 16384, spare 1: 4096, free: 1028096, slot 0: 131072, spare 0: 16384, slot 2: 49152
 
         The log ends in segment 0 (sequence 0): no authentic header has a higher number and a record behind it.
         It begins in segment 0 (sequence 0): the newest header or mark says so.
-        24 records of it read well; what they lead to is what is stored.
+        26 records of it read well; what they lead to is what is stored.
         It was closed in order: the last record is a closing mark, and nothing is written behind it.
-        The first write will be an opening mark, at segment 0, byte 2176: a cell further on than a cut write can have reached.
+        The first write will be an opening mark, at segment 0, byte 2304: a cell further on than a cut write can have reached.
 
               0  >...............................................................
              64  ................................................................
@@ -268,7 +268,7 @@ fn an_install_is_requested_done_and_confirmed() {
         objects    256 blocks of 4096, chunks of 512: 0 used, 0 of unfinished objects, 256 free, 0 unreadable
         $ volume rm dev slot
         ! lockstone: a volume that is in use can't be moved, cut or removed
-        !   hint: objects: `lockstone object ls`, for all clients; slots: `lockstone slot ls`; nothing was changed
+        !   hint: `lockstone object ls`, for all clients, and `lockstone slot ls` show by what; nothing was changed
         = 6
         $ slot install dev
         90001 bytes, sha-256 15a4b8ae1b77604ebe4f9b6a6e66c19e32947ade7f45f8724b9a1cde5bcf7316
@@ -385,6 +385,31 @@ fn a_rekey_keeps_volumes_and_code() {
 }
 
 #[test]
+fn a_refusal_has_erased_nothing() {
+    let bench = Bench::with_device("--flash 2M --objects 1M --slot 128K --counter-limit 3");
+    bench.write("first", &code(1, 100_000));
+    assert_eq!(bench.run("put dev k --file first --protect").code(), 0, "that takes the steps there are");
+    let marked = |at: usize| {
+        let mut flash = bench.read("dev/flash.bin");
+        flash[at] = 0x5a;
+        bench.write("dev/flash.bin", &flash);
+        flash
+    };
+    let slot = 2_097_152 - 128 * 1024;
+    let before = marked(slot + 7);
+    assert_eq!(bench.run("slot adopt dev --file first --protect").code(), 5);
+    assert_eq!(bench.read("dev/flash.bin")[slot..], before[slot..]);
+    assert_eq!(bench.run("object rm dev k").code(), 0);
+    assert_eq!(bench.run("volume rm dev objects").code(), 0);
+    let free = slot - 1024 * 1024;
+    let before = marked(free + 7);
+    assert_eq!(bench.run("volume add dev objects --length 64K --protect").code(), 5);
+    assert_eq!(bench.read("dev/flash.bin")[free..], before[free..]);
+    assert_eq!(bench.run("volume add dev objects --length 64K").code(), 0);
+    assert_eq!(bench.read("dev/flash.bin")[free + 7], 0xff);
+}
+
+#[test]
 fn a_rekey_waits_for_what_is_under_way() {
     let bench = bench();
     bench.write("first", &code(1, 50_000));
@@ -450,13 +475,15 @@ fn what_can_not_be_is_refused_at_once() {
     let seen = session(
         &bench,
         "
-        new dev --slot 3M
-        new dev --slot 900K --slot 200K
-        new dev --slot 5000
-        new dev --slot 4K
+        new dev --slot 64K
+        new dev --objects 512K --slot 3M
+        new dev --objects 64K --slot 900K --slot 200K
+        new dev --objects 64K --slot 5000
+        new dev --objects 64K --slot 4K
+        new dev --objects 4K --slot 64K
         new dev --flash 8M --slot 1M
         volume ls dev
-        new every --slot 64K --protect-all
+        new every --objects 512K --slot 64K --protect-all
         volume ls every
         counter every
         new plain
@@ -464,33 +491,43 @@ fn what_can_not_be_is_refused_at_once() {
         slot install plain
         volume ls plain
         volume add plain slot --length 64K
+        volume add dev slot --number 1 --length 0
+        volume add dev slot --length 64K
         slot forget dev --slot 200
         ",
     );
     expect![[r#"
-        $ new dev --slot 3M
+        $ new dev --slot 64K
+        ! lockstone: slots are filled from objects, and the device would have no volume for them
+        !   hint: `--objects SIZE` makes one
+        = 2
+        $ new dev --objects 512K --slot 3M
         ! lockstone: objects and slots leave nothing of the flash for keys
         = 2
-        $ new dev --slot 900K --slot 200K
+        $ new dev --objects 64K --slot 900K --slot 200K
         ! lockstone: objects and slots leave nothing of the flash for keys
         = 2
-        $ new dev --slot 5000
+        $ new dev --objects 64K --slot 5000
         ! lockstone: a volume must be whole erase blocks of its part
         !   hint: nothing was changed
         = 2
-        $ new dev --slot 4K
-        ! lockstone: no store fits such a flash: the volume for objects must have at least two blocks of at least 4 KiB
+        $ new dev --objects 64K --slot 4K
+        ! lockstone: no slot fits there: a slot needs a block of at least 4 KiB for code, and as many more as make 64 program units
+        = 2
+        $ new dev --objects 4K --slot 64K
+        ! lockstone: no volume for objects fits there: it has at least two blocks of at least 4 KiB, and as much as a store needs
         = 2
         $ new dev --flash 8M --slot 1M
         $ volume ls dev
         volume         start      length
-        keys 0             0     1048576
-        objects 0    1048576     6291456
+        keys 0             0     1835008
+        objects 0    1835008     5505024
         slot 0       7340032     1048576
-        $ new every --slot 64K --protect-all
+        $ new every --objects 512K --slot 64K --protect-all
         $ volume ls every
         volume         start      length
-        keys 0             0      983040
+        keys 0             0      458752
+        objects 0     458752      524288
         slot 0        983040       65536
         $ counter every
         value      3
@@ -507,6 +544,14 @@ fn what_can_not_be_is_refused_at_once() {
         volume         start      length
         keys 0             0     1048576
         $ volume add plain slot --length 64K
+        ! lockstone: there is no room for such a volume
+        !   hint: `lockstone volume ls DEV` shows what is free
+        = 2
+        $ volume add dev slot --number 1 --length 0
+        ! lockstone: a volume has no bytes, or ends at 4 GiB or behind
+        !   hint: nothing was changed
+        = 2
+        $ volume add dev slot --length 64K
         ! lockstone: there is no room for such a volume
         !   hint: `lockstone volume ls DEV` shows what is free
         = 2

@@ -82,6 +82,10 @@ impl Cut {
                 assert!(change(&mut torn, &one, &two).is_err(), "{id}");
                 torn.cancel_cut();
                 torn.power_on();
+                for _ in 0..3 {
+                    let seen = read_by_reader::<R, W, E, S>(&mut torn, part);
+                    assert!(seen == Some(one) || seen == Some(two), "{id}: who can't make sure sees one of both");
+                }
                 let found = table_of::<R, W, E, S>(&mut torn, part).unwrap().expect(&id);
                 assert!(found == one || found == two, "{id}");
                 for _ in 0..3 {
@@ -176,7 +180,16 @@ fn a_volume_that_holds_something_stays() {
         assert_eq!(tried(store, &now), [false, false, false, true], "and kept for that");
         objects.install::<Sha256, _, _, _>(store, &mut slot, |_, _| {}).unwrap();
         objects.confirm_install::<Sha256, _, _, _>(store, &mut slot, false).unwrap();
-        assert_eq!(tried(store, &now), [false, true, false, true], "the slot holds it alone");
+        assert_eq!(
+            tried(store, &now),
+            [false, false, false, true],
+            "the slot holds it, and is asked for by way of objects"
+        );
+        let less = table(&[KEYS, OBJECTS]);
+        let stale = Err(ChangeError::Table(TableError::Stale));
+        assert_eq!(store.change_volume_table(&now, &less, false), Err(ChangeError::Table(TableError::InUse)));
+        assert_eq!(store.check_volume_table(&now, &now), Ok(()));
+        assert_eq!(store.check_volume_table(&less, &less), stale);
         assert_eq!(objects.forget_slot(store, &slot, false), Ok(true));
         assert_eq!(objects.forget_slot(store, &slot, false), Ok(false));
         assert_eq!(objects.slot_state(store, &slot), Ok(None));
@@ -198,6 +211,8 @@ fn who_knows_an_older_table_changes_nothing() {
     let (first, second) = (table(&[KEYS, OBJECTS]), table(&[KEYS, OBJECTS, CODE]));
     bench.with::<Ascon, _>(|store, _| {
         store.change_volume_table(&first, &second, false).unwrap();
+        let none = Err(ChangeError::Store(Error::NoCounter));
+        assert_eq!(store.change_volume_table(&second, &second, true), none);
         let stale = Err(ChangeError::Table(TableError::Stale));
         assert_eq!(store.change_volume_table(&first, &first, false), stale);
         assert_eq!(store.change_volume_table(&first, &second, false), stale);
@@ -223,11 +238,12 @@ fn a_table_that_can_not_be_read_is_not_none() {
         store.put("other", &number.to_le_bytes()).unwrap();
     }
     store.close().unwrap();
-    let mut refused = 0;
+    let (mut refused, mut memory) = (0, Memory::<16, 2048>::new());
     for bit in 0..4096 * 8 {
         let mut flash = bench.keys.clone();
         flash.data_mut()[bit / 8] ^= 1 << (bit % 8);
-        match table_of::<4, 4, 4096, Ascon>(&mut flash, Part::NOR) {
+        let Ok(mut store) = Store::<_, Ascon>::mount(&mut flash, Part::NOR, &root(), &mut memory) else { continue };
+        match store.volume_table() {
             Ok(found) => assert_eq!(found, Some(second), "bit {bit}"),
             Err(error) => {
                 assert_eq!(error, Error::Damaged);
@@ -248,8 +264,19 @@ fn an_older_table_does_not_come_back() {
     let (part, chosen) = (Part::NOR, Protection::Chosen);
     let mut store =
         Store::<_, Ascon, _>::format_protected(&mut flash, part, anchor, chosen, &mut Fixed(1), &mut memory).unwrap();
-    store.change_volume_table(&first, &first, true).unwrap();
+    store.change_volume_table(&first, &first, false).unwrap();
     drop(store);
+    let old = flash.clone();
+    let anchor = Anchor { root: &root(), counter: &mut counter };
+    let mut store = Store::<_, Ascon, _>::mount_protected(&mut flash, part, anchor, &mut memory).unwrap();
+    let before = store.counter_state().unwrap().value;
+    store.change_volume_table(&first, &first, true).unwrap();
+    assert!(store.counter_state().unwrap().value > before, "the same table, bound from now on");
+    drop(store);
+    let mut older = old.clone();
+    let anchor = Anchor { root: &root(), counter: &mut counter };
+    let found = Store::<_, Ascon, _>::mount_protected(&mut older, part, anchor, &mut memory).map(drop);
+    assert!(matches!(found, Err(OpenError::RolledBack)), "{found:?}");
     let old = flash.clone();
     let anchor = Anchor { root: &root(), counter: &mut counter };
     let mut store = Store::<_, Ascon, _>::mount_protected(&mut flash, part, anchor, &mut memory).unwrap();

@@ -1,11 +1,11 @@
 //! Table: the volume table that the store keeps in an entry of its own, so that it's sealed, changed in one step, and, where that
 //! is asked for, brought back by no older image.
 
-use super::blocks::{HELD_NAME, slot_name};
+use super::blocks::HELD_NAME;
 use super::install::HOLDS;
 use super::{NorFlash, Store, one_source};
 use crate::attributes::How;
-use crate::error::{Error, Stop};
+use crate::error::Error;
 use crate::format::header::Class;
 use crate::format::record::CLIENT;
 use crate::key::{Key, SYSTEM};
@@ -24,21 +24,23 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// # Errors
     /// What [`Error`] says of damage: which table is in force can't be told then, and the program's own is no answer.
     pub async fn volume_table(&mut self) -> Result<Option<VolumeTable>, Error<F::Error>> {
+        const { assert!(!C::SMALL, "a small store has no volume table") };
         let mut bytes = [0; TABLE_MAX];
         let Some(length) = self.get_system(TABLE, &mut bytes).await? else { return Ok(None) };
         let table = VolumeTable::of_bytes(bytes.get(..length).unwrap_or_default());
-        table.map(Some).ok_or(Error::Damaged)
+        table.filter(|table| self.is_for(table)).map(Some).ok_or(Error::Damaged)
     }
 
     /// Puts another volume table in force, or keeps the first one: atomic. `from` is what the caller believes to be in force: the
     /// table that the store keeps, or the program's own. `protect`: no older image of the store undoes this.
     ///
-    /// A volume that holds something stays as it is: that of the keys always, that of the objects while there is one, unfinished or
-    /// not, a slot as long as the store knows what belongs there. Whether a new volume fits its part, the program sees
+    /// A volume that holds something stays as it is: that of the keys always, a slot as long as the store knows what belongs there,
+    /// that of the objects while there is such a slot, or an object, unfinished or not. Whether a new volume fits its part, the program sees
     /// when it opens it: do that before.
     ///
     /// # Errors
-    /// [`ChangeError::Table`] with [`TableError::Stale`] or [`TableError::InUse`]: nothing was changed. [`ChangeError::Store`] as
+    /// [`ChangeError::Table`] with [`TableError::Stale`] (also when `from` lacks a volume that holds something) or
+    /// [`TableError::InUse`]: nothing was changed. [`ChangeError::Store`] as
     /// [`put_with`](Store::put_with).
     pub async fn change_volume_table(
         &mut self,
@@ -46,17 +48,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         to: &VolumeTable,
         protect: bool,
     ) -> Result<(), ChangeError<F::Error>> {
-        const { assert!(!C::READER, "a reader changes nothing") };
-        self.writable().await.map_err(Error::from)?;
-        self.confirm_last().await.map_err(Error::from)?;
-        let kept = self.volume_table().await?;
-        if kept.is_some_and(|kept| kept != *from) {
-            return Err(TableError::Stale.into());
-        }
-        if self.disturbs(from, to).await? {
-            return Err(TableError::InUse.into());
-        }
-        if kept == Some(*to) {
+        self.check_volume_table(from, to).await?;
+        if !protect && self.volume_table().await? == Some(*to) {
             return Ok(());
         }
         let mut bytes = [0; TABLE_MAX];
@@ -66,35 +59,48 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(())
     }
 
-    /// Whether a volume that holds something would be another one.
-    async fn disturbs(&mut self, from: &VolumeTable, to: &VolumeTable) -> Result<bool, Error<F::Error>> {
-        let own = to.find(VolumeKind::Keys, 0).map(|volume| volume.length as usize);
-        if !from.agrees(to, VolumeKind::Keys, 0) || own != Some(self.flash.capacity()) {
-            return Ok(true);
+    /// Whether [`change_volume_table`](Self::change_volume_table) would be refused: to be asked before anything is done for the sake
+    /// of the new table. Nothing is changed, but what a cut left in question is settled.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn check_volume_table(
+        &mut self,
+        from: &VolumeTable,
+        to: &VolumeTable,
+    ) -> Result<(), ChangeError<F::Error>> {
+        const { assert!(!C::READER, "a reader changes nothing") };
+        self.writable().await.map_err(Error::from)?;
+        self.confirm_last().await.map_err(Error::from)?;
+        if self.volume_table().await?.is_some_and(|kept| kept != *from) {
+            return Err(TableError::Stale.into());
         }
-        for volume in from.volumes().iter().chain(to.volumes()) {
-            let moved = volume.kind == VolumeKind::Slot && !from.agrees(to, VolumeKind::Slot, volume.number);
-            if moved && self.seek(slot_name(volume.number).key()).await? {
-                return Ok(true);
-            }
+        if !from.agrees(to, VolumeKind::Keys, 0) || !self.is_for(to) {
+            return Err(TableError::InUse.into());
         }
-        Ok(!from.agrees(to, VolumeKind::Objects, 0) && self.has_objects().await?)
-    }
-
-    /// Whether there is an object, finished or not, or one that is kept for a slot.
-    async fn has_objects(&mut self) -> Result<bool, Stop<F::Error>> {
         let mut cursor = Cursor::new();
-        while self.next_record(&mut cursor).await? {
+        while self.next_record(&mut cursor).await.map_err(Error::from)? {
+            let slot = match self.name() {
+                &[_, number] if self.is_slot() => Some(number),
+                _ => None,
+            };
             let object = self.state.record.class == Class::Key && self.attributes().is_object();
-            if object || self.is_note() || self.is_hold() {
-                return Ok(true);
+            // Who asks for what belongs into a slot does so by way of objects.
+            if object || slot.is_some() || self.is_note() || self.is_hold() {
+                from.keeps(to, VolumeKind::Objects, 0)?;
             }
+            slot.map_or(Ok(()), |number| from.keeps(to, VolumeKind::Slot, number))?;
         }
-        Ok(false)
+        Ok(())
     }
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    /// Whether the volume for keys can be the one that this store lies in.
+    fn is_for(&self, table: &VolumeTable) -> bool {
+        table.find(VolumeKind::Keys, 0).is_some_and(|keys| keys.length as usize == self.flash.capacity())
+    }
+
     /// Whether the record in the buffer is the table.
     pub(in super::super) fn is_table(&self) -> bool {
         self.state.record.class == Class::Chunk && self.field(CLIENT) == SYSTEM && self.name() == TABLE.name
