@@ -15,6 +15,8 @@ struct Fates {
     removed: u64,
     brought_back: u64,
     kept: u64,
+    /// Objects that were begun and not finished: they are given up.
+    unfinished: u64,
 }
 
 pub(super) fn factory_reset(args: &Confirmed) -> Result<(), Failure> {
@@ -38,7 +40,7 @@ pub(super) fn factory_reset(args: &Confirmed) -> Result<(), Failure> {
 
 /// What happens to each key that is there.
 fn fates(session: &mut Session<'_>) -> Result<Fates, Failure> {
-    let mut fates = Fates::default();
+    let mut fates = Fates { unfinished: session.unfinished()?.len() as u64, ..Fates::default() };
     for client in session.clients()? {
         let (names, gaps) = names(session, client, b"")?;
         if gaps > 0 {
@@ -67,8 +69,12 @@ impl Fates {
     }
 
     fn told(&self, mood: &str) -> String {
+        let begun = match self.unfinished {
+            0 => String::new(),
+            begun => format!("{} {mood}given up.\n", counted(begun, "unfinished object")),
+        };
         format!(
-            "{} {mood}removed, {} {mood}brought back, {} {mood}kept; of all clients.\n",
+            "{} {mood}removed, {} {mood}brought back, {} {mood}kept; of all clients.\n{begun}",
             counted(self.removed, "key"),
             self.brought_back,
             self.kept

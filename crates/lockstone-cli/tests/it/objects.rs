@@ -648,6 +648,7 @@ fn the_life_of_a_device_with_objects() {
         = 2
         $ factory-reset dev --yes
         0 keys removed, 0 brought back, 1 kept; of all clients.
+        1 unfinished object given up.
         $ object ls dev
         $ rekey dev
         1 key sealed anew under a fresh root key, suite ascon. What was shared has to be shared again.
