@@ -24,6 +24,7 @@ pub mod executor;
 pub mod heap;
 pub mod load;
 pub mod measure;
+pub mod model;
 pub mod random;
 pub mod report;
 pub mod stores;

@@ -71,6 +71,12 @@ impl Tally {
         self.per(self.total.reads)
     }
 
+    /// Mean bytes programmed.
+    #[must_use]
+    pub fn programmed(&self) -> f64 {
+        self.per(self.total.bytes_programmed)
+    }
+
     /// Bytes programmed over bytes of names and values.
     #[must_use]
     pub fn amplification(&self) -> f64 {

@@ -11,7 +11,7 @@ use crate::bars::Line;
 use crate::cost::DEVICES;
 use crate::measure::{Figures, Sheet};
 use crate::report::grid::{Grid, number};
-use crate::report::{charts, table};
+use crate::report::{charts, table, why};
 use crate::stores::{Contender, Failure, GENEROUS, MEDIUM, Suite};
 use crate::workloads::{KEYS, KEYS_LONG, LARGE, LENGTHS, LEVELS, SIZES, Scale, UNITS};
 
@@ -196,6 +196,11 @@ impl Page<'_> {
             })
             .collect();
         self.say(&rows.join("\n"));
+        self.say("### What is missed, and why");
+        self.say(
+            "What a model says of each bar that is missed in this run (`bench/src/model.rs`), and what reaching it would take.",
+        );
+        self.say(&why::missed(self.sheet, lines).join("\n"));
     }
 
     fn first(&mut self) {

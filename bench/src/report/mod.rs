@@ -6,3 +6,4 @@ pub mod grid;
 pub mod json;
 pub mod svg;
 pub mod table;
+pub mod why;
