@@ -1,0 +1,25 @@
+//! What the boards share: all that is `unsafe`, and all that a product must not have.
+//!
+//! ```text
+//! program ──> board (which flash, which part) ──> support ─┬─ semihosting   console, exit code, a file as flash
+//!                                                          ├─ nvmc          flash controller of the nRF51
+//!                                                          ├─ toys          root key and randomness that anybody can guess
+//!                                                          ├─ executor      async tasks, time from SysTick
+//!                                                          └─ stack         how deep it became
+//! ```
+//!
+//! Lines that begin with `#` are measurements: `cargo xtask firmware` shows them, and compares the other lines.
+#![no_std]
+
+pub mod nvmc;
+pub mod semihosting;
+pub mod stack;
+pub mod toys;
+
+mod failure;
+mod open;
+mod program;
+
+pub use failure::Failure;
+pub use open::open;
+pub use program::{run, run_again};

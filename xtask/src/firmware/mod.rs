@@ -1,0 +1,167 @@
+//! `firmware`: the programs of `firmware/`, built for their boards and run under emulation.
+//!
+//! ```text
+//! firmware/BOARD ── toolchain.rs ──> programs ── emulator.rs ──> console, exit code ─┬─ `#` lines ──> figures, one object a line
+//!   (Cargo.toml names its programs)    (three starts, one flash)                     └─ the rest ──> BOARD/PROGRAM.out
+//! ```
+//!
+//! A program passes when it prints what its `.out` file says and ends with exit code 0. `UPDATE_EXPECT=1` writes the files
+//! anew. The last line is one object: boards and programs that ran.
+
+mod board;
+mod emulator;
+mod figure;
+mod toolchain;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::size::{Budget, budgets};
+use crate::{Failure, root};
+use board::{BOARDS, Board};
+use emulator::Run;
+
+/// What was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// `None`: all.
+    board: Option<String>,
+    program: Option<String>,
+}
+
+impl Options {
+    /// Reads the options; `None` when there is one that we don't know.
+    pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
+        let (board, program) = match arguments {
+            [] => (None, None),
+            [board] => (Some(board.clone()), None),
+            [board, program] => (Some(board.clone()), Some(program.clone())),
+            _ => return None,
+        };
+        let known = board.as_deref().is_none_or(is_board);
+        known.then_some(Self { board, program })
+    }
+
+    fn is_asked(&self, board: &Board, program: &str) -> bool {
+        let wanted = |asked: &Option<String>, name: &str| asked.as_deref().is_none_or(|asked| asked == name);
+        wanted(&self.board, board.name) && wanted(&self.program, program)
+    }
+}
+
+/// Whether a target of firmware/budgets.txt is one of the boards here.
+pub(crate) fn is_board(name: &str) -> bool {
+    BOARDS.iter().any(|board| board.name == name)
+}
+
+/// How many ran, and what went wrong.
+#[derive(Default)]
+struct Tally {
+    boards: BTreeSet<&'static str>,
+    programs: u32,
+    failures: Vec<String>,
+}
+
+/// Builds and runs what was asked for.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    emulator::name_missing()?;
+    let path = root().join("firmware").join("budgets.txt");
+    let text = fs::read_to_string(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    let budgets = budgets(&text)?;
+    let mut tally = Tally::default();
+    for board in &BOARDS {
+        let programs: Vec<_> = board.programs()?.into_iter().filter(|name| options.is_asked(board, name)).collect();
+        if programs.is_empty() {
+            continue;
+        }
+        let built = toolchain::build(board.name, board.target)?;
+        for program in programs {
+            tally.add(board, &program, try_program(board, &program, &built, &budgets));
+        }
+    }
+    tally.say()
+}
+
+/// Runs one program on a fresh flash, and holds what it prints against its `.out` file.
+fn try_program(board: &Board, program: &str, built: &Path, budgets: &[Budget<'_>]) -> Result<(), Failure> {
+    let run = Run::start(board, program, &built.join(program))?;
+    let mut over = None;
+    for figure in &run.figures {
+        let bar = figure.bar(board.name, program, budgets);
+        println!("{}", figure.line(board.name, program, bar));
+        over = over.or_else(|| bar.filter(|bar| figure.value > *bar).map(|bar| (figure, bar)));
+    }
+    if let Some((figure, bar)) = over {
+        return Err(format!(
+            "{} is {} {}, its bar in firmware/budgets.txt {bar}",
+            figure.name, figure.value, figure.unit
+        ));
+    }
+    compare(&root().join("firmware").join(board.name).join(format!("{program}.out")), &run.console)
+}
+
+fn compare(expected: &Path, seen: &str) -> Result<(), Failure> {
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        return fs::write(expected, seen).map_err(|error| format!("can't write {}: {error}", expected.display()));
+    }
+    let wanted = fs::read_to_string(expected).map_err(|error| format!("can't read {}: {error}", expected.display()))?;
+    if wanted == seen {
+        return Ok(());
+    }
+    let (wanted, seen) = (wanted.lines(), seen.lines());
+    let line = wanted.clone().zip(seen.clone()).take_while(|(wanted, seen)| wanted == seen).count();
+    let [wanted, seen] = [wanted, seen].map(|mut lines| lines.nth(line).unwrap_or("(the end)").to_owned());
+    Err(format!("line {} of {}:\n  expected: {wanted}\n  seen:     {seen}", line + 1, expected.display()))
+}
+
+impl Tally {
+    fn add(&mut self, board: &Board, program: &str, ended: Result<(), Failure>) {
+        self.boards.insert(board.name);
+        self.programs += 1;
+        if let Err(failure) = ended {
+            let failure = format!("{} {program}: {failure}", board.name);
+            eprintln!("FAILED  {failure}");
+            self.failures.push(failure);
+        }
+    }
+
+    fn say(self) -> Result<(), Failure> {
+        let (boards, programs, failed) = (self.boards.len(), self.programs, self.failures.len());
+        let met = failed == 0 && programs > 0;
+        println!(
+            r#"{{"name":"firmware","boards":{boards},"programs":{programs},"failed":{failed},"unit":"programs","met":{met}}}"#
+        );
+        match (programs, failed) {
+            (0, _) => Err("there is no such program on this board".to_owned()),
+            (_, 0) => Ok(()),
+            _ => Err(format!("{failed} of {programs} programs failed")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read() {
+        let parse = |text: &str| Options::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let options = parse("microbit certs").unwrap();
+        assert!(options.is_asked(&BOARDS[1], "certs"));
+        assert!(!options.is_asked(&BOARDS[1], "config") && !options.is_asked(&BOARDS[0], "certs"));
+        assert_eq!(parse(""), Some(Options::default()));
+        assert_eq!(parse("toaster"), None);
+    }
+
+    #[test]
+    fn every_program_of_a_board_has_its_output() {
+        for board in &BOARDS {
+            let programs = board.programs().unwrap();
+            assert!(!programs.is_empty(), "{}", board.name);
+            for program in programs {
+                let expected = root().join("firmware").join(board.name).join(format!("{program}.out"));
+                assert!(expected.exists(), "{} is missing: run with UPDATE_EXPECT=1", expected.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The compiler for Arm cores: that of rustup when it has the target, else Debian's, which builds `core` from its own source.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::{Failure, root, size};
+
+/// Builds the programs of a board; returns the folder where they are.
+pub(crate) fn build(package: &str, target: &str) -> Result<PathBuf, Failure> {
+    let folder = target_folder();
+    let mut command = cargo_for(target)?;
+    command.args([
+        "--quiet",
+        "--locked",
+        "--release",
+        "--package",
+        package,
+        "--bins",
+        "--target",
+        target,
+        "--target-dir",
+    ]);
+    command
+        .arg(&folder)
+        .current_dir(root().join("firmware"))
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTFLAGS");
+    match command.status() {
+        Ok(status) if status.success() => Ok(folder.join(target).join("release")),
+        Ok(status) => Err(format!("firmware/{package} does not build: {status}")),
+        Err(error) => Err(format!("can't run cargo: {error}")),
+    }
+}
+
+/// `cargo build` with a compiler that has `core` for the target, or can make it.
+pub(crate) fn cargo_for(target: &str) -> Result<Command, Failure> {
+    if has_target(target) {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.arg("build");
+        return Ok(command);
+    }
+    size::name_missing().map_err(|missing| format!("{missing}\n  or with rustup: rustup target add {target}"))?;
+    let mut command = Command::new(size::CARGO);
+    command.args(["build", "-Zbuild-std=core"]);
+    command.env("RUSTC", size::RUSTC).env("RUSTDOC", "/usr/bin/rustdoc").env("RUSTC_BOOTSTRAP", "1");
+    command.env(format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase()), size::TOOLS[0]);
+    Ok(command)
+}
+
+/// Whether the usual compiler has the libraries of a target.
+fn has_target(target: &str) -> bool {
+    let output =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", target]).stderr(Stdio::null()).output();
+    output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim_end()).is_dir())
+}
+
+/// Beside everything else that is built.
+pub(crate) fn target_folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    root().join(target).join("firmware")
+}
