@@ -3,6 +3,7 @@
 //! ```text
 //! program ──> board (which flash, which part) ──> support ─┬─ semihosting   console, exit code, a file as flash
 //!                                                          ├─ nvmc          flash controller of the nRF51
+//!                                                          ├─ sd            SD card of the LM3S6965 board
 //!                                                          ├─ toys          root key and randomness that anybody can guess
 //!                                                          ├─ executor      async tasks, time from SysTick
 //!                                                          └─ stack         how deep it became
@@ -12,6 +13,8 @@
 #![no_std]
 
 pub mod nvmc;
+#[cfg(feature = "sd")]
+pub mod sd;
 pub mod semihosting;
 pub mod stack;
 pub mod toys;

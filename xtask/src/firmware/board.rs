@@ -17,9 +17,10 @@ pub(crate) struct Board {
 }
 
 /// All of them.
-pub(crate) const BOARDS: [Board; 2] = [
+pub(crate) const BOARDS: [Board; 3] = [
     Board { name: "mps3-an547", target: "thumbv8m.main-none-eabi", keeps_flash: true, card: 0 },
     Board { name: "microbit", target: "thumbv6m-none-eabi", keeps_flash: false, card: 0 },
+    Board { name: "lm3s6965evb", target: "thumbv7m-none-eabi", keeps_flash: true, card: 4 << 30 },
 ];
 
 impl Board {

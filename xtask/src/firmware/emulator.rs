@@ -34,7 +34,7 @@ pub(crate) fn name_missing() -> Result<(), Failure> {
 pub(crate) struct Run {
     /// All lines but those that begin with `#`.
     pub(crate) console: String,
-    /// The lines that do, of the last start.
+    /// The lines that do, the highest of all starts.
     pub(crate) figures: Vec<Figure>,
 }
 
@@ -58,12 +58,19 @@ impl Run {
     }
 
     fn read(&mut self, said: &str) {
-        self.figures.clear();
         for line in said.lines() {
             match line.strip_prefix("# ") {
-                Some(figure) => self.figures.extend(Figure::parse(figure)),
+                Some(figure) => Figure::parse(figure).into_iter().for_each(|figure| self.keep(figure)),
                 None => self.console += &format!("{line}\n"),
             }
+        }
+    }
+
+    /// The highest value of a figure counts.
+    fn keep(&mut self, figure: Figure) {
+        match self.figures.iter_mut().find(|kept| kept.name == figure.name) {
+            Some(kept) => kept.value = kept.value.max(figure.value),
+            None => self.figures.push(figure),
         }
     }
 
@@ -126,7 +133,8 @@ impl Emulation {
                 None => thread::sleep(Duration::from_millis(5)),
             }
         };
-        let said = output.join().unwrap_or_default() + &errors.join().unwrap_or_default();
+        let (said, errors) = (output.join().unwrap_or_default(), errors.join().unwrap_or_default());
+        let said = if status.success() { said } else { said + &errors };
         Ok((said, status))
     }
 
@@ -162,8 +170,9 @@ mod tests {
     fn a_measurement_is_read_and_the_rest_is_compared() {
         let mut run = Run { console: String::new(), figures: Vec::new() };
         run.read("boot 1\n# stack 40 B\n# put of 32 B 900 instructions\n# statics 4 B\n");
+        run.read("boot 2\n# stack 30 B\n# statics 4 B\n");
         run.add_ram();
-        assert_eq!(run.console, "boot 1\n");
+        assert_eq!(run.console, "boot 1\nboot 2\n");
         let names: Vec<_> = run.figures.iter().map(|figure| (figure.name.as_str(), figure.value)).collect();
         assert_eq!(names, [("stack", 40), ("put_of_32_B", 900), ("statics", 4), ("ram", 44)]);
     }
