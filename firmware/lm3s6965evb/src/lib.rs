@@ -6,10 +6,12 @@ use lockstone::{Memory, Part, buffer_size};
 use lockstone_block::BlockFlash;
 use support::sd::Card;
 pub use support::toys::{InsecureRandom, insecure_root_key};
-pub use support::{Failure, open, println, program};
+pub use support::{Failure, executor, open, println, program, time, timed};
 
 /// A card that was never written reads as zeros.
 pub const PART: Part = Part::ZERO_ERASED;
+/// Ticks of the processor's clock in a second.
+pub const CLOCK: u32 = 12_500_000;
 /// Bytes of the flash.
 pub const CAPACITY: u32 = 64 * BLOCK as u32;
 /// RAM of a store: heads for 100 keys, a record, and a byte for each of 64 segments.

@@ -6,10 +6,12 @@ use cortex_m_rt as _;
 use lockstone::{Memory, Part, buffer_size};
 pub use support::semihosting::FileFlash as Flash;
 pub use support::toys::{InsecureRandom, insecure_root_key};
-pub use support::{Failure, open, println, program};
+pub use support::{Failure, executor, open, println, program, time, timed};
 
 /// What the driver's type does not say of the flash.
 pub const PART: Part = Part::NOR;
+/// Ticks of the processor's clock in a second.
+pub const CLOCK: u32 = 32_000_000;
 /// Bytes of the flash.
 pub const CAPACITY: u32 = 64 * 4096;
 /// RAM of a store: heads for 100 keys, a record, and a byte for each of 64 segments.

@@ -5,18 +5,23 @@
 //!                                                          ├─ nvmc          flash controller of the nRF51
 //!                                                          ├─ sd            SD card of the LM3S6965 board
 //!                                                          ├─ toys          root key and randomness that anybody can guess
-//!                                                          ├─ executor      async tasks, time from SysTick
+//!                                                          ├─ executor, time    async tasks, SysTick
+//!                                                          ├─ timed, ram_flash  flash that takes its time, or none
 //!                                                          └─ stack         how deep it became
 //! ```
 //!
 //! Lines that begin with `#` are measurements: `cargo xtask firmware` shows them, and compares the other lines.
 #![no_std]
 
+pub mod executor;
 pub mod nvmc;
+pub mod ram_flash;
 #[cfg(feature = "sd")]
 pub mod sd;
 pub mod semihosting;
 pub mod stack;
+pub mod time;
+pub mod timed;
 pub mod toys;
 
 mod failure;
