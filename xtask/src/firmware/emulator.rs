@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -136,6 +137,24 @@ impl Emulation {
         let (said, errors) = (output.join().unwrap_or_default(), errors.join().unwrap_or_default());
         let said = if status.success() { said } else { said + &errors };
         Ok((said, status))
+    }
+
+    /// What it says, line by line as it says it; a line that was not ended was not said.
+    pub(crate) fn lines(mut self) -> (Self, Receiver<String>) {
+        let (sender, lines) = channel();
+        if let Some(output) = self.child.stdout.take() {
+            thread::spawn(move || {
+                let mut output = BufReader::new(output);
+                let mut line = String::new();
+                while output.read_line(&mut line).is_ok_and(|_| line.ends_with('\n')) {
+                    if sender.send(line.trim_end().to_owned()).is_err() {
+                        return;
+                    }
+                    line.clear();
+                }
+            });
+        }
+        (self, lines)
     }
 
     /// Ends it at once, as a power cut does.
