@@ -12,15 +12,17 @@ pub(crate) struct Board {
     pub(crate) target: &'static str,
     /// Its flash outlives the emulator, so each start is one of the emulator; the others start again by themselves.
     pub(crate) keeps_flash: bool,
+    /// The flash is a file as the command line has it.
+    pub(crate) has_file: bool,
     /// The SD card that it has, in bytes; 0: none.
     pub(crate) card: u64,
 }
 
 /// All of them.
 pub(crate) const BOARDS: [Board; 3] = [
-    Board { name: "mps3-an547", target: "thumbv8m.main-none-eabi", keeps_flash: true, card: 0 },
-    Board { name: "microbit", target: "thumbv6m-none-eabi", keeps_flash: false, card: 0 },
-    Board { name: "lm3s6965evb", target: "thumbv7m-none-eabi", keeps_flash: true, card: 4 << 30 },
+    Board { name: "mps3-an547", target: "thumbv8m.main-none-eabi", keeps_flash: true, has_file: true, card: 0 },
+    Board { name: "microbit", target: "thumbv6m-none-eabi", keeps_flash: false, has_file: false, card: 0 },
+    Board { name: "lm3s6965evb", target: "thumbv7m-none-eabi", keeps_flash: true, has_file: false, card: 4 << 30 },
 ];
 
 impl Board {

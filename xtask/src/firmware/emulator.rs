@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::figure::Figure;
-use super::toolchain::target_folder;
+use super::toolchain::run_folder;
 use crate::Failure;
 
 const EMULATOR: &str = "qemu-system-arm";
@@ -86,7 +86,7 @@ impl Run {
 
 /// A fresh folder for the flash of a program.
 pub(crate) fn folder(board: &Board, program: &str) -> Result<PathBuf, Failure> {
-    let place = target_folder().join("run").join(board.name).join(program);
+    let place = run_folder(board.name, program);
     let _ = fs::remove_dir_all(&place);
     let failed = |error: std::io::Error| format!("can't make {}: {error}", place.display());
     fs::create_dir_all(&place).map_err(failed)?;

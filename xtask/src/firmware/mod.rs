@@ -11,6 +11,7 @@
 mod board;
 mod emulator;
 mod figure;
+mod hosted;
 mod killed;
 mod toolchain;
 
@@ -83,6 +84,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 try_program(board, &program, &built, &budgets)
             };
             tally.add(board, &program, ended);
+            if program == hosted::PROGRAM && board.has_file {
+                tally.check("hosted", hosted::run(board, &built.join(&program)).map(|line| println!("{line}")));
+            }
         }
     }
     tally.say()
@@ -124,8 +128,13 @@ impl Tally {
     fn add(&mut self, board: &Board, program: &str, ended: Result<(), Failure>) {
         self.boards.insert(board.name);
         self.programs += 1;
+        self.check(&format!("{} {program}", board.name), ended);
+    }
+
+    /// Takes note of what is no program but may fail all the same.
+    fn check(&mut self, what: &str, ended: Result<(), Failure>) {
         if let Err(failure) = ended {
-            let failure = format!("{} {program}: {failure}", board.name);
+            let failure = format!("{what}: {failure}");
             eprintln!("FAILED  {failure}");
             self.failures.push(failure);
         }
@@ -140,7 +149,7 @@ impl Tally {
         match (programs, failed) {
             (0, _) => Err("there is no such program on this board".to_owned()),
             (_, 0) => Ok(()),
-            _ => Err(format!("{failed} of {programs} programs failed")),
+            _ => Err(format!("{failed} failures; {programs} programs ran")),
         }
     }
 }

@@ -59,3 +59,8 @@ pub(crate) fn target_folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     root().join(target).join("firmware")
 }
+
+/// Where the flash of a program lies.
+pub(crate) fn run_folder(board: &str, program: &str) -> PathBuf {
+    target_folder().join("run").join(board).join(program)
+}
