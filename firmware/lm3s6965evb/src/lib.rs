@@ -6,7 +6,7 @@ use lockstone::{Memory, Part, buffer_size};
 use lockstone_block::BlockFlash;
 use support::sd::Card;
 pub use support::toys::{InsecureRandom, insecure_root_key};
-pub use support::{Failure, executor, open, println, program, time, timed};
+pub use support::{Failure, executor, open, println, program, ram_flash, stack, time, timed};
 
 /// A card that was never written reads as zeros.
 pub const PART: Part = Part::ZERO_ERASED;

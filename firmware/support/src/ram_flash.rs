@@ -1,6 +1,7 @@
 //! A flash in RAM, for measurements: nothing but copies, so that what is counted is the store.
 
 use core::convert::Infallible;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use embedded_storage::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 use embedded_storage_async::nor_flash as asynchronous;
@@ -10,7 +11,38 @@ pub const CAPACITY: usize = 8 * 4096;
 
 /// The flash; whoever gives a range that is not within it is stopped.
 #[derive(Debug)]
-pub struct RamFlash<'r>(pub &'r mut [u8; CAPACITY]);
+pub struct RamFlash<'r>(&'r mut [u8; CAPACITY]);
+
+static mut CELLS: [u8; CAPACITY] = [0; CAPACITY];
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+impl RamFlash<'static> {
+    /// Takes the flash, erased. `None`: it was taken before.
+    pub fn take() -> Option<Self> {
+        if TAKEN.load(Ordering::Relaxed) {
+            return None;
+        }
+        TAKEN.store(true, Ordering::Relaxed);
+        let cells = &raw mut CELLS;
+        // SAFETY: once in a program, which the lines above see to, as there is one thread: no other reference exists.
+        let mut flash = Self(unsafe { &mut *cells });
+        flash.fill();
+        Some(flash)
+    }
+}
+
+impl RamFlash<'_> {
+    /// The same flash for a while, erased.
+    #[must_use]
+    pub fn again(&mut self) -> RamFlash<'_> {
+        self.fill();
+        RamFlash(self.0)
+    }
+
+    fn fill(&mut self) {
+        self.0.fill(0xff);
+    }
+}
 
 impl ErrorType for RamFlash<'_> {
     type Error = Infallible;
