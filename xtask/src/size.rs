@@ -55,6 +55,7 @@ struct Figure {
     target: &'static str,
     row: String,
     value: u64,
+    unit: &'static str,
     bar: Option<u64>,
 }
 
@@ -88,16 +89,16 @@ impl Figure {
     }
 
     fn line(&self, json: bool) -> String {
-        let Self { target, row, value, bar } = self;
+        let Self { target, row, value, unit, bar } = self;
         let met = self.is_met();
         let mut line = String::new();
         if json {
             let bar = bar.map_or(String::new(), |bar| format!(r#""bar":{bar},"#));
-            let _ = write!(line, r#"{{"name":"{target}/{row}","value":{value},"unit":"B",{bar}"met":{met}}}"#);
+            let _ = write!(line, r#"{{"name":"{target}/{row}","value":{value},"unit":"{unit}",{bar}"met":{met}}}"#);
         } else {
-            let _ = write!(line, "{target:<24} {row:<22} {value:>7} B");
+            let _ = write!(line, "{target:<24} {row:<22} {value:>7} {unit}");
             if let Some(bar) = bar {
-                let _ = write!(line, "   bar {bar:>6} B   {}", if met { "met" } else { "NOT met" });
+                let _ = write!(line, "   bar {bar:>6} {unit}   {}", if met { "met" } else { "NOT met" });
             }
         }
         line
@@ -195,20 +196,31 @@ fn target_folder() -> PathBuf {
 
 fn figures(target: &'static str, programs: &Path, budgets: &[Budget<'_>]) -> Result<Vec<Figure>, Failure> {
     let [empty, rest @ ..] = &measure(programs)?[..] else { return Err("a probe is missing".to_owned()) };
-    let mut figures = Vec::new();
+    let (mut figures, mut masked) = (Vec::new(), 0);
     for ((program, name), sections) in PROBES.iter().skip(1).zip(rest) {
         let mut add = |what: &str, value: u64| {
             let row = format!("{name}/{what}");
             let bar = budgets.iter().find(|(wanted, other, _)| *wanted == target && *other == row);
-            figures.push(Figure { target, row, value, bar: bar.map(|(_, _, bytes)| *bytes) });
+            figures.push(Figure { target, row, value, unit: "B", bar: bar.map(|(_, _, bytes)| *bytes) });
         };
         add("text", sections.text.saturating_sub(empty.text));
         add("ram", sections.bss.saturating_sub(empty.bss));
-        if let Some(bytes) = stack::deepest(&disassemble(&programs.join(program))?) {
+        let disassembly = disassemble(&programs.join(program))?;
+        if let Some(bytes) = stack::deepest(&disassembly) {
             add("stack", bytes);
         }
+        masked += disassembly.lines().filter(|line| masks_interrupts(line)).count() as u64;
     }
+    figures.push(Figure { target, row: "all/masking".to_owned(), value: masked, unit: "instructions", bar: Some(0) });
     Ok(figures)
+}
+
+/// Whether a line of a disassembly holds interrupts back.
+fn masks_interrupts(line: &str) -> bool {
+    let mut columns = line.split('\t').skip(2);
+    let (mnemonic, operands) = (columns.next().unwrap_or("").trim(), columns.next().unwrap_or(""));
+    let is_mask = ["PRIMASK", "BASEPRI", "FAULTMASK"].iter().any(|mask| operands.to_uppercase().starts_with(mask));
+    mnemonic.starts_with("cpsid") || mnemonic.starts_with("msr") && is_mask
 }
 
 fn disassemble(program: &Path) -> Result<String, Failure> {
@@ -250,14 +262,29 @@ mod tests {
 
     #[test]
     fn a_figure_is_one_object_on_one_line() {
-        let mut figure =
-            Figure { target: "thumbv7em", row: "plain/kv/text".to_owned(), value: 10_001, bar: Some(10_000) };
+        let mut figure = Figure {
+            target: "thumbv7em",
+            row: "plain/kv/text".to_owned(),
+            value: 10_001,
+            unit: "B",
+            bar: Some(10_000),
+        };
         assert_eq!(
             figure.line(true),
             r#"{"name":"thumbv7em/plain/kv/text","value":10001,"unit":"B","bar":10000,"met":false}"#
         );
         figure.bar = None;
         assert_eq!(figure.line(true), r#"{"name":"thumbv7em/plain/kv/text","value":10001,"unit":"B","met":true}"#);
+    }
+
+    #[test]
+    fn what_masks_interrupts_is_seen() {
+        for line in ["    8000:\tb672      \tcpsid\ti", "    8002:\tf380 8810 \tmsr\tPRIMASK, r0"] {
+            assert!(masks_interrupts(line), "{line}");
+        }
+        for line in ["    8000:\tb662      \tcpsie\ti", "    8002:\tf380 8808 \tmsr\tMSP, r0", "00008000 <cpsid>:"] {
+            assert!(!masks_interrupts(line), "{line}");
+        }
     }
 
     #[test]
