@@ -7,27 +7,23 @@ use crate::{Failure, root, size};
 
 /// Builds the programs of a board; returns the folder where they are.
 pub(crate) fn build(package: &str, target: &str) -> Result<PathBuf, Failure> {
+    build_as(package, target, &["--bins"])
+}
+
+/// Builds the library for a core of another kind, to see that nothing in it is for Arm only.
+pub(crate) fn build_library(target: &str) -> Result<(), Failure> {
+    build_as("lockstone", target, &["--lib"]).map(drop)
+}
+
+fn build_as(package: &str, target: &str, what: &[&str]) -> Result<PathBuf, Failure> {
     let folder = target_folder();
     let mut command = cargo_for(target)?;
-    command.args([
-        "--quiet",
-        "--locked",
-        "--release",
-        "--package",
-        package,
-        "--bins",
-        "--target",
-        target,
-        "--target-dir",
-    ]);
-    command
-        .arg(&folder)
-        .current_dir(root().join("firmware"))
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("RUSTFLAGS");
+    command.args(["--quiet", "--locked", "--release", "--package", package, "--target", target]).args(what);
+    command.arg("--target-dir").arg(&folder).current_dir(root().join("firmware"));
+    command.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RUSTFLAGS");
     match command.status() {
         Ok(status) if status.success() => Ok(folder.join(target).join("release")),
-        Ok(status) => Err(format!("firmware/{package} does not build: {status}")),
+        Ok(status) => Err(format!("{package} does not build for {target}: {status}")),
         Err(error) => Err(format!("can't run cargo: {error}")),
     }
 }
