@@ -113,6 +113,11 @@
 #[cfg(any(test, feature = "fuzzing"))]
 extern crate std;
 
+/// What docs/porting.md shows compiles and runs.
+#[cfg(all(doctest, feature = "ascon"))]
+#[doc = include_str!("../../../docs/porting.md")]
+struct Porting;
+
 mod attributes;
 mod error;
 mod format;
