@@ -10,12 +10,14 @@
 //!                  [--merge]   ... chooses the corpus anew from what was found here
 //! cargo xtask size [--json]    code, RAM and stack on Arm cores, against firmware/budgets.txt
 //!                  [--check]   ... and fails when a bar is not met
+//!                  [--write-docs]  ... and writes docs/footprint.md, with what the boards measure
 //! ```
 //!
 //! Needs only the standard library. What a chore needs beyond cargo it names when it is missing.
 
 mod ci;
 mod firmware;
+mod footprint;
 mod fuzz;
 mod size;
 mod stack;
@@ -24,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask ci | firmware [BOARD] [PROGRAM] | fuzz [TARGET] [--seconds N] [--corpus] [--merge] [--json] | \
-    size [--json] [--check]";
+    size [--json] [--check] [--write-docs]";
 
 /// What a chore says when it did not succeed.
 type Failure = String;

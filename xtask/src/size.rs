@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Failure, firmware, root, stack};
+use crate::{Failure, firmware, footprint, root, stack};
 
 pub(crate) const CARGO: &str = "/usr/bin/cargo";
 pub(crate) const RUSTC: &str = "/usr/bin/rustc";
@@ -22,9 +22,9 @@ const CORE: &str = "lib/rustlib/src/rust/library/core/Cargo.toml";
 pub(crate) const TOOLS: [&str; 3] = ["arm-none-eabi-ld", "arm-none-eabi-size", "arm-none-eabi-objdump"];
 const FLAGS: &str = r#"-Clinker=arm-none-eabi-ld --cfg ascon_backend="soft-compact" --cfg sha2_backend_soft="compact""#;
 const INSTALL: &str = "apt-get install --no-install-recommends rustc-web cargo-web rust-web-src gcc-arm-none-eabi";
-const TARGETS: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7em-none-eabi", "thumbv8m.main-none-eabi"];
+pub(crate) const TARGETS: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7em-none-eabi", "thumbv8m.main-none-eabi"];
 /// Programs, and what their rows are called. The first one does nothing.
-const PROBES: [(&str, &str); 15] = [
+const PROBES: [(&str, &str); 16] = [
     ("empty", ""),
     ("plain_small", "plain/kv"),
     ("ascon_small", "ascon/kv"),
@@ -40,6 +40,7 @@ const PROBES: [(&str, &str); 15] = [
     ("ascon_objects", "ascon/objects"),
     ("ascon_boot", "ascon/boot"),
     ("ascon_install", "ascon/install"),
+    ("sequential", "peer/sequential-storage"),
 ];
 
 /// What was asked for.
@@ -47,16 +48,17 @@ const PROBES: [(&str, &str); 15] = [
 pub(crate) struct Options {
     json: bool,
     check: bool,
+    write_docs: bool,
 }
 
 /// One figure, and the most it may be.
 #[derive(Debug)]
-struct Figure {
-    target: &'static str,
-    row: String,
-    value: u64,
+pub(crate) struct Figure {
+    pub(crate) target: &'static str,
+    pub(crate) row: String,
+    pub(crate) value: u64,
     unit: &'static str,
-    bar: Option<u64>,
+    pub(crate) bar: Option<u64>,
 }
 
 /// What `arm-none-eabi-size` says of one program, in bytes.
@@ -76,6 +78,7 @@ impl Options {
             match argument.as_str() {
                 "--json" => options.json = true,
                 "--check" => options.check = true,
+                "--write-docs" => options.write_docs = true,
                 _ => return None,
             }
         }
@@ -112,16 +115,19 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let text = std::fs::read_to_string(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     let mut budgets = budgets(&text)?;
     budgets.retain(|(target, ..)| !firmware::is_board(target)); // those are for the chore `firmware`
-    let mut missed = 0;
-    let mut used = 0;
+    let mut all = Vec::new();
     for target in TARGETS {
         let programs = build(target)?;
         for figure in figures(target, &programs, &budgets)? {
             println!("{}", figure.line(options.json));
-            missed += usize::from(!figure.is_met());
-            used += usize::from(figure.bar.is_some());
+            all.push(figure);
         }
     }
+    if options.write_docs {
+        footprint::write(&all)?;
+    }
+    let missed = all.iter().filter(|figure| !figure.is_met()).count();
+    let used = all.iter().filter(|figure| figure.bar.is_some() && figure.unit == "B").count();
     if used != budgets.len() {
         return Err(format!("{} of {} budgets belong to no row", budgets.len() - used, budgets.len()));
     }

@@ -15,6 +15,8 @@ use lockstone::trust::{Anchor, MonotonicCounter, NoCounter, Reader, RootKey, Roo
 use lockstone::{
     Attributes, Clients, Cursor, Memory, Objects, Part, Put, Quota, Rights, Slot, Store, asynchronous, buffer_size,
 };
+use sequential_storage::cache::Cache;
+use sequential_storage::map::{MapConfig, MapStorage};
 use sha2::{Digest, Sha256};
 
 /// Where a memory-mapped flash might begin.
@@ -226,6 +228,29 @@ pub fn kv_async<S: Suite>() -> ! {
     while future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
     rest()
 }
+
+/// A peer: fetch, store and remove. Names are numbers.
+#[allow(dead_code, reason = "each probe calls one")]
+pub fn sequential() -> ! {
+    if let Ok(config) = MapConfig::try_new(0..64 * 4096) {
+        let mut map = MapStorage::<u8, _, _>::new(Flash, config, Cache::new_uncached());
+        let mut buffer = [0; 128];
+        let future = async {
+            let mut value = [0; 64];
+            if let Ok(Some(found)) = map.fetch_item::<&[u8]>(&mut buffer, &1).await {
+                value[..found.len().min(64)].copy_from_slice(&found[..found.len().min(64)]);
+            }
+            let _ = map.store_item(&mut buffer, &1, &&value[..]).await;
+            let _ = map.remove_item(&mut buffer, &2).await;
+            keep(value[0]);
+        };
+        let mut future = pin!(future);
+        while future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
+    }
+    rest()
+}
+
+impl embedded_storage_async::nor_flash::MultiwriteNorFlash for Flash {}
 
 /// Everything else too: format, ranges, transactions, iteration, statistics, close.
 #[allow(dead_code, reason = "each probe calls one")]

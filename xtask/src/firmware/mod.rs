@@ -23,6 +23,7 @@ use crate::size::{Budget, budgets};
 use crate::{Failure, root};
 use board::{BOARDS, Board};
 use emulator::Run;
+pub(crate) use figure::Figure;
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -103,6 +104,25 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
 /// A core that is not from Arm: the library must build for it.
 const RISC_V: &str = "riscv32imc-unknown-none-elf";
+
+/// Whether a board has a program.
+pub(crate) fn has_program(board: &str, program: &str) -> Result<bool, Failure> {
+    let board = BOARDS.iter().find(|known| known.name == board).ok_or("no such board")?;
+    Ok(board.programs()?.iter().any(|name| name == program))
+}
+
+/// The compiler of the boards.
+pub(crate) fn compiler() -> Result<String, Failure> {
+    toolchain::compiler(BOARDS[0].target)
+}
+
+/// What a program of a board measures.
+pub(crate) fn measure(board: &str, program: &str) -> Result<Vec<Figure>, Failure> {
+    emulator::name_missing()?;
+    let board = BOARDS.iter().find(|known| known.name == board).ok_or("no such board")?;
+    let built = toolchain::build(board.name, board.target)?;
+    Ok(Run::start(board, program, &built.join(program))?.figures)
+}
 
 /// Runs one program on a fresh flash, and holds what it prints against its `.out` file.
 fn try_program(board: &Board, program: &str, built: &Path, budgets: &[Budget<'_>]) -> Result<(), Failure> {

@@ -50,6 +50,15 @@ fn has_target(target: &str) -> bool {
     output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim_end()).is_dir())
 }
 
+/// Name and version of the compiler for a target.
+pub(crate) fn compiler(target: &str) -> Result<String, Failure> {
+    let program = if has_target(target) { "rustc" } else { size::RUSTC };
+    let output =
+        Command::new(program).arg("--version").output().map_err(|error| format!("can't run {program}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+}
+
 /// Beside everything else that is built.
 pub(crate) fn target_folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
