@@ -1,7 +1,7 @@
 //! What a put and a get cost in instructions and stack, plain and sealed, and beside sequential-storage.
 //!
-//! The flash is RAM, so that nothing but the store is counted. Values are overwritten until the part was erased several times, so
-//! compaction is in the averages; the worst call is the one that compacts most. `cargo xtask firmware` shows the figures.
+//! The flash is RAM, so that nothing but the store is counted. Values are overwritten until the part was erased several times,
+//! so compaction is in the averages; the worst call is the one that compacts most. `cargo xtask firmware` shows the figures.
 #![no_std]
 #![no_main]
 

@@ -1,7 +1,7 @@
 //! How long an interrupt waits at most while the store works, and how long the asynchronous store keeps the processor.
 //!
-//! The store masks no interrupt: it has no code to do so. So the delay is what the processor takes to enter the handler; that the
-//! measurement would notice more is shown by masking interrupts once.
+//! The store masks no interrupt: it has no code to do so. So the delay is what the processor takes to enter the handler; that
+//! the measurement would notice more is shown by masking interrupts once.
 #![no_std]
 #![no_main]
 

@@ -25,8 +25,8 @@ cargo xtask size --write-docs
 const CODE: &str = "## Code, RAM and stack
 
 Text is code and constants above an empty program, optimised for size (`opt-level = \"z\"`, fat LTO, Ascon's compact backend).
-Bars are in [firmware/budgets.txt](../firmware/budgets.txt), where the rows are explained too; the chart shows which are not met.
-RAM is what is handed in for 100 keys on 64 blocks of 4 KiB, in every row of ours the same: RAM_BYTES bytes. Stack is the worst
+Bars are in [firmware/budgets.txt](../firmware/budgets.txt), where the rows are explained too; the chart shows which are not
+met. RAM is what is handed in for 100 keys on 64 blocks of 4 KiB, in every row of ours the same: RAM_BYTES bytes. Stack is the worst
 chain of calls on thumbv7em, read from the disassembly, the frame of the program that holds the store included. *peer* is
 sequential-storage 8.0.2 without caches, which neither encrypts nor authenticates.
 
@@ -47,8 +47,8 @@ code (`opt-level = \"s\"`). *Worst* is the call that compacts most. Stack is pai
 ";
 const BOARDS_M3: &str = "\n| Cortex-M3 (lm3s6965evb) | average | worst | stack, B |\n|---|---:|---:|---:|\n";
 const OTHERS: &str = "
-A peer with caches keeps 16 key pointers and the state of all pages in RAM. Sealing with Ascon is most of what `ascon` costs; its
-compact backend is the small one, not the fast one.
+A peer with caches keeps 16 key pointers and the state of all pages in RAM. Sealing with Ascon is most of what `ascon` costs;
+its compact backend is the small one, not the fast one.
 
 ## Who waits for the store
 

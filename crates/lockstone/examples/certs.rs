@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     renew(&mut chip, &root, 1)?;
     let (mut present, mut cuts) = (1, 0);
     for (next, tear) in (2..200).zip(Tear::ALL.into_iter().cycle()) {
-        chip.cut_at(u64::from(next % 50), tear);
+        chip.cut_at(u64::from(next % 70), tear);
         let renewed = renew(&mut chip, &root, next);
         let is_cut = chip.is_cut();
         cuts += u32::from(is_cut);
@@ -62,6 +62,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         present = found;
     }
     println!("198 new chains, {cuts} of them cut: always one chain, whole");
-    assert!(cuts > 150, "too few cuts to show anything");
+    assert!((100..190).contains(&cuts), "too few cuts, or too many, to show anything");
     Ok(())
 }

@@ -40,8 +40,8 @@ impl NorFlashError for OutOfBounds {
 pub struct Nvmc(());
 
 impl Nvmc {
-    /// Takes the controller. The emulator's flash begins as zeros, which no part does: it is then erased, as the programmer of a
-    /// factory does it.
+    /// Takes the controller. The emulator's flash begins as zeros, which no part does: it is then erased, as the programmer
+    /// of a factory does it.
     ///
     /// # Safety
     /// Once in a program: two of these would undo each other's settings.

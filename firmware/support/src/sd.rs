@@ -1,5 +1,5 @@
-//! The SD card of the LM3S6965 evaluation board: SPI on the controller SSI0, chip select on the pin PD0, and the protocol of the
-//! crate `embedded-sdmmc`.
+//! The SD card of the LM3S6965 evaluation board: SPI on the controller SSI0, chip select on the pin PD0, and the protocol of
+//! the crate `embedded-sdmmc`.
 //!
 //! The emulated card has two quirks, which no card may have, and which are put right here: it answers CMD58 as if it were still
 //! idle, and it takes one byte before a data token for part of the answer to the command.

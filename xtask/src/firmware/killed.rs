@@ -1,4 +1,4 @@
-//! `killed`: the emulator is ended in the midst of a write, again and again; what was acknowledged on its console must be there.
+//! `killed`: the emulator is ended in the midst of a write, again and again; what it had acknowledged must be there.
 //!
 //! ```text
 //! start ─> there KEY VALUE ... ready ─> stored KEY VALUE, stored ... ─ killed after a random time ─> start ─> there ...

@@ -1,12 +1,12 @@
 //! `firmware`: the programs of `firmware/`, built for their boards and run under emulation.
 //!
 //! ```text
-//! firmware/BOARD ── toolchain.rs ──> programs ── emulator.rs ──> console, exit code ─┬─ `#` lines ──> figures, one object a line
+//! firmware/BOARD ── toolchain.rs ──> programs ── emulator.rs ──> console, exit code ─┬─ `#` lines ──> figures, an object each
 //!   (Cargo.toml names its programs)    (three starts, one flash)                     └─ the rest ──> BOARD/PROGRAM.out
 //! ```
 //!
-//! A program passes when it prints what its `.out` file says and ends with exit code 0; the one of `killed.rs` never ends. `UPDATE_EXPECT=1` writes the files
-//! anew. The last line is one object: boards and programs that ran.
+//! A program passes when it prints what its `.out` file says and ends with exit code 0; the one of `killed.rs` never ends.
+//! `UPDATE_EXPECT=1` writes the files anew. The last line is one object: boards and programs that ran.
 
 mod board;
 mod emulator;
