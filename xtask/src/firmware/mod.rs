@@ -62,6 +62,8 @@ pub(crate) fn is_board(name: &str) -> bool {
 struct Tally {
     boards: BTreeSet<&'static str>,
     programs: u32,
+    /// Board and row of every figure.
+    measured: BTreeSet<(&'static str, String)>,
     failures: Vec<String>,
 }
 
@@ -82,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             let ended = if program == killed::PROGRAM {
                 killed::run(board, &built.join(&program)).map(|line| println!("{line}"))
             } else {
-                try_program(board, &program, &built, &budgets)
+                try_program(board, &program, &built, &budgets, &mut tally.measured)
             };
             tally.add(board, &program, ended);
             if program == hosted::PROGRAM && board.has_file {
@@ -98,12 +100,23 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             built.is_ok()
         );
         tally.check(RISC_V, built);
+        tally.check("firmware/budgets.txt", every_bar_has_a_figure(&budgets, &tally.measured));
     }
     tally.say()
 }
 
 /// A core that is not from Arm: the library must build for it.
 const RISC_V: &str = "riscv32imc-unknown-none-elf";
+
+/// A bar whose row nobody measures would be met for ever.
+fn every_bar_has_a_figure(budgets: &[Budget<'_>], measured: &BTreeSet<(&'static str, String)>) -> Result<(), Failure> {
+    let is_measured = |board: &str, row: &str| measured.iter().any(|(seen, name)| *seen == board && name == row);
+    let of_boards = budgets.iter().filter(|(board, ..)| is_board(board));
+    match of_boards.into_iter().find(|(board, row, _)| !is_measured(board, row)) {
+        Some((board, row, _)) => Err(format!("nothing measures {board} {row}")),
+        None => Ok(()),
+    }
+}
 
 /// Whether a board has a program.
 pub(crate) fn has_program(board: &str, program: &str) -> Result<bool, Failure> {
@@ -125,11 +138,18 @@ pub(crate) fn measure(board: &str, program: &str) -> Result<Vec<Figure>, Failure
 }
 
 /// Runs one program on a fresh flash, and holds what it prints against its `.out` file.
-fn try_program(board: &Board, program: &str, built: &Path, budgets: &[Budget<'_>]) -> Result<(), Failure> {
+fn try_program(
+    board: &Board,
+    program: &str,
+    built: &Path,
+    budgets: &[Budget<'_>],
+    measured: &mut BTreeSet<(&'static str, String)>,
+) -> Result<(), Failure> {
     let run = Run::start(board, program, &built.join(program))?;
     let mut over = None;
     for figure in &run.figures {
         let bar = figure.bar(board.name, program, budgets);
+        measured.extend([program, "*"].map(|program| (board.name, format!("{program}/{}", figure.name))));
         println!("{}", figure.line(board.name, program, bar));
         over = over.or_else(|| bar.filter(|bar| figure.value > *bar).map(|bar| (figure, bar)));
     }
@@ -198,6 +218,16 @@ mod tests {
         assert!(!options.is_asked(&BOARDS[1], "config") && !options.is_asked(&BOARDS[0], "certs"));
         assert_eq!(parse(""), Some(Options::default()));
         assert_eq!(parse("toaster"), None);
+    }
+
+    #[test]
+    fn a_bar_that_belongs_to_nothing_is_found() {
+        let measured = BTreeSet::from([("microbit", "certs/ram".to_owned()), ("microbit", "*/ram".to_owned())]);
+        let budgets = [("thumbv6m", "a/b", 1), ("microbit", "certs/ram", 2), ("microbit", "*/ram", 3)];
+        assert_eq!(every_bar_has_a_figure(&budgets, &measured), Ok(()));
+        for row in ["cert/ram", "certs/rams", "*/stack"] {
+            assert!(every_bar_has_a_figure(&[("microbit", row, 4)], &measured).is_err(), "{row}");
+        }
     }
 
     #[test]
