@@ -38,7 +38,7 @@ static int summary(const char *name) {
 }
 
 #define FLASH_SIZE (64u * 4096u)
-#define ASSET_BYTES 8192u
+#define ASSET_BYTES 20480u
 #define CFSTORE_BYTES 65536u
 #define HEADS 32u
 

@@ -148,6 +148,7 @@ impl Library {
     }
 
     /// After a panic: nothing in RAM is used again. What is on flash is as after a power cut.
+    #[cfg(feature = "std")]
     pub(crate) fn abandon(&mut self) {
         self.broken = true;
         self.open = None;
