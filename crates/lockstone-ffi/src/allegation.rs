@@ -64,6 +64,12 @@ impl Target {
         self.1
     }
 
+    /// There is no pointer.
+    #[cfg(feature = "cfstore")]
+    pub(crate) const fn is_null(&self) -> bool {
+        self.0.is_null()
+    }
+
     /// There is room, and no pointer to it.
     pub(crate) const fn is_missing(&self) -> bool {
         self.1 > 0 && self.0.is_null()

@@ -271,7 +271,7 @@ unsafe extern "C" fn read_value(handle: *mut c_void, data: *mut c_void, len: *mu
         let (held, room) = (held?, room.ok_or(INVALID_READ_BUFFER));
         let readable = open.cf_readable(&held, *room.as_ref().unwrap_or(&0))?;
         room?;
-        if target.is_missing() {
+        if target.is_null() {
             return Err(INVALID_READ_BUFFER);
         }
         let read = open.cf_read(&held, target.first(readable).map_err(|_| INVALID_READ_BUFFER)?)?;

@@ -88,11 +88,13 @@ impl Open {
         let fresh = Put::with(if self.counts { Attributes::PROTECTED } else { Attributes::NONE });
         let mut change =
             if protected { self.store.protected_transaction(bytes)? } else { self.store.transaction(bytes)? };
-        for record in self.cfstore.arena.records().filter(is_due) {
+        // What is deleted makes room for what is put.
+        for record in self.cfstore.arena.records().filter(|record| record.is(GONE)) {
+            change.delete(key(self.cfstore.arena.name(&record)))?;
+        }
+        for record in self.cfstore.arena.records().filter(|record| is_due(record) && !record.is(GONE)) {
             let (name, stored) = self.cfstore.arena.name_and_stored(&record);
-            if record.is(GONE) {
-                change.delete(key(name))?;
-            } else if u32::from(record.security) & ROLLBACK_PROTECTION != 0 {
+            if u32::from(record.security) & ROLLBACK_PROTECTION != 0 {
                 change.put_with(key(name), stored, fresh)?;
             } else {
                 change.put_with(key(name), stored, Put::with(Attributes::NONE))?;
