@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo xtask ci               everything that must hold before a merge: the steps of .ci/run, in order
+//! cargo xtask capi             the C and C++ tests and examples: plain, under valgrind, under gcc's sanitizers
 //! cargo xtask fuzz [TARGET]    fuzz targets, a minute each, from the corpus in fuzz/corpus
 //!                  [--seconds N] [--json]
 //!                  [--corpus]  ... only the corpus, once
@@ -12,6 +13,7 @@
 //!
 //! Needs only the standard library. What a chore needs beyond cargo it names when it is missing.
 
+mod capi;
 mod ci;
 mod fuzz;
 mod size;
@@ -20,8 +22,7 @@ mod stack;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "usage: cargo xtask ci | fuzz [TARGET] [--seconds N] [--corpus] [--merge] [--json] | size [--json] [--check]";
+const USAGE: &str = "usage: cargo xtask capi | ci | fuzz [TARGET] [--seconds N] [--corpus] [--merge] [--json] | size [--json] [--check]";
 
 /// What a chore says when it did not succeed.
 type Failure = String;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<(), Failure> {
     match arguments.split_first() {
         Some((chore, [])) if chore == "ci" => ci::run(),
+        Some((chore, [])) if chore == "capi" => capi::run(),
         Some((chore, options)) if chore == "fuzz" => fuzz::run(&fuzz::Options::parse(options).ok_or(USAGE)?),
         Some((chore, options)) if chore == "size" => size::run(&size::Options::parse(options).ok_or(USAGE)?),
         _ => Err(USAGE.to_owned()),

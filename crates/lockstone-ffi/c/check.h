@@ -28,7 +28,7 @@ static void check_equal_at(long long got, long long wanted, const char *what, co
     }
 }
 
-#define CHECK(condition) check_at((condition) != 0, #condition, __FILE__, __LINE__)
+#define CHECK(condition) check_at(!!(condition), #condition, __FILE__, __LINE__)
 #define CHECK_IS(call, wanted) check_equal_at((long long)(call), (long long)(wanted), #call, __FILE__, __LINE__)
 
 /* The last line of each test; the exit status. */
@@ -45,7 +45,7 @@ static int summary(const char *name) {
 static uint64_t test_ram[LOCKSTONE_MEMORY_SIZE(HEADS, 256u * 4096u, ASSET_BYTES, CFSTORE_BYTES) / 8u + 1u];
 static lockstone_platform test_platform;
 
-static lockstone_memory test_memory(void) {
+static inline lockstone_memory test_memory(void) {
     lockstone_memory memory;
     memory.start = test_ram;
     memory.size = sizeof(test_ram);
@@ -56,7 +56,7 @@ static lockstone_memory test_memory(void) {
 }
 
 /* A fresh, empty store of this size on the simulator. */
-static void fresh_of(uint32_t flash_size) {
+static inline void fresh_of(uint32_t flash_size) {
     lockstone_memory memory = test_memory();
     (void)lockstone_close();
     CHECK_IS(lockstone_sim_reset(flash_size), 0);
@@ -64,12 +64,12 @@ static void fresh_of(uint32_t flash_size) {
     CHECK_IS(lockstone_format(&test_platform, &memory), 0);
 }
 
-static void fresh(void) {
+static inline void fresh(void) {
     fresh_of(FLASH_SIZE);
 }
 
 /* Opens what is on the simulated flash, as after a start. */
-static int32_t reopen(void) {
+static inline int32_t reopen(void) {
     lockstone_memory memory = test_memory();
     (void)lockstone_close();
     return lockstone_open(&test_platform, &memory);

@@ -18,7 +18,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -189,9 +188,8 @@ typedef void (*ARM_CFSTORE_CALLBACK)(int32_t status, ARM_CFSTORE_OPCODE cmd_code
 #define CFSTORE_HANDLE_BUFSIZE 24
 /* A handle with its buffer, empty. */
 #define ARM_CFSTORE_HANDLE_INIT(handle)                                                                                  \
-    uint8_t handle##_buffer[CFSTORE_HANDLE_BUFSIZE];                                                                     \
-    ARM_CFSTORE_HANDLE handle = (ARM_CFSTORE_HANDLE)handle##_buffer;                                                     \
-    memset(handle##_buffer, 0, sizeof(handle##_buffer))
+    uint8_t handle##_buffer[CFSTORE_HANDLE_BUFSIZE] = {0};                                                               \
+    ARM_CFSTORE_HANDLE handle = (ARM_CFSTORE_HANDLE)handle##_buffer
 /* Exchanges two handles, between two steps of Find. */
 #define CFSTORE_HANDLE_SWAP(first, second)                                                                               \
     do {                                                                                                                 \

@@ -25,6 +25,8 @@ mod cfstore;
 #[cfg(feature = "cfstore")]
 pub mod cfstore_c;
 mod failure;
+#[cfg(all(test, feature = "psa", feature = "cfstore"))]
+mod headers;
 #[cfg(feature = "std")]
 mod host;
 mod library;

@@ -20,7 +20,7 @@ const NAME: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchPlace {
     next: u64,
-    bucket: u32,
+    pub(crate) bucket: u32,
     reserved: u32,
 }
 
