@@ -316,3 +316,11 @@ fn the_memory_that_the_header_asks_for_is_enough() {
     let fixed = size_of::<State>() + 1536 + 4 * 16;
     assert!(fixed <= 3072 && size_of::<Head>() == 8, "{fixed} bytes beside heads, segments and what the faces have");
 }
+
+/// What README.md shows is the example that `cargo xtask capi` runs, and no longer than it says.
+#[test]
+fn the_readme_shows_the_example() {
+    let example = include_str!("../examples/hello.c");
+    assert!(include_str!("../../../README.md").contains(&format!("```c\n{example}```")));
+    assert_eq!(example.lines().count(), 10);
+}

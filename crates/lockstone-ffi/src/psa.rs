@@ -416,7 +416,8 @@ impl Open {
         Ok(u32::from_le_bytes(wanted) as usize)
     }
 
-    /// After a mount: was the store cut while its reserve was given away? What can't be read is looked at again when it's needed.
+    /// After a mount: was the store cut while its reserve was given away? What can't be read is looked at again when it is
+    /// needed.
     pub(crate) fn find_reserve(&mut self) {
         let wanted = self.wanted();
         let there = self.store.length(Self::reserve_key(RESERVE));
