@@ -9,8 +9,8 @@
  * LOCKSTONE_E_FLASH and LOCKSTONE_E_COUNTER the call that failed may have had its effect, whole, or none.
  *
  * Threads: on a host any thread may call at any time. Elsewhere the platform's lock and unlock hooks are called around each
- * call, and lockstone_open and lockstone_format must return before another thread calls. Hooks must not call the library:
- * they are answered LOCKSTONE_E_BUSY.
+ * call, and no other thread calls while lockstone_open, lockstone_format or lockstone_close has not returned. Hooks must not
+ * call the library: they are answered LOCKSTONE_E_BUSY.
  *
  * docs/c.md says how to link, and what each interface promises and refuses.
  */
@@ -142,8 +142,8 @@ typedef struct lockstone_memory {
 int32_t lockstone_open(const lockstone_platform *platform, const lockstone_memory *memory);
 
 /*
- * ERASES THE FLASH, makes an empty store on it, and opens that. A counter that ever moved takes two steps, so that no image
- * from before is ever accepted.
+ * ERASES THE FLASH, makes an empty store on it, and opens that. Takes two steps of the counter, so that no image from before is
+ * ever accepted.
  */
 int32_t lockstone_format(const lockstone_platform *platform, const lockstone_memory *memory);
 

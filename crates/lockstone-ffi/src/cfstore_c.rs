@@ -89,7 +89,12 @@ enum Early {
 }
 
 /// Does an operation on the open store, and calls back.
-fn operate(opcode: Opcode, handle: *mut c_void, early: Early, act: impl FnOnce(&mut Open) -> Answer) -> i32 {
+fn operate(opcode: Opcode, handle: *mut c_void, early: Early, mut act: impl FnMut(&mut Open) -> Answer) -> i32 {
+    // One piece of code for all operations.
+    operate_any(opcode, handle, early, &mut act)
+}
+
+fn operate_any(opcode: Opcode, handle: *mut c_void, early: Early, act: &mut dyn FnMut(&mut Open) -> Answer) -> i32 {
     let due = enter(|library| {
         let Some(open) = library.if_open().filter(|open| open.cfstore.is_used()) else {
             return Ok(Due { notify: None, status: UNINITIALISED, opcode });

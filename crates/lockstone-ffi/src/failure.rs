@@ -8,7 +8,7 @@ use lockstone::{Error, OpenError};
 
 /// Why a call failed. Its number, negated, is the native status code and never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
+#[repr(u8)]
 pub(crate) enum Failure {
     /// There is no such key. Nothing was changed.
     NotFound = 1,
@@ -109,8 +109,8 @@ impl<E> From<OpenError<E>> for Failure {
     }
 }
 
-/// What the other faces say of a failure: PSA, CFSTORE.
-struct Row(Failure, i32, i32);
+/// What the other faces say of a failure: PSA, CFSTORE. It stands at the failure's number.
+struct Row(#[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table"))] Failure, i16, i16);
 
 /// The one table. PSA: the most telling code; `psa::Call` replaces what a function may not answer. CFSTORE: see
 /// `configuration_store.h`.
@@ -150,19 +150,19 @@ impl Failure {
     }
 
     fn row(self) -> &'static Row {
-        TABLE.iter().find(|row| row.0 == self).unwrap_or(&TABLE[4])
+        TABLE.get(self as usize - 1).unwrap_or(&TABLE[4])
     }
 
     /// The most telling PSA status.
     #[cfg(feature = "psa")]
     pub(crate) fn psa(self) -> i32 {
-        self.row().1
+        self.row().1.into()
     }
 
     /// The CFSTORE status.
     #[cfg(feature = "cfstore")]
     pub(crate) fn cfstore(self) -> i32 {
-        self.row().2
+        self.row().2.into()
     }
 }
 

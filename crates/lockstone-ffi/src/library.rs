@@ -8,7 +8,7 @@
 #![cfg_attr(feature = "std", expect(unsafe_code, reason = "memory of the heap is handed in"))]
 #![cfg_attr(not(feature = "std"), forbid(unsafe_code))]
 
-use lockstone::trust::{Anchor, MonotonicCounter, Protection, RootKey};
+use lockstone::trust::{Anchor, Protection, RootKey};
 use lockstone::{Ascon, Key, Part, Ram};
 
 #[cfg(feature = "cfstore")]
@@ -117,10 +117,10 @@ impl Library {
 
     /// Mounts what is on the platform's flash, or makes an empty store there first.
     pub(crate) fn open_platform(&mut self, platform: Platform, pieces: Pieces, format: bool) -> Result<()> {
-        let (mut flash, mut counter) = (Flash::Hooks(platform), Counter::Hooks(platform));
-        let (mut pieces, part, root) = (pieces, platform.part(), HookKey(&platform));
+        let (flash, counter, part) = (Flash::Hooks(platform), Counter::Hooks(platform), platform.part());
+        let (mut pieces, root) = (pieces, HookKey(&platform));
         if format {
-            make_empty(&mut flash, &mut counter, part, &root, &mut HookDice(&platform), &mut pieces)?;
+            make_empty(&platform, &root, &mut pieces)?;
         }
         let open = Open::mount(flash, counter, part, &root, pieces, Some(platform))?;
         self.set(open)
@@ -225,22 +225,17 @@ impl Open {
     }
 }
 
-/// Makes an empty store; everything on the flash is erased. A counter that ever moved moves on, so that no image from
-/// before is accepted.
-fn make_empty<K: RootKey>(
-    flash: &mut Flash,
-    counter: &mut Counter,
-    part: Part,
-    root: &K,
-    dice: &mut HookDice<'_>,
-    pieces: &mut Pieces,
-) -> Result<()> {
+/// Makes an empty store; everything on the flash is erased. Where there is a counter it moves on, so that no image from before
+/// is accepted. (The store is then mounted: one that is formatted without a counter has another type.)
+fn make_empty(platform: &Platform, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
     let ram = Ram::new(&mut *pieces.heads, &mut *pieces.buffer, &mut *pieces.state);
-    if counter.read().map_err(|_| Failure::Counter)? == 0 {
-        lockstone::Store::<_, Ascon>::format_in(flash, part, root, dice, ram)?;
-    } else {
+    let (flash, counter, part) = (Flash::Hooks(*platform), Counter::Hooks(*platform), platform.part());
+    let dice = &mut HookDice(platform);
+    if counter.is_there() {
         let (anchor, protection) = (Anchor { root, counter }, Protection::Chosen);
         lockstone::Store::<_, Ascon, _>::format_protected(flash, part, anchor, protection, dice, ram)?;
+    } else {
+        lockstone::Store::<_, Ascon>::format_in(flash, part, root, dice, ram)?;
     }
     Ok(())
 }

@@ -38,14 +38,15 @@ unsafe fn open(platform: *const Platform, memory: *const Memory, format: bool) -
     let (platform, memory) = unsafe { (read(platform), read(memory)) };
     let (Some(platform), Some(memory)) = (platform, memory) else { return Err(Failure::Argument) };
     platform.check()?;
-    #[cfg(not(feature = "std"))]
-    crate::shared::set_lock(platform);
     enter(|library| {
         library.check_closed()?;
         let segments = platform.flash_size as usize / 2048;
         // SAFETY: `lockstone.h` asks for memory that nobody else uses while the store is open, and nothing is open now.
         let pieces = unsafe { crate::ram::cut(&memory, segments) }?;
-        library.open_platform(platform, pieces, format)
+        library.open_platform(platform, pieces, format)?;
+        #[cfg(not(feature = "std"))]
+        crate::shared::set_lock(Some(platform));
+        Ok(())
     })
 }
 
@@ -87,7 +88,11 @@ pub unsafe extern "C" fn lockstone_open_device(directory: *const c_char) -> i32 
 /// Closes the store in order; its memory is the caller's again, whatever this returns.
 #[unsafe(no_mangle)]
 pub extern "C" fn lockstone_close() -> i32 {
-    status(enter(crate::library::Library::close))
+    status(enter(|library| {
+        #[cfg(not(feature = "std"))]
+        crate::shared::set_lock(None);
+        library.close()
+    }))
 }
 
 /// Stores a value under a name.

@@ -10,7 +10,12 @@ use crate::psa::{Call, Info, Refusal};
 use crate::shared::enter;
 
 /// Calls with the open store, and says what the function may say.
-fn answer(call: Call, act: impl FnOnce(&mut Open) -> Result<(), Refusal>) -> i32 {
+fn answer(call: Call, mut act: impl FnMut(&mut Open) -> Result<(), Refusal>) -> i32 {
+    // One piece of code for all functions.
+    answer_any(call, &mut act)
+}
+
+fn answer_any(call: Call, act: &mut dyn FnMut(&mut Open) -> Result<(), Refusal>) -> i32 {
     let result = enter(|library| Ok(act(library.opened()?)));
     call.status(&result.unwrap_or_else(|failure| Err(failure.into())))
 }

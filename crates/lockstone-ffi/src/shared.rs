@@ -52,7 +52,7 @@ mod bare {
     }
 
     // SAFETY: `library` is only used between `lock` and `unlock`, and by one caller at a time (`inside`); `lock` is set by
-    // the call that opens, before which `lockstone.h` allows no other.
+    // the calls that open and close, beside which `lockstone.h` allows no other.
     unsafe impl Sync for Shared {}
 
     static SHARED: Shared = Shared {
@@ -61,33 +61,57 @@ mod bare {
         inside: AtomicBool::new(false),
     };
 
-    /// From now on the hooks of this platform lock.
-    pub(crate) fn set_lock(platform: Platform) {
-        // SAFETY: nobody else is in the library while it's being opened: see `Shared`.
-        unsafe { *SHARED.lock.get() = Some(platform) };
+    /// From the next call on the hooks of this platform lock, or none. Only from within.
+    pub(crate) fn set_lock(platform: Option<Platform>) {
+        // SAFETY: nobody else is in the library while it's being opened or closed: see `Shared`.
+        unsafe { *SHARED.lock.get() = platform };
     }
 
+    /// Calls into the library as the only one there.
     pub(crate) fn enter<T>(call: impl FnOnce(&mut Library) -> Result<T>) -> Result<T> {
-        // SAFETY: written only while it's being opened: see `Shared`.
-        let platform = unsafe { *SHARED.lock.get() };
-        let hook = |hook: Option<unsafe extern "C" fn(*mut core::ffi::c_void)>| {
-            if let (Some(hook), Some(platform)) = (hook, platform) {
-                // SAFETY: a hook of a checked platform, called as `lockstone.h` says.
-                unsafe { hook(platform.context) };
+        let platform = lock();
+        let result = match begin() {
+            Some(library) => {
+                let result = call(library);
+                SHARED.inside.store(false, Ordering::Release);
+                result
             }
+            None => Err(Failure::Busy),
         };
-        hook(platform.and_then(|platform| platform.lock));
-        let result = if SHARED.inside.load(Ordering::Acquire) {
-            Err(Failure::Busy)
-        } else {
-            SHARED.inside.store(true, Ordering::Release);
-            // SAFETY: locked, and nobody is inside: this is the only reference.
-            let result = call(unsafe { &mut *SHARED.library.get() });
-            SHARED.inside.store(false, Ordering::Release);
-            result
-        };
-        hook(platform.and_then(|platform| platform.unlock));
+        unlock(platform);
         result
+    }
+
+    /// Whose hooks lock now, so that the same unlock.
+    #[inline(never)]
+    fn lock() -> Option<Platform> {
+        // SAFETY: written only while it's being opened or closed: see `Shared`.
+        let platform = unsafe { *SHARED.lock.get() };
+        hook(platform, platform.and_then(|platform| platform.lock));
+        platform
+    }
+
+    #[inline(never)]
+    fn unlock(platform: Option<Platform>) {
+        hook(platform, platform.and_then(|platform| platform.unlock));
+    }
+
+    fn hook(platform: Option<Platform>, hook: Option<unsafe extern "C" fn(*mut core::ffi::c_void)>) {
+        if let (Some(hook), Some(platform)) = (hook, platform) {
+            // SAFETY: a hook of a checked platform, called as `lockstone.h` says.
+            unsafe { hook(platform.context) };
+        }
+    }
+
+    /// The library, unless somebody is inside: then the caller is one of its hooks.
+    #[inline(never)]
+    fn begin() -> Option<&'static mut Library> {
+        if SHARED.inside.load(Ordering::Acquire) {
+            return None;
+        }
+        SHARED.inside.store(true, Ordering::Release);
+        // SAFETY: locked, and nobody was inside: until `inside` is taken back this is the only reference.
+        Some(unsafe { &mut *SHARED.library.get() })
     }
 }
 
@@ -103,5 +127,68 @@ mod tests {
         assert_eq!(enter(Library::close), Err(Failure::NotOpen), "closing is what mends it");
         assert_eq!(enter(|_| enter(|_| Ok(()))), Err(Failure::Busy), "entered from within");
         assert_eq!(enter(|_| Ok(7)), Ok(7));
+    }
+}
+
+#[cfg(all(test, not(feature = "std")))]
+mod tests {
+    use core::ffi::c_void;
+    use core::ptr::null_mut;
+    use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+
+    use super::*;
+    use crate::platform::Platform;
+
+    static DEPTH: AtomicI32 = AtomicI32::new(0);
+    static LOCKS: AtomicI32 = AtomicI32::new(0);
+
+    extern "C" fn lock(_: *mut c_void) {
+        LOCKS.fetch_add(1, SeqCst);
+        DEPTH.fetch_add(1, SeqCst);
+    }
+
+    extern "C" fn unlock(_: *mut c_void) {
+        DEPTH.fetch_sub(1, SeqCst);
+    }
+
+    /// The lock of the platform is held around each call, and nobody is let in twice.
+    #[test]
+    fn the_platforms_lock_is_held_and_a_hook_is_not_let_in() {
+        let platform = Platform {
+            version: 1,
+            flags: 0,
+            context: null_mut(),
+            flash_size: 0,
+            program_unit: 4,
+            erase_block: 4096,
+            erased_value: 0xff,
+            read: None,
+            program: None,
+            erase: None,
+            derive_key: None,
+            random: None,
+            counter_read: None,
+            counter_increment: None,
+            counter_limit: 0,
+            lock: Some(lock),
+            unlock: Some(unlock),
+            client: None,
+            provisioning: None,
+        };
+        let opened = enter(|_| {
+            set_lock(Some(platform));
+            Ok(DEPTH.load(SeqCst))
+        });
+        assert_eq!((opened, DEPTH.load(SeqCst)), (Ok(0), 0), "what was not locked is not unlocked");
+        assert_eq!(enter(|_| Ok(DEPTH.load(SeqCst))), Ok(1));
+        assert_eq!(enter(|_| enter(|_| Ok(()))), Err(Failure::Busy));
+        assert_eq!(enter(|library| library.opened().map(|_| ())), Err(Failure::NotOpen));
+        assert_eq!((DEPTH.load(SeqCst), LOCKS.load(SeqCst)), (0, 4));
+        let closed = enter(|_| {
+            set_lock(None);
+            Ok(DEPTH.load(SeqCst))
+        });
+        assert_eq!((closed, DEPTH.load(SeqCst)), (Ok(1), 0), "what was locked is unlocked");
+        assert_eq!(enter(|_| Ok(DEPTH.load(SeqCst))), Ok(0));
     }
 }
