@@ -27,6 +27,21 @@ static void values(void) {
     CHECK_IS(lockstone_get("wifi", buffer, sizeof(buffer), &length), LOCKSTONE_E_NOT_FOUND);
 }
 
+/* The memory comes back without a trace. */
+static void wiped(void) {
+    unsigned char buffer[8];
+    size_t index;
+    size_t left = 0;
+    fresh();
+    CHECK_IS(lockstone_put("secret", "hunter2", 7, 0), 0);
+    CHECK_IS(lockstone_get("secret", buffer, sizeof(buffer), NULL), 0);
+    CHECK_IS(lockstone_close(), 0);
+    for (index = 0; index < sizeof(test_ram) / sizeof(test_ram[0]); index++) {
+        left += test_ram[index] != 0;
+    }
+    CHECK_IS(left, 0);
+}
+
 static void nonsense(void) {
     char longest[257];
     char found[256];
@@ -353,6 +368,7 @@ static void full(void) {
 
 int main(void) {
     values();
+    wiped();
     nonsense();
     search();
     attributes();

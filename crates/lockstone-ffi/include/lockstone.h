@@ -122,7 +122,8 @@ typedef struct lockstone_platform {
 
 /*
  * RAM, and how to divide it. It is the library's from lockstone_open or lockstone_format until lockstone_close returns, or
- * until they fail, and holds secrets: see to it that nobody else reads it. LOCKSTONE_MEMORY_SIZE says how many bytes are enough.
+ * until they fail, and holds secrets: see to it that nobody else reads it. It is wiped before it is given back.
+ * LOCKSTONE_MEMORY_SIZE says how many bytes are enough.
  */
 typedef struct lockstone_memory {
     void *start;

@@ -19,7 +19,7 @@ use crate::host::Device;
 use crate::platform::{Counter, FLASH_IS_TRUSTED, Flash, HookDice, HookKey, Platform};
 #[cfg(feature = "std")]
 use crate::ram::Heap;
-use crate::ram::Pieces;
+use crate::ram::{Lent, Pieces};
 
 /// On a host: bytes of the largest asset with a capacity, and for what CFSTORE has not flushed.
 #[cfg(feature = "std")]
@@ -53,7 +53,7 @@ pub(crate) struct Library {
     pub(crate) mode: Mode,
 }
 
-/// An open store. It is dropped first, the memory of a host device last.
+/// An open store. It is dropped first, the memory that it lies in last.
 pub(crate) struct Open {
     pub(crate) store: Store,
     /// Who calls, and in which state the device is; `None` on a host: client 0 of a device in use.
@@ -70,6 +70,7 @@ pub(crate) struct Open {
     pub(crate) cfstore: Cfstore,
     #[cfg(feature = "std")]
     host: Option<(Heap, std::fs::File)>,
+    lent: Option<Lent>,
 }
 
 impl Library {
@@ -116,13 +117,14 @@ impl Library {
     }
 
     /// Mounts what is on the platform's flash, or makes an empty store there first.
-    pub(crate) fn open_platform(&mut self, platform: Platform, pieces: Pieces, format: bool) -> Result<()> {
+    pub(crate) fn open_platform(&mut self, platform: Platform, lent: Lent, pieces: Pieces, format: bool) -> Result<()> {
         let (flash, counter, part) = (Flash::Hooks(platform), Counter::Hooks(platform), platform.part());
         let (mut pieces, root) = (pieces, HookKey(&platform));
         if format {
             make_empty(&platform, &root, &mut pieces)?;
         }
-        let open = Open::mount(flash, counter, part, &root, pieces, Some(platform))?;
+        let mut open = Open::mount(flash, counter, part, &root, pieces, Some(platform))?;
+        open.lent = Some(lent);
         self.set(open)
     }
 
@@ -179,13 +181,18 @@ impl Open {
             cfstore: Cfstore::new(pieces.handles, pieces.values),
             #[cfg(feature = "std")]
             host: None,
+            lent: None,
         })
     }
 
-    fn close(self) -> Result<()> {
+    /// Closes the store. Its memory goes last, whatever happens.
+    fn close(mut self) -> Result<()> {
         #[cfg(feature = "std")]
-        let _last = self.host;
-        self.store.close()?;
+        let _host = self.host.take();
+        let _lent = self.lent.take();
+        // Moved to here, it's dropped before those two.
+        let open = self;
+        open.store.close()?;
         Ok(())
     }
 

@@ -43,7 +43,9 @@ unsafe fn open(platform: *const Platform, memory: *const Memory, format: bool) -
         let segments = platform.flash_size as usize / 2048;
         // SAFETY: `lockstone.h` asks for memory that nobody else uses while the store is open, and nothing is open now.
         let pieces = unsafe { crate::ram::cut(&memory, segments) }?;
-        library.open_platform(platform, pieces, format)?;
+        // SAFETY: as above; it goes into the same `Open` as what is made of the pieces, as its last field.
+        let lent = unsafe { crate::ram::Lent::new(memory) };
+        library.open_platform(platform, lent, pieces, format)?;
         #[cfg(not(feature = "std"))]
         crate::shared::set_lock(Some(platform));
         Ok(())

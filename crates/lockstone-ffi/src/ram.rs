@@ -113,6 +113,28 @@ pub(crate) unsafe fn cut(memory: &Memory, segments: usize) -> Result<Pieces> {
     })
 }
 
+/// The caller's memory, which is wiped before it's the caller's again.
+pub(crate) struct Lent(Memory);
+
+// SAFETY: the memory is the library's alone while this is there, on whichever thread.
+unsafe impl Send for Lent {}
+
+impl Lent {
+    /// # Safety
+    /// As [`cut`]; and everything that is made of the pieces is dropped before this is.
+    pub(crate) const unsafe fn new(memory: Memory) -> Self {
+        Self(memory)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: writable for its whole size, and nothing else has a reference to it any more, as `new` was told.
+        let all = unsafe { &mut *slice_from_raw_parts_mut(self.0.start.cast::<u8>(), self.0.size) };
+        zeroize::Zeroize::zeroize(all);
+    }
+}
+
 /// RAM from the heap, as large as asked for. Wiped when it goes, which must be after everything that was made of its pieces.
 #[cfg(feature = "std")]
 pub(crate) struct Heap(Vec<u64>);

@@ -134,7 +134,7 @@ mod tests {
 mod tests {
     use core::ffi::c_void;
     use core::ptr::null_mut;
-    use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+    use core::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
     use super::*;
     use crate::platform::Platform;

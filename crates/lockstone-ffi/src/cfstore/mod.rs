@@ -13,7 +13,7 @@
 //!
 //! Keys are found in the order in which they were made: each has a serial number.
 //!
-//! Tested by `c/test_cfstore.c` and `tests/it/cfstore.rs`, and for power cuts by `c/test_cuts.c`.
+//! Tested by `c/test_cfstore.c`, for power cuts by `c/test_cuts.c`, with hostile arguments by `tests/it/hostile.rs`.
 #![forbid(unsafe_code)]
 
 pub(crate) mod arena;
