@@ -3,6 +3,7 @@
 //! ```text
 //! crates/lockstone-ffi ─ cargo build, with the simulator ─> liblockstone.a, .so ─┐
 //! c/test_*.c, c/test_*.cpp, examples/*.c ─ gcc, g++ ─────────────────────────────┴─> plain · valgrind · sanitizers
+//! capi install ─ pkg-config ─> hello, with what was installed
 //! include/*.h, c/shapes.c ─ gcc, arm-none-eabi-gcc ─> sizes on 64-bit and 32-bit targets
 //! ```
 //!
@@ -11,7 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Failure, root};
+use crate::{Failure, install, root};
 
 const C: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Werror", "-g", "-O1"];
 const CPP: &[&str] = &["-std=c++17", "-fno-exceptions", "-Wall", "-Wextra", "-Werror", "-g", "-O1"];
@@ -94,6 +95,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         }
     }
     let targets = check_shapes(&place)?;
+    check_installed(&place)?;
     println!(
         r#"{{"name":"capi","checks":{checks},"failed":0,"programs":{},"runs":{runs},"targets":{targets}}}"#,
         programs.len()
@@ -219,6 +221,29 @@ fn check_shapes(place: &Place) -> Result<usize, Failure> {
         succeed(&mut command, &format!("compiling the headers for {}", cpu.unwrap_or("the host")))?;
     }
     Ok(targets.len())
+}
+
+/// Installs the library, and builds and runs an example with what pkg-config says of it.
+fn check_installed(place: &Place) -> Result<(), Failure> {
+    let prefix = place.built.join("prefix");
+    let _ = std::fs::remove_dir_all(&prefix);
+    install::run(&prefix)?;
+    if !answers("pkg-config") {
+        println!("pkg-config is not installed: what it would say was not tried");
+        return Ok(());
+    }
+    let mut asked = Command::new("pkg-config");
+    asked.args(["--cflags", "--libs", "lockstone"]).env("PKG_CONFIG_PATH", prefix.join("lib").join("pkgconfig"));
+    let said = asked.output().map_err(|error| format!("pkg-config: {error}"))?.stdout;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let binary = place.built.join("hello-installed");
+    let mut command = Command::new("gcc");
+    command.args(C).arg(place.sources.join("examples").join("hello.c")).arg("-o").arg(&binary);
+    succeed(command.args(said.split_whitespace()), "compiling hello with what was installed")?;
+    let folder = place.built.join("run");
+    let mut run = Command::new(&binary);
+    run.current_dir(&folder).env("LD_LIBRARY_PATH", prefix.join("lib")).env("LOCKSTONE_DEVICE", "installed");
+    succeed(run.stdout(Stdio::null()), "hello, with what was installed")
 }
 
 fn succeed(command: &mut Command, what: &str) -> Result<(), Failure> {

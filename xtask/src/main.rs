@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask ci               everything that must hold before a merge: the steps of .ci/run, in order
 //! cargo xtask capi             the C and C++ tests and examples: plain, under valgrind, under gcc's sanitizers
+//! cargo xtask capi install --prefix P   library, headers, pkg-config and CMake files under P
 //! cargo xtask fuzz [TARGET]    fuzz targets, a minute each, from the corpus in fuzz/corpus
 //!                  [--seconds N] [--json]
 //!                  [--corpus]  ... only the corpus, once
@@ -16,13 +17,14 @@
 mod capi;
 mod ci;
 mod fuzz;
+mod install;
 mod size;
 mod stack;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask capi | ci | fuzz [TARGET] [--seconds N] [--corpus] [--merge] [--json] | size [--json] [--check]";
+const USAGE: &str = "usage: cargo xtask capi [install --prefix P] | ci | fuzz [TARGET] [--seconds N] [--corpus] [--merge] [--json] | size [--json] [--check]";
 
 /// What a chore says when it did not succeed.
 type Failure = String;
@@ -42,6 +44,9 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     match arguments.split_first() {
         Some((chore, [])) if chore == "ci" => ci::run(),
         Some((chore, [])) if chore == "capi" => capi::run(),
+        Some((chore, [install, prefix, place])) if chore == "capi" && install == "install" && prefix == "--prefix" => {
+            install::run(Path::new(place))
+        }
         Some((chore, options)) if chore == "fuzz" => fuzz::run(&fuzz::Options::parse(options).ok_or(USAGE)?),
         Some((chore, options)) if chore == "size" => size::run(&size::Options::parse(options).ok_or(USAGE)?),
         _ => Err(USAGE.to_owned()),
