@@ -3,6 +3,7 @@
 //! ```text
 //! crates/lockstone-ffi ─ cargo build, with the simulator ─> liblockstone.a, .so ─┐
 //! c/test_*.c, c/test_*.cpp, examples/*.c ─ gcc, g++ ─────────────────────────────┴─> plain · valgrind · sanitizers
+//! c/bare.c, the library without std ─ arm-none-eabi-gcc ─> linked, not run      (if rustup has the target)
 //! capi install ─ pkg-config ─> hello, with what was installed
 //! include/*.h, c/shapes.c ─ gcc, arm-none-eabi-gcc ─> sizes on 64-bit and 32-bit targets
 //! ```
@@ -96,6 +97,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     }
     let targets = check_shapes(&place)?;
     check_installed(&place)?;
+    link_bare(&place)?;
     println!(
         r#"{{"name":"capi","checks":{checks},"failed":0,"programs":{},"runs":{runs},"targets":{targets}}}"#,
         programs.len()
@@ -221,6 +223,46 @@ fn check_shapes(place: &Place) -> Result<usize, Failure> {
         succeed(&mut command, &format!("compiling the headers for {}", cpu.unwrap_or("the host")))?;
     }
     Ok(targets.len())
+}
+
+/// Builds the library for a processor without an operating system, and links a program with it, if there are tools for that.
+fn link_bare(place: &Place) -> Result<(), Failure> {
+    const TARGET: &str = "thumbv7em-none-eabi";
+    let asked = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
+    let folder = asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    if folder.is_empty() || !Path::new(&folder).exists() || !answers(ARM) {
+        println!("{TARGET} of rustup or {ARM} is not installed: nothing was linked without an operating system");
+        return Ok(());
+    }
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args([
+        "rustc",
+        "--quiet",
+        "--release",
+        "-p",
+        "lockstone-ffi",
+        "--crate-type",
+        "staticlib",
+        "--target",
+        TARGET,
+    ]);
+    cargo.args(["--no-default-features", "--features", "cfstore,panic-handler,psa", "--target-dir"]).arg(&place.built);
+    succeed(cargo.current_dir(root()), "building lockstone-ffi without std")?;
+    let library = place.built.join(TARGET).join("release").join("liblockstone_ffi.a");
+    let mut command = Command::new(ARM);
+    command.args(C).args([
+        "-Os",
+        "-ffreestanding",
+        "-nostdlib",
+        "-Wl,-z,noexecstack",
+        "-mcpu=cortex-m4",
+        "-mthumb",
+        "-Wl,--gc-sections",
+    ]);
+    command.arg("-I").arg(place.sources.join("include")).arg(place.sources.join("c").join("bare.c")).arg(library);
+    succeed(command.arg("-o").arg(place.built.join("bare")), "linking a program without an operating system")?;
+    println!("linked for {TARGET}, without an operating system");
+    Ok(())
 }
 
 /// Installs the library, and builds and runs an example with what pkg-config says of it.
