@@ -4,6 +4,8 @@
 //! cargo xtask ci               everything that must hold before a merge: the steps of .ci/run, in order
 //! cargo xtask firmware [BOARD] [PROGRAM]
 //!                              the programs of firmware/ under emulation; UPDATE_EXPECT=1 writes their .out files anew
+//! cargo xtask capi             the C and C++ tests and examples: plain, under valgrind, under gcc's sanitizers
+//! cargo xtask capi install --prefix P   library, headers, pkg-config and CMake files under P
 //! cargo xtask fuzz [TARGET]    fuzz targets, a minute each, from the corpus in fuzz/corpus
 //!                  [--seconds N] [--json]
 //!                  [--corpus]  ... only the corpus, once
@@ -15,18 +17,20 @@
 //!
 //! Needs only the standard library. What a chore needs beyond cargo it names when it is missing.
 
+mod capi;
 mod ci;
 mod firmware;
 mod footprint;
 mod fuzz;
+mod install;
 mod size;
 mod stack;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | firmware [BOARD] [PROGRAM] | fuzz [TARGET] [--seconds N] [--corpus] [--merge] [--json] | \
-    size [--json] [--check] [--write-docs]";
+const USAGE: &str = "usage: cargo xtask capi [install --prefix P] | ci | firmware [BOARD] [PROGRAM] | fuzz [TARGET] [--seconds N] [--corpus] \
+    [--merge] [--json] | size [--json] [--check] [--write-docs]";
 
 /// What a chore says when it did not succeed.
 type Failure = String;
@@ -47,6 +51,10 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         Some((chore, [])) if chore == "ci" => ci::run(),
         Some((chore, options)) if chore == "firmware" => {
             firmware::run(&firmware::Options::parse(options).ok_or(USAGE)?)
+        }
+        Some((chore, [])) if chore == "capi" => capi::run(),
+        Some((chore, [install, prefix, place])) if chore == "capi" && install == "install" && prefix == "--prefix" => {
+            install::run(Path::new(place))
         }
         Some((chore, options)) if chore == "fuzz" => fuzz::run(&fuzz::Options::parse(options).ok_or(USAGE)?),
         Some((chore, options)) if chore == "size" => size::run(&size::Options::parse(options).ok_or(USAGE)?),

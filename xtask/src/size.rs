@@ -24,7 +24,7 @@ const FLAGS: &str = r#"-Clinker=arm-none-eabi-ld --cfg ascon_backend="soft-compa
 const INSTALL: &str = "apt-get install --no-install-recommends rustc-web cargo-web rust-web-src gcc-arm-none-eabi";
 pub(crate) const TARGETS: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7em-none-eabi", "thumbv8m.main-none-eabi"];
 /// Programs, and what their rows are called. The first one does nothing.
-const PROBES: [(&str, &str); 16] = [
+const PROBES: [(&str, &str); 19] = [
     ("empty", ""),
     ("plain_small", "plain/kv"),
     ("ascon_small", "ascon/kv"),
@@ -41,6 +41,9 @@ const PROBES: [(&str, &str); 16] = [
     ("ascon_boot", "ascon/boot"),
     ("ascon_install", "ascon/install"),
     ("sequential", "peer/sequential-storage"),
+    ("c_native", "c/native"),
+    ("c_psa", "c/psa"),
+    ("c_cfstore", "c/cfstore"),
 ];
 
 /// What was asked for.

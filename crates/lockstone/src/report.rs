@@ -107,4 +107,39 @@ impl Cursor {
     pub const fn new() -> Self {
         Self { bucket: 0, next: 0, done: false }
     }
+
+    /// Where it stands, as two words: for those who keep it where nothing but numbers can be kept.
+    #[must_use]
+    pub const fn as_words(self) -> (u32, u64) {
+        (if self.done { u32::MAX } else { self.bucket }, self.next)
+    }
+
+    /// A cursor from two words. Whatever they are, an iteration from there ends; only those of
+    /// [`as_words`](Self::as_words) find what comes next.
+    #[must_use]
+    pub const fn of_words(bucket: u32, next: u64) -> Self {
+        Self { bucket, next, done: bucket > BUCKETS_MAX }
+    }
+}
+
+/// A store has at most so many bucket heads.
+const BUCKETS_MAX: u32 = 0xffff;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_as_words_and_nonsense_is_the_end() {
+        for cursor in [Cursor::new(), Cursor { bucket: 7, next: u64::MAX, done: false }] {
+            let (bucket, next) = cursor.as_words();
+            assert_eq!(Cursor::of_words(bucket, next), cursor);
+        }
+        let (bucket, next) = Cursor { bucket: 3, next: 4, done: true }.as_words();
+        assert!(Cursor::of_words(bucket, next).done);
+        for bucket in [BUCKETS_MAX + 1, u32::MAX - 1, u32::MAX] {
+            assert!(Cursor::of_words(bucket, 0).done);
+        }
+        assert!(!Cursor::of_words(BUCKETS_MAX, 0).done);
+    }
 }

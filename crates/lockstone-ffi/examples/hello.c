@@ -1,0 +1,10 @@
+#include <lockstone.h>
+#include <stdio.h>
+
+int main(void) {
+    unsigned boots = 0;
+    lockstone_get("boots", &boots, sizeof boots, NULL); /* nothing there at the first start */
+    boots++;
+    if (lockstone_put("boots", &boots, sizeof boots, 0) != 0) return 1;
+    printf("start %u\n", boots); /* it returned: no power cut takes it back */
+}

@@ -1,0 +1,227 @@
+/*
+ * Lockstone for C++17: the same calls, owned. Header only, no exceptions, no heap beyond what the caller's containers take.
+ *
+ *     lockstone::Store store = lockstone::Store::device("dev");      // closed when it goes out of scope
+ *     if (!store) return store.status();
+ *     store.put("wifi/psk", "secret");
+ *
+ * There is one store in a program: a second one that is opened meanwhile says BUSY.
+ */
+#ifndef LOCKSTONE_HPP
+#define LOCKSTONE_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "configuration_store.h"
+#include "lockstone.h"
+
+namespace lockstone {
+
+/* Bytes that somebody else owns. */
+struct Bytes {
+    const void *start = nullptr;
+    std::size_t length = 0;
+
+    constexpr Bytes() = default;
+    constexpr Bytes(const void *begin, std::size_t size) : start(begin), length(size) {}
+    constexpr Bytes(std::string_view text) : start(text.data()), length(text.size()) {}
+    constexpr Bytes(const char *text) : Bytes(std::string_view(text)) {}
+};
+
+/* A status and, if it is 0, what was asked for. */
+template <typename T>
+struct [[nodiscard]] Result {
+    std::int32_t status = 0;
+    T value{};
+
+    constexpr explicit operator bool() const { return status >= 0; }
+};
+
+/* The open store. Moves, never copies; closes when it is destroyed. */
+class [[nodiscard]] Store {
+  public:
+    /* The device in a directory; one is made where nothing is. */
+    static Store device(const char *directory) { return Store(lockstone_open_device(directory)); }
+    /* What is on a platform's flash. The memory is the store's until it is closed. */
+    static Store open(const lockstone_platform &platform, const lockstone_memory &memory) {
+        return Store(lockstone_open(&platform, &memory));
+    }
+    /* ERASES the platform's flash. */
+    static Store format(const lockstone_platform &platform, const lockstone_memory &memory) {
+        return Store(lockstone_format(&platform, &memory));
+    }
+
+    Store(const Store &) = delete;
+    Store &operator=(const Store &) = delete;
+    Store(Store &&other) noexcept
+        : status_(std::exchange(other.status_, LOCKSTONE_E_NOT_OPEN)), open_(std::exchange(other.open_, false)) {}
+    Store &operator=(Store &&other) noexcept {
+        if (this != &other) {
+            (void)close();
+            status_ = std::exchange(other.status_, LOCKSTONE_E_NOT_OPEN);
+            open_ = std::exchange(other.open_, false);
+        }
+        return *this;
+    }
+    ~Store() { (void)close(); }
+
+    explicit operator bool() const { return open_; }
+    /* Why it is not open; 0 if it is. */
+    std::int32_t status() const { return status_; }
+
+    std::int32_t put(const char *name, Bytes value, std::uint32_t flags = 0) {
+        return guarded([&] { return lockstone_put(name, value.start, value.length, flags); });
+    }
+    /* The length of the value. BUFFER_TOO_SMALL says it too. */
+    Result<std::size_t> get(const char *name, void *buffer, std::size_t size) {
+        Result<std::size_t> result;
+        result.status = guarded([&] { return lockstone_get(name, buffer, size, &result.value); });
+        return result;
+    }
+    std::int32_t remove(const char *name) {
+        return guarded([&] { return lockstone_delete(name); });
+    }
+    Result<lockstone_stats> stats() {
+        Result<lockstone_stats> result;
+        result.status = guarded([&] { return lockstone_get_stats(&result.value); });
+        return result;
+    }
+    /* Calls with each name that begins with the prefix, until it returns false; 0 at the end. */
+    template <typename Visit>
+    std::int32_t each(const char *prefix, Visit visit) {
+        lockstone_cursor cursor{};
+        char name[256];
+        for (;;) {
+            std::int32_t status = guarded([&] { return lockstone_find(&cursor, prefix, name); });
+            if (status == LOCKSTONE_E_NOT_FOUND) {
+                return 0;
+            }
+            if (status != 0 || !visit(std::string_view(name))) {
+                return status;
+            }
+        }
+    }
+    /* In order, and says how that went. */
+    std::int32_t close() {
+        if (!std::exchange(open_, false)) {
+            return LOCKSTONE_E_NOT_OPEN;
+        }
+        status_ = LOCKSTONE_E_NOT_OPEN;
+        return lockstone_close();
+    }
+
+  private:
+    explicit Store(std::int32_t status) : status_(status), open_(status == 0) {}
+    /* A store that was moved away, or closed, opens nothing by itself. */
+    template <typename Call>
+    std::int32_t guarded(Call call) {
+        return open_ ? call() : LOCKSTONE_E_NOT_OPEN;
+    }
+
+    std::int32_t status_;
+    bool open_;
+};
+
+namespace cfstore {
+
+/* CFSTORE, initialised for as long as this lives. Blocking: not for the asynchronous mode. */
+class [[nodiscard]] Session {
+  public:
+    Session() : status_(cfstore_driver.Initialize(nullptr, nullptr)) {}
+    Session(const Session &) = delete;
+    Session &operator=(const Session &) = delete;
+    ~Session() {
+        if (status_ >= 0) {
+            (void)cfstore_driver.Uninitialize();
+        }
+    }
+    explicit operator bool() const { return status_ >= 0; }
+    std::int32_t status() const { return status_; }
+    std::int32_t flush() { return cfstore_driver.Flush(); }
+
+  private:
+    std::int32_t status_;
+};
+
+/* An open key. Moves, never copies; closes when it is destroyed. */
+class [[nodiscard]] Key {
+  public:
+    Key() = default;
+    static Key create(const char *name, std::size_t length, const ARM_CFSTORE_KEYDESC &how = {}) {
+        Key key;
+        key.status_ = cfstore_driver.Create(name, length, &how, key.buffer_);
+        return key;
+    }
+    static Key open(const char *name, ARM_CFSTORE_FMODE mode = {}) {
+        Key key;
+        key.status_ = cfstore_driver.Open(name, mode, key.buffer_);
+        return key;
+    }
+    Key(const Key &) = delete;
+    Key &operator=(const Key &) = delete;
+    Key(Key &&other) noexcept { take(other); }
+    Key &operator=(Key &&other) noexcept {
+        if (this != &other) {
+            (void)close();
+            take(other);
+        }
+        return *this;
+    }
+    ~Key() { (void)close(); }
+
+    explicit operator bool() const { return status_ >= 0; }
+    std::int32_t status() const { return status_; }
+    /* The next key that fits the pattern, after this one, which becomes it; false at the end. */
+    bool find(const char *pattern) {
+        Key next;
+        next.status_ = cfstore_driver.Find(pattern, buffer_, next.buffer_);
+        status_ = ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE; /* Find has closed it */
+        take(next);
+        return status_ >= 0;
+    }
+    Result<std::size_t> read(void *to, std::size_t size) {
+        Result<std::size_t> result{0, size};
+        result.status = cfstore_driver.Read(buffer_, to, &result.value);
+        return result;
+    }
+    Result<std::size_t> write(Bytes from) {
+        Result<std::size_t> result{0, from.length};
+        result.status = cfstore_driver.Write(buffer_, static_cast<const char *>(from.start), &result.value);
+        return result;
+    }
+    std::int32_t seek(std::size_t offset) { return cfstore_driver.Rseek(buffer_, offset); }
+    std::int32_t remove() { return cfstore_driver.Delete(buffer_); }
+    Result<std::size_t> length() {
+        Result<std::size_t> result;
+        result.status = cfstore_driver.GetValueLen(buffer_, &result.value);
+        return result;
+    }
+    /* Copies the name and its NUL, clipped. */
+    std::int32_t name(char *to, std::uint8_t size) { return cfstore_driver.GetKeyName(buffer_, to, &size); }
+    std::int32_t close() {
+        if (status_ < 0) {
+            return status_;
+        }
+        status_ = ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE;
+        return cfstore_driver.Close(buffer_);
+    }
+
+  private:
+    void take(Key &other) {
+        std::memcpy(buffer_, other.buffer_, sizeof(buffer_));
+        status_ = std::exchange(other.status_, ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE);
+        std::memset(other.buffer_, 0, sizeof(other.buffer_));
+    }
+
+    std::uint8_t buffer_[CFSTORE_HANDLE_BUFSIZE] = {};
+    std::int32_t status_ = ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE;
+};
+
+} // namespace cfstore
+} // namespace lockstone
+
+#endif

@@ -1,0 +1,410 @@
+//! `cfstore_driver`: the table of `configuration_store.h`, its 17 functions in their order.
+//!
+//! A callback is called when the operation is over and the library unlocked, so it may call the library itself.
+#![expect(unsafe_code, reason = "the edge to C")]
+
+use core::ffi::{c_char, c_void};
+
+use crate::allegation::{Out, Source, Target, name, read};
+use crate::cfstore::codes::{
+    INTERNAL, INVALID_HANDLE, INVALID_HANDLE_BUF, INVALID_KEY_LEN, INVALID_KEY_NAME, INVALID_READ_BUFFER,
+    INVALID_WRITE_BUFFER, NAME_MAX, Opcode, PARAMETER, UNINITIALISED,
+};
+use crate::cfstore::{Answer, Buffer, Description, Mode};
+use crate::failure::Failure;
+use crate::library::Open;
+use crate::shared::enter;
+
+/// `ARM_DRIVER_VERSION`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Of the interface: major and minor.
+    pub api: u16,
+    /// Of this driver.
+    pub drv: u16,
+}
+
+/// A word of bits that C declares as bit fields: capabilities, status, mode.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bits {
+    /// The first field is the lowest bit.
+    pub bits: u32,
+}
+
+/// `ARM_CFSTORE_KEYDESC`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyDescription {
+    /// Who may do what.
+    pub acl: Bits,
+    /// How long data must be kept.
+    pub drl: u8,
+    /// What is asked of the protection.
+    pub security: Bits,
+    /// How the handle is opened.
+    pub flags: Bits,
+}
+
+/// `ARM_CFSTORE_CALLBACK`.
+pub type Callback = unsafe extern "C" fn(i32, i32, *mut c_void, *mut c_void);
+
+/// Whom to call back.
+#[derive(Clone, Copy)]
+pub(crate) struct Notify {
+    callback: Callback,
+    context: *mut c_void,
+}
+
+// SAFETY: the context is only handed back to the callback, which `configuration_store.h` says may come on any thread that
+// calls the driver.
+unsafe impl Send for Notify {}
+
+/// A call that is due when the library is unlocked.
+struct Due {
+    notify: Option<Notify>,
+    status: i32,
+    opcode: Opcode,
+}
+
+impl Due {
+    /// Calls back, if anybody wants to know; the status.
+    fn call(self, handle: *mut c_void) -> i32 {
+        if let Some(Notify { callback, context }) = self.notify {
+            // SAFETY: the client gave both to Initialize, for as long as the driver is initialised.
+            unsafe { callback(self.status, self.opcode as i32, context, handle) };
+        }
+        self.status
+    }
+}
+
+/// What the caller of an operation hears of an early error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Early {
+    /// Its callback too.
+    Called,
+    /// The return value alone.
+    Silent,
+}
+
+/// Does an operation on the open store, and calls back.
+fn operate(opcode: Opcode, handle: *mut c_void, early: Early, mut act: impl FnMut(&mut Open) -> Answer) -> i32 {
+    // One piece of code for all operations.
+    operate_any(opcode, handle, early, &mut act)
+}
+
+fn operate_any(opcode: Opcode, handle: *mut c_void, early: Early, act: &mut dyn FnMut(&mut Open) -> Answer) -> i32 {
+    let due = enter(|library| {
+        let Some(open) = library.if_open().filter(|open| open.cfstore.is_used()) else {
+            return Ok(Due { notify: None, status: UNINITIALISED, opcode });
+        };
+        let notify = open.cfstore.notify;
+        match open.cfstore.check() {
+            Err(status) => Ok(Due { notify: notify.filter(|_| early == Early::Called), status, opcode }),
+            Ok(()) => {
+                let status = act(open).unwrap_or_else(|code| code);
+                Ok(Due { notify: notify.filter(|_| open.cfstore.pending.is_none()), status, opcode })
+            }
+        }
+    });
+    due.map_or_else(Failure::cfstore, |due| due.call(handle))
+}
+
+/// What a handle's buffer holds; null is no handle.
+///
+/// # Safety
+/// The handle is null or readable for 24 bytes.
+unsafe fn buffer(handle: *mut c_void) -> Result<Buffer, i32> {
+    // SAFETY: the caller's promise; any bits are a buffer.
+    unsafe { read(handle.cast::<Buffer>()) }.ok_or(INVALID_HANDLE)
+}
+
+/// A key's name or pattern, from C.
+///
+/// # Safety
+/// The name is null or ends with a NUL.
+unsafe fn key_name(text: *const c_char) -> Result<([u8; NAME_MAX + 1], usize), i32> {
+    // SAFETY: the caller's promise.
+    unsafe { name(text) }.map_err(|_| INVALID_KEY_NAME)
+}
+
+extern "C" fn get_version() -> Version {
+    Version { api: 0x0100, drv: 0x0001 }
+}
+
+unsafe extern "C" fn close(handle: *mut c_void) -> i32 {
+    // SAFETY: a handle is null or 24 bytes, as `configuration_store.h` says.
+    let (held, mut place) = unsafe { (buffer(handle), Out::new(handle.cast::<Buffer>())) };
+    operate(Opcode::Close, handle, Early::Called, |open| {
+        let held = held?;
+        open.cf_knows(&held).then_some(()).ok_or(INVALID_HANDLE)?;
+        place.set([0; 24]);
+        open.cf_close(&held)
+    })
+}
+
+unsafe extern "C" fn create(
+    key: *const c_char,
+    value_len: usize,
+    kdesc: *const KeyDescription,
+    handle: *mut c_void,
+) -> i32 {
+    // SAFETY: name, description and handle are null or as `configuration_store.h` says.
+    let (key, how, mut place) = unsafe { (key_name(key), read(kdesc), Out::new(handle.cast::<Buffer>())) };
+    operate(Opcode::Create, handle, Early::Silent, |open| {
+        if place.is_missing() {
+            return Err(INVALID_HANDLE_BUF);
+        }
+        let (key, length) = key?;
+        let how = how.map(|how| Description {
+            acl: how.acl.bits,
+            retention: how.drl,
+            security: how.security.bits,
+            mode: how.flags.bits,
+        });
+        place.set(open.cf_create(&key[..length], value_len, how)?);
+        Ok(0)
+    })
+}
+
+unsafe extern "C" fn delete(handle: *mut c_void) -> i32 {
+    // SAFETY: a handle is null or 24 bytes.
+    let held = unsafe { buffer(handle) };
+    operate(Opcode::Delete, handle, Early::Called, |open| open.cf_delete(&held?))
+}
+
+unsafe extern "C" fn find(query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
+    // SAFETY: the pattern is null or ends with a NUL; handles are null or 24 bytes.
+    let (query, held) = unsafe { (key_name(query), read(previous.cast::<Buffer>())) };
+    // SAFETY: as above.
+    let (mut before, mut place) = unsafe { (Out::new(previous.cast::<Buffer>()), Out::new(next.cast::<Buffer>())) };
+    operate(Opcode::Find, next, Early::Called, |open| {
+        if place.is_missing() {
+            return Err(INVALID_HANDLE_BUF);
+        }
+        let (query, length) = query?;
+        let found = open.cf_find(&query[..length], held.as_ref());
+        // The previous handle is closed, unless the arguments were refused.
+        if held.is_some_and(|held| !open.cf_knows(&held)) && !matches!(found, Err(INVALID_HANDLE_BUF)) {
+            before.set([0; 24]);
+        }
+        place.set(found?);
+        Ok(0)
+    })
+}
+
+extern "C" fn flush() -> i32 {
+    operate(Opcode::Flush, core::ptr::null_mut(), Early::Called, Open::cf_flush_or_defer)
+}
+
+extern "C" fn get_capabilities() -> Bits {
+    let mode = enter(|library| {
+        let present = library.if_open().filter(|open| open.cfstore.is_used()).map(|open| open.cfstore.mode);
+        Ok(present.unwrap_or(library.mode))
+    });
+    Bits { bits: u32::from(mode.is_ok_and(|mode| mode.has(Mode::ASYNCHRONOUS))) }
+}
+
+unsafe extern "C" fn get_key_name(handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32 {
+    // SAFETY: a handle is null or 24 bytes, the length null or readable.
+    let (held, room) = unsafe { (buffer(handle), read(key_len)) };
+    // SAFETY: the name is null or writable for that length, which is writable too.
+    let (mut target, mut length) =
+        unsafe { (Target::new(key.cast(), usize::from(room.unwrap_or(0))), Out::new(key_len)) };
+    operate(Opcode::GetKeyName, handle, Early::Called, |open| {
+        let found = open.cf_name(&held?)?;
+        let room = room.filter(|room| *room > 0).ok_or(INVALID_KEY_LEN)?;
+        if target.is_missing() {
+            return Err(INVALID_KEY_NAME);
+        }
+        let clipped = found.len().min(usize::from(room) - 1);
+        let (text, nul) = target.first(clipped + 1).map_err(|_| INTERNAL)?.split_at_mut(clipped);
+        text.copy_from_slice(&found[..clipped]);
+        nul.fill(0);
+        let clipped = u8::try_from(clipped + 1).map_err(|_| INTERNAL)?;
+        length.set(clipped);
+        Ok(clipped.into())
+    })
+}
+
+/// Bit 0: an operation is in progress. Bit 1: not initialised.
+extern "C" fn get_status() -> Bits {
+    let bits = enter(|library| {
+        let Some(open) = library.if_open() else { return Ok(2) };
+        Ok(u32::from(open.cfstore.pending.is_some()) | u32::from(!open.cfstore.is_used()) << 1)
+    });
+    Bits { bits: bits.unwrap_or(2) }
+}
+
+unsafe extern "C" fn get_value_len(handle: *mut c_void, value_len: *mut usize) -> i32 {
+    // SAFETY: a handle is null or 24 bytes, the length null or writable.
+    let (held, mut length) = unsafe { (buffer(handle), Out::new(value_len)) };
+    operate(Opcode::GetValueLen, handle, Early::Called, |open| {
+        let found = open.cf_length(&held?)?;
+        if length.is_missing() {
+            return Err(PARAMETER);
+        }
+        length.set(found as usize);
+        Ok(found.cast_signed())
+    })
+}
+
+extern "C" fn initialize(callback: Option<Callback>, client_context: *mut c_void) -> i32 {
+    let notify = callback.map(|callback| Notify { callback, context: client_context });
+    let due = enter(|library| {
+        let mode = library.mode;
+        let open = library.opened()?;
+        let first = !open.cfstore.is_used();
+        let status = open.cf_initialize(notify, mode).unwrap_or_else(|code| code);
+        let now = first && open.cfstore.pending.is_none();
+        Ok(Due { notify: notify.filter(|_| now), status, opcode: Opcode::Initialize })
+    });
+    due.map_or_else(Failure::cfstore, |due| due.call(core::ptr::null_mut()))
+}
+
+extern "C" fn power_control(state: i32) -> i32 {
+    operate(Opcode::PowerControl, core::ptr::null_mut(), Early::Called, |open| open.cf_power(state))
+}
+
+unsafe extern "C" fn read_value(handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32 {
+    // SAFETY: a handle is null or 24 bytes, the length null or readable.
+    let (held, room) = unsafe { (buffer(handle), read(len)) };
+    // SAFETY: the buffer is null or writable for that length, which is writable too.
+    let (mut target, mut length) = unsafe { (Target::new(data, room.unwrap_or(0)), Out::new(len)) };
+    operate(Opcode::Read, handle, Early::Called, |open| {
+        let (held, room) = (held?, room.ok_or(INVALID_READ_BUFFER));
+        let readable = open.cf_readable(&held, *room.as_ref().unwrap_or(&0))?;
+        room?;
+        if target.is_null() {
+            return Err(INVALID_READ_BUFFER);
+        }
+        let read = open.cf_read(&held, target.first(readable).map_err(|_| INVALID_READ_BUFFER)?)?;
+        length.set(readable);
+        Ok(read)
+    })
+}
+
+unsafe extern "C" fn open(key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
+    // SAFETY: the name is null or ends with a NUL, a handle null or 24 bytes.
+    let (key, mut place) = unsafe { (key_name(key), Out::new(handle.cast::<Buffer>())) };
+    operate(Opcode::Open, handle, Early::Called, |open| {
+        if place.is_missing() {
+            return Err(INVALID_HANDLE_BUF);
+        }
+        let (key, length) = key?;
+        place.set(open.cf_open(&key[..length], flags.bits)?);
+        Ok(0)
+    })
+}
+
+unsafe extern "C" fn rseek(handle: *mut c_void, offset: usize) -> i32 {
+    // SAFETY: a handle is null or 24 bytes.
+    let held = unsafe { buffer(handle) };
+    operate(Opcode::Rseek, handle, Early::Silent, |open| open.cf_rseek(&held?, offset))
+}
+
+extern "C" fn uninitialize() -> i32 {
+    operate(Opcode::Uninitialize, core::ptr::null_mut(), Early::Called, Open::cf_uninitialize)
+}
+
+unsafe extern "C" fn write(handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32 {
+    // SAFETY: a handle is null or 24 bytes, the length null or readable.
+    let (held, given) = unsafe { (buffer(handle), read(len)) };
+    // SAFETY: the length is null or writable.
+    let mut length = unsafe { Out::new(len) };
+    operate(Opcode::Write, handle, Early::Called, |open| {
+        let (held, given) = (held?, given.ok_or(INVALID_WRITE_BUFFER));
+        let writable = open.cf_writable(&held, *given.as_ref().unwrap_or(&0))?;
+        // SAFETY: the data is null or readable for the length given, which is not less.
+        let source = unsafe { Source::new(data.cast(), given.map(|_| writable)?) };
+        if data.is_null() {
+            return Err(INVALID_WRITE_BUFFER);
+        }
+        let written = open.cf_write(&held, source.at_most(writable).map_err(|_| INVALID_WRITE_BUFFER)?)?;
+        length.set(writable);
+        Ok(written)
+    })
+}
+
+/// `ARM_CFSTORE_DRIVER`: the order of its functions is the interface's, not the alphabet's.
+#[repr(C)]
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each is described in configuration_store.h")]
+pub struct Driver {
+    pub get_version: extern "C" fn() -> Version,
+    pub close: unsafe extern "C" fn(*mut c_void) -> i32,
+    pub create: unsafe extern "C" fn(*const c_char, usize, *const KeyDescription, *mut c_void) -> i32,
+    pub delete: unsafe extern "C" fn(*mut c_void) -> i32,
+    pub find: unsafe extern "C" fn(*const c_char, *mut c_void, *mut c_void) -> i32,
+    pub flush: extern "C" fn() -> i32,
+    pub get_capabilities: extern "C" fn() -> Bits,
+    pub get_key_name: unsafe extern "C" fn(*mut c_void, *mut c_char, *mut u8) -> i32,
+    pub get_status: extern "C" fn() -> Bits,
+    pub get_value_len: unsafe extern "C" fn(*mut c_void, *mut usize) -> i32,
+    pub initialize: extern "C" fn(Option<Callback>, *mut c_void) -> i32,
+    pub power_control: extern "C" fn(i32) -> i32,
+    pub read: unsafe extern "C" fn(*mut c_void, *mut c_void, *mut usize) -> i32,
+    pub open: unsafe extern "C" fn(*const c_char, Bits, *mut c_void) -> i32,
+    pub rseek: unsafe extern "C" fn(*mut c_void, usize) -> i32,
+    pub uninitialize: extern "C" fn() -> i32,
+    pub write: unsafe extern "C" fn(*mut c_void, *const c_char, *mut usize) -> i32,
+}
+
+/// The driver.
+#[unsafe(no_mangle)]
+pub static cfstore_driver: Driver = Driver {
+    get_version,
+    close,
+    create,
+    delete,
+    find,
+    flush,
+    get_capabilities,
+    get_key_name,
+    get_status,
+    get_value_len,
+    initialize,
+    power_control,
+    read: read_value,
+    open,
+    rseek,
+    uninitialize,
+    write,
+};
+
+/// How CFSTORE works from the next first Initialize on: `LOCKSTONE_CFSTORE_ASYNCHRONOUS`, `_DURABLE_AT_CLOSE`, both or 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn lockstone_cfstore_configure(mode: u32) -> i32 {
+    let set = enter(|library| {
+        if mode > 3 {
+            return Err(Failure::Argument);
+        }
+        if library.if_open().is_some_and(|open| open.cfstore.is_used()) {
+            return Err(Failure::Busy);
+        }
+        library.mode = Mode(mode);
+        Ok(())
+    });
+    set.map_or_else(Failure::code, |()| 0)
+}
+
+/// Does what is pending in asynchronous mode, and calls back: 1, or 0 if nothing is.
+#[unsafe(no_mangle)]
+pub extern "C" fn lockstone_cfstore_poll() -> i32 {
+    let due = enter(|library| {
+        let Some(open) = library.if_open() else { return Ok(None) };
+        let Some(opcode) = open.cfstore.pending.take() else { return Ok(None) };
+        let done = if opcode == Opcode::Initialize { open.cf_begin() } else { open.cf_flush() };
+        let status = done.unwrap_or_else(|code| code);
+        Ok(Some(Due { notify: open.cfstore.notify, status, opcode }))
+    });
+    match due {
+        Ok(Some(due)) => {
+            due.call(core::ptr::null_mut());
+            1
+        }
+        Ok(None) => 0,
+        Err(failure) => failure.code(),
+    }
+}

@@ -1,0 +1,181 @@
+//! Failure: one list of everything that can go wrong, and one table of what each face says then.
+//!
+//! The engine's errors become a [`Failure`] here and nowhere else, and a `Failure` becomes the status of a face here and
+//! nowhere else. Tested below: every row, and that no two native codes are one.
+#![forbid(unsafe_code)]
+
+use lockstone::{Error, OpenError};
+
+/// Why a call failed. Its number, negated, is the native status code and never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Failure {
+    /// There is no such key. Nothing was changed.
+    NotFound = 1,
+    /// A pointer, length or flag makes no sense. Nothing was changed.
+    Argument = 2,
+    /// The library was entered again from a hook. Nothing was changed.
+    Busy = 3,
+    /// No store is open.
+    NotOpen = 4,
+    /// A mistake in the library itself: everything is refused until the store is opened again.
+    Internal = 5,
+    /// The buffer is shorter than the value.
+    BufferTooSmall = 6,
+    /// The flash driver failed.
+    Flash = 7,
+    /// No room.
+    Full = 8,
+    /// Too many blocks are bad.
+    WornOut = 9,
+    /// Damaged or forged.
+    Damaged = 10,
+    /// Older than the counter says.
+    RolledBack = 11,
+    /// Longer than the store could ever hold.
+    TooLarge = 12,
+    /// Attributes forbid it, or it is another client's.
+    NotPermitted = 13,
+    /// This needs a counter and there is none.
+    NoCounter = 14,
+    /// No step is left.
+    CounterExhausted = 15,
+    /// The counter failed.
+    Counter = 16,
+    /// Nothing was ever stored there.
+    Blank = 17,
+    /// There is content, but no store.
+    Unknown = 18,
+    /// No store that fits the key.
+    NotAuthentic = 19,
+    /// A store of another version, suite, geometry or number of heads.
+    Incompatible = 20,
+    /// The part, or the memory handed in, can't hold a store.
+    Layout = 21,
+    /// The root key refused.
+    RootKey = 22,
+    /// No randomness.
+    Random = 23,
+    /// The name can't be stored: its hash is taken.
+    Collision = 24,
+    /// The device directory can't be made, read or locked.
+    Device = 25,
+    /// Too little of the memory that was handed in is left.
+    OutOfMemory = 26,
+}
+
+/// What a call of a face gives.
+pub(crate) type Result<T> = core::result::Result<T, Failure>;
+
+impl<E> From<Error<E>> for Failure {
+    fn from(error: Error<E>) -> Self {
+        match error {
+            Error::Flash(_) | Error::Aborted => Self::Flash,
+            Error::Full => Self::Full,
+            Error::WornOut | Error::ReadOnly => Self::WornOut,
+            Error::Damaged => Self::Damaged,
+            Error::TooLarge => Self::TooLarge,
+            Error::Collision => Self::Collision,
+            Error::NotPermitted => Self::NotPermitted,
+            Error::NoCounter => Self::NoCounter,
+            Error::CounterExhausted => Self::CounterExhausted,
+            Error::Counter => Self::Counter,
+            Error::RolledBack => Self::RolledBack,
+            Error::BufferTooSmall { .. } => Self::BufferTooSmall,
+            Error::InvalidName | Error::Attributes(_) => Self::Argument,
+            _ => Self::Internal,
+        }
+    }
+}
+
+impl<E> From<OpenError<E>> for Failure {
+    fn from(error: OpenError<E>) -> Self {
+        match error {
+            OpenError::Flash(_) => Self::Flash,
+            OpenError::Layout(_) => Self::Layout,
+            OpenError::Blank | OpenError::HalfFormatted => Self::Blank,
+            OpenError::Unknown => Self::Unknown,
+            OpenError::NotAuthentic => Self::NotAuthentic,
+            OpenError::Incompatible { .. } | OpenError::NotSmall | OpenError::Heads { .. } => Self::Incompatible,
+            OpenError::RootKey => Self::RootKey,
+            OpenError::Random => Self::Random,
+            OpenError::WornOut => Self::WornOut,
+            OpenError::Damaged => Self::Damaged,
+            OpenError::RolledBack => Self::RolledBack,
+            OpenError::NoCounter => Self::NoCounter,
+            OpenError::Counter => Self::Counter,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// What the other faces say of a failure: PSA, CFSTORE. It stands at the failure's number.
+struct Row(#[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table"))] Failure, i16, i16);
+
+/// The one table. PSA: the most telling code; `psa::Call` replaces what a function may not answer. CFSTORE: see
+/// `configuration_store.h`.
+static TABLE: [Row; 26] = [
+    Row(Failure::NotFound, -140, -1002),
+    Row(Failure::Argument, -135, -1027),
+    Row(Failure::Busy, -146, -1024),
+    Row(Failure::NotOpen, -146, -1031),
+    Row(Failure::Internal, -132, -1007),
+    Row(Failure::BufferTooSmall, -132, -1007),
+    Row(Failure::Flash, -146, -1030),
+    Row(Failure::Full, -142, -1028),
+    Row(Failure::WornOut, -146, -1030),
+    Row(Failure::Damaged, -152, -1023),
+    Row(Failure::RolledBack, -149, -1023),
+    Row(Failure::TooLarge, -142, -1009),
+    Row(Failure::NotPermitted, -133, -1021),
+    Row(Failure::NoCounter, -134, -1015),
+    Row(Failure::CounterExhausted, -146, -1030),
+    Row(Failure::Counter, -146, -1030),
+    Row(Failure::Blank, -146, -1031),
+    Row(Failure::Unknown, -146, -1023),
+    Row(Failure::NotAuthentic, -149, -1023),
+    Row(Failure::Incompatible, -146, -1023),
+    Row(Failure::Layout, -146, -1007),
+    Row(Failure::RootKey, -146, -1030),
+    Row(Failure::Random, -146, -1030),
+    Row(Failure::Collision, -132, -1008),
+    Row(Failure::Device, -146, -1030),
+    Row(Failure::OutOfMemory, -142, -1004),
+];
+
+impl Failure {
+    /// The native status code.
+    pub(crate) const fn code(self) -> i32 {
+        -(self as i32)
+    }
+
+    fn row(self) -> &'static Row {
+        TABLE.get(self as usize - 1).unwrap_or(&TABLE[4])
+    }
+
+    /// The most telling PSA status.
+    #[cfg(feature = "psa")]
+    pub(crate) fn psa(self) -> i32 {
+        self.row().1.into()
+    }
+
+    /// The CFSTORE status.
+    #[cfg(feature = "cfstore")]
+    pub(crate) fn cfstore(self) -> i32 {
+        self.row().2.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_its_row_and_all_codes_are_errors() {
+        for (index, row) in TABLE.iter().enumerate() {
+            assert_eq!(row.0.code(), -i32::try_from(index + 1).unwrap(), "{:?} stands at its number", row.0);
+            assert!(core::ptr::eq(row.0.row(), row));
+            assert!((-152..=-132).contains(&row.1) && (-1035..=-1000).contains(&row.2), "{:?}", row.0);
+        }
+    }
+}

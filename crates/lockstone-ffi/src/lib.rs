@@ -1,0 +1,65 @@
+//! Lockstone for C: one library, the interface of the store itself, PSA Secure Storage 1.0, and CFSTORE.
+//!
+//! ```text
+//! headers        lockstone.h      psa/*.h      configuration_store.h     checked in, compared with this crate by its tests
+//!                    │               │                  │
+//! edge           native_c         psa_c            cfstore_c             pointers become slices (allegation.rs)
+//!                    └───────────────┼──────────────────┘
+//! boundary                        shared                                 one caller at a time; no panic beyond
+//!                                 library                                the one open store
+//! logic          native           psa              cfstore/              safe Rust
+//! platform       platform.rs: hooks in C    host/: a directory           flash, key, counter, randomness
+//! ```
+//!
+//! There is no isolation in a linked library: whatever runs in the same address space can call and read everything. Where
+//! clients are kept apart, it's the system's boundary that does so, and says by the `client` hook who is calling.
+//!
+//! `docs/c.md` is the guide for users.
+#![cfg_attr(not(any(test, feature = "std")), no_std)]
+#![cfg_attr(not(all(feature = "psa", feature = "cfstore")), allow(dead_code, reason = "some parts serve one face"))]
+#![warn(clippy::std_instead_of_core)]
+
+mod allegation;
+#[cfg(feature = "cfstore")]
+mod cfstore;
+#[cfg(feature = "cfstore")]
+pub mod cfstore_c;
+mod failure;
+#[cfg(all(test, feature = "psa", feature = "cfstore"))]
+mod headers;
+#[cfg(feature = "std")]
+mod host;
+mod library;
+mod native;
+pub mod native_c;
+pub mod platform;
+#[cfg(feature = "psa")]
+mod psa;
+#[cfg(feature = "psa")]
+pub mod psa_c;
+mod ram;
+mod shared;
+#[cfg(feature = "sim")]
+pub mod sim_c;
+
+pub use native::Stats;
+pub use platform::Platform;
+#[cfg(feature = "psa")]
+pub use psa::Info;
+pub use ram::Memory;
+
+/// Stops: there is nothing to unwind to.
+#[cfg(all(feature = "panic-handler", not(any(feature = "std", test))))]
+#[panic_handler]
+fn stop(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+/// For tests: the library is one, so they take turns.
+#[cfg(all(test, feature = "std"))]
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,248 @@
+//! Library: the one open store, and what the faces keep in RAM beside it.
+//!
+//! ```text
+//! C ─> edge (native_c, psa_c, cfstore_c) ─> shared::enter, the boundary ─> Library ─> native, psa, cfstore ─> Store
+//! ```
+//!
+//! The faces have clients of their own in the store, so no name of one can be a name of another, nor of the application.
+#![cfg_attr(feature = "std", expect(unsafe_code, reason = "memory of the heap is handed in"))]
+#![cfg_attr(not(feature = "std"), forbid(unsafe_code))]
+
+use lockstone::trust::{Anchor, Protection, RootKey};
+use lockstone::{Ascon, Key, Part, Ram};
+
+#[cfg(feature = "cfstore")]
+use crate::cfstore::{Cfstore, Mode};
+use crate::failure::{Failure, Result};
+#[cfg(feature = "std")]
+use crate::host::Device;
+use crate::platform::{Counter, FLASH_IS_TRUSTED, Flash, HookDice, HookKey, Platform};
+#[cfg(feature = "std")]
+use crate::ram::Heap;
+use crate::ram::{Lent, Pieces};
+
+/// On a host: bytes of the largest asset with a capacity, and for what CFSTORE has not flushed.
+#[cfg(feature = "std")]
+const ASSET: u32 = 64 << 10;
+#[cfg(feature = "std")]
+const UNFLUSHED: u32 = 1 << 20;
+
+/// The store behind all faces.
+pub(crate) type Store = lockstone::Store<'static, Flash, Ascon, Counter>;
+
+/// Clients of the store from here on, 256 of them, are the faces'. As numbers of PSA or of the platform they are the lowest
+/// negative ones; an application that has such a number is refused by the native interface.
+const FACES: u32 = 1 << 31;
+/// Assets of PSA Internal Trusted Storage.
+#[cfg(feature = "psa")]
+pub(crate) const ITS: u32 = FACES + 1;
+/// Assets of PSA Protected Storage, and what is reserved for them.
+#[cfg(feature = "psa")]
+pub(crate) const PS: u32 = FACES + 2;
+/// Keys of CFSTORE.
+#[cfg(feature = "cfstore")]
+pub(crate) const CFSTORE: u32 = FACES + 3;
+
+/// What is there before anything is open, too.
+pub(crate) struct Library {
+    open: Option<Open>,
+    /// A call ended in a panic: what is in RAM is not to be trusted.
+    broken: bool,
+    /// How CFSTORE works when it's initialised next.
+    #[cfg(feature = "cfstore")]
+    pub(crate) mode: Mode,
+}
+
+/// An open store. It is dropped first, the memory that it lies in last.
+pub(crate) struct Open {
+    pub(crate) store: Store,
+    /// Who calls, and in which state the device is; `None` on a host: client 0 of a device in use.
+    platform: Option<Platform>,
+    /// There is a counter.
+    pub(crate) counts: bool,
+    /// Room for the largest asset that is made with a capacity.
+    #[cfg(feature = "psa")]
+    pub(crate) asset: &'static mut [u8],
+    /// What is reserved for assets with a capacity has been given away, and must come back before anything else is written.
+    #[cfg(feature = "psa")]
+    pub(crate) reserve_is_out: bool,
+    #[cfg(feature = "cfstore")]
+    pub(crate) cfstore: Cfstore,
+    #[cfg(feature = "std")]
+    host: Option<(Heap, std::fs::File)>,
+    lent: Option<Lent>,
+}
+
+impl Library {
+    /// Nothing is open.
+    pub(crate) const fn new() -> Self {
+        Self {
+            open: None,
+            broken: false,
+            #[cfg(feature = "cfstore")]
+            mode: Mode::NONE,
+        }
+    }
+
+    /// The open store. On a host the usual device is opened if none is.
+    pub(crate) fn opened(&mut self) -> Result<&mut Open> {
+        if self.broken {
+            return Err(Failure::Internal);
+        }
+        #[cfg(feature = "std")]
+        if self.open.is_none() {
+            self.open_device(&Device::usual_place())?;
+        }
+        self.open.as_mut().ok_or(Failure::NotOpen)
+    }
+
+    /// Only what is open already.
+    #[cfg(feature = "cfstore")]
+    pub(crate) const fn if_open(&mut self) -> Option<&mut Open> {
+        if self.broken { None } else { self.open.as_mut() }
+    }
+
+    /// Opens the device in a directory; makes one where nothing is.
+    #[cfg(feature = "std")]
+    pub(crate) fn open_device(&mut self, path: &std::path::Path) -> Result<()> {
+        self.check_closed()?;
+        let device = Device::open_or_make(path)?;
+        // SAFETY: the heap goes into the same `Open` as what is made of the pieces, whose last field it is: it's dropped last.
+        let (heap, pieces) = unsafe { Heap::new(device.heads, device.segments(), ASSET, UNFLUSHED) }?;
+        let Device { flash, counter, part, root, lock, .. } = device;
+        let (flash, counter) = (Flash::File(flash), Counter::File(counter));
+        let mut open = Open::mount(flash, counter, part, &root, pieces, None)?;
+        open.host = Some((heap, lock));
+        self.set(open)
+    }
+
+    /// Mounts what is on the platform's flash, or makes an empty store there first.
+    pub(crate) fn open_platform(&mut self, platform: Platform, lent: Lent, pieces: Pieces, format: bool) -> Result<()> {
+        let (flash, counter, part) = (Flash::Hooks(platform), Counter::Hooks(platform), platform.part());
+        let (mut pieces, root) = (pieces, HookKey(&platform));
+        if format {
+            make_empty(&platform, &root, &mut pieces)?;
+        }
+        let mut open = Open::mount(flash, counter, part, &root, pieces, Some(platform))?;
+        open.lent = Some(lent);
+        self.set(open)
+    }
+
+    /// [`Failure::Busy`] when a store is open.
+    pub(crate) const fn check_closed(&self) -> Result<()> {
+        if self.open.is_some() { Err(Failure::Busy) } else { Ok(()) }
+    }
+
+    #[cfg_attr(not(feature = "psa"), expect(clippy::unnecessary_wraps, reason = "a reserve may be damaged"))]
+    fn set(&mut self, open: Open) -> Result<()> {
+        self.broken = false;
+        let _open = self.open.insert(open);
+        #[cfg(feature = "psa")]
+        _open.find_reserve();
+        Ok(())
+    }
+
+    /// Closes the store in order, and lets go of its memory whether or not that went well.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        self.broken = false;
+        let Some(open) = self.open.take() else { return Err(Failure::NotOpen) };
+        open.close()
+    }
+
+    /// After a panic: nothing in RAM is used again. What is on flash is as after a power cut.
+    #[cfg(feature = "std")]
+    pub(crate) fn abandon(&mut self) {
+        self.broken = true;
+        self.open = None;
+    }
+}
+
+impl Open {
+    fn mount<K: RootKey>(
+        flash: Flash,
+        counter: Counter,
+        part: Part,
+        root: &K,
+        pieces: Pieces,
+        platform: Option<Platform>,
+    ) -> Result<Self> {
+        let counts = counter.is_there();
+        let Pieces { heads, buffer, state, .. } = pieces;
+        let ram = Ram::new(heads, buffer, state);
+        Ok(Self {
+            store: Store::mount_protected(flash, part, Anchor { root, counter }, ram)?,
+            platform,
+            counts,
+            #[cfg(feature = "psa")]
+            asset: pieces.asset,
+            #[cfg(feature = "psa")]
+            reserve_is_out: false,
+            #[cfg(feature = "cfstore")]
+            cfstore: Cfstore::new(pieces.handles, pieces.values),
+            #[cfg(feature = "std")]
+            host: None,
+            lent: None,
+        })
+    }
+
+    /// Closes the store. Its memory goes last, whatever happens.
+    fn close(mut self) -> Result<()> {
+        #[cfg(feature = "std")]
+        let _host = self.host.take();
+        let _lent = self.lent.take();
+        // Moved to here, it's dropped before those two.
+        let open = self;
+        open.store.close()?;
+        Ok(())
+    }
+
+    /// Who is calling.
+    pub(crate) fn caller(&self) -> i32 {
+        self.platform.as_ref().map_or(0, Platform::caller)
+    }
+
+    /// No attacker can write the flash.
+    pub(crate) fn flash_is_trusted(&self) -> bool {
+        self.platform.as_ref().is_some_and(|platform| platform.flags & FLASH_IS_TRUSTED != 0)
+    }
+
+    /// The device is being provisioned.
+    #[cfg(feature = "psa")]
+    pub(crate) fn is_provisioning(&self) -> bool {
+        self.platform.as_ref().is_some_and(Platform::is_provisioning)
+    }
+
+    /// The application's key of this name, for the client that is calling.
+    pub(crate) fn key<'n>(&self, name: &'n [u8]) -> Result<Key<'n>> {
+        let client = u32::from_le_bytes(self.caller().to_le_bytes());
+        if (FACES..FACES + 256).contains(&client) {
+            return Err(Failure::NotPermitted);
+        }
+        Ok(Key::new(name).of_client(client))
+    }
+
+    /// Before anything is written: what is reserved comes back first. A store that was cut while it was out has room for it,
+    /// as nothing else was let in.
+    pub(crate) fn before_writing(&mut self) -> Result<()> {
+        #[cfg(feature = "psa")]
+        if self.reserve_is_out {
+            self.bring_reserve_back()?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes an empty store; everything on the flash is erased. Where there is a counter it moves on, so that no image from before
+/// is accepted. (The store is then mounted: one that is formatted without a counter has another type.)
+fn make_empty(platform: &Platform, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
+    let ram = Ram::new(&mut *pieces.heads, &mut *pieces.buffer, &mut *pieces.state);
+    let (flash, counter, part) = (Flash::Hooks(*platform), Counter::Hooks(*platform), platform.part());
+    let dice = &mut HookDice(platform);
+    if counter.is_there() {
+        let (anchor, protection) = (Anchor { root, counter }, Protection::Chosen);
+        lockstone::Store::<_, Ascon, _>::format_protected(flash, part, anchor, protection, dice, ram)?;
+    } else {
+        lockstone::Store::<_, Ascon>::format_in(flash, part, root, dice, ram)?;
+    }
+    Ok(())
+}
