@@ -18,6 +18,7 @@ mod toolchain;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use crate::size::{Budget, budgets};
 use crate::{Failure, root};
@@ -57,6 +58,10 @@ pub(crate) fn is_board(name: &str) -> bool {
     BOARDS.iter().any(|board| board.name == name)
 }
 
+/// A run of all has at least so many boards and programs: one that lost some shows less than it says.
+const BOARDS_MIN: usize = 3;
+const PROGRAMS_MIN: u32 = 14;
+
 /// How many ran, and what went wrong.
 #[derive(Default)]
 struct Tally {
@@ -73,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let path = root().join("firmware").join("budgets.txt");
     let text = fs::read_to_string(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     let budgets = budgets(&text)?;
-    let mut tally = Tally::default();
+    let (mut tally, begun) = (Tally::default(), Instant::now());
     for board in &BOARDS {
         let programs: Vec<_> = board.programs()?.into_iter().filter(|name| options.is_asked(board, name)).collect();
         if programs.is_empty() {
@@ -101,8 +106,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         );
         tally.check(RISC_V, built);
         tally.check("firmware/budgets.txt", every_bar_has_a_figure(&budgets, &tally.measured));
+        tally.check("all", tally.are_enough());
     }
-    tally.say()
+    tally.say(begun.elapsed().as_secs())
 }
 
 /// A core that is not from Arm: the library must build for it.
@@ -192,11 +198,20 @@ impl Tally {
         }
     }
 
-    fn say(self) -> Result<(), Failure> {
+    fn are_enough(&self) -> Result<(), Failure> {
+        let (boards, programs) = (self.boards.len(), self.programs);
+        if boards >= BOARDS_MIN && programs >= PROGRAMS_MIN {
+            Ok(())
+        } else {
+            Err(format!("{programs} programs on {boards} boards ran, at least {PROGRAMS_MIN} on {BOARDS_MIN} must"))
+        }
+    }
+
+    fn say(self, seconds: u64) -> Result<(), Failure> {
         let (boards, programs, failed) = (self.boards.len(), self.programs, self.failures.len());
         let met = failed == 0 && programs > 0;
         println!(
-            r#"{{"name":"firmware","boards":{boards},"programs":{programs},"failed":{failed},"unit":"programs","met":{met}}}"#
+            r#"{{"name":"firmware","boards":{boards},"programs":{programs},"failed":{failed},"seconds":{seconds},"unit":"programs","met":{met}}}"#
         );
         match (programs, failed) {
             (0, _) => Err("there is no such program on this board".to_owned()),
@@ -218,6 +233,18 @@ mod tests {
         assert!(!options.is_asked(&BOARDS[1], "config") && !options.is_asked(&BOARDS[0], "certs"));
         assert_eq!(parse(""), Some(Options::default()));
         assert_eq!(parse("toaster"), None);
+    }
+
+    #[test]
+    fn a_run_of_all_that_lost_some_fails() {
+        let tally = |boards: &[&'static str], programs| Tally {
+            boards: boards.iter().copied().collect(),
+            programs,
+            ..Tally::default()
+        };
+        assert_eq!(tally(&["a", "b", "c"], 14).are_enough(), Ok(()));
+        assert!(tally(&["a", "b"], 14).are_enough().is_err());
+        assert!(tally(&["a", "b", "c"], 13).are_enough().is_err());
     }
 
     #[test]
