@@ -1,7 +1,7 @@
 //! Writes until it is killed, and says what is stored: for the test that ends the emulator in the midst of a write.
 //!
-//! `there KEY VALUE` for all keys at the start, `erases N` of the segment with the fewest, `ready`, and then `stored KEY VALUE`
-//! whenever a put has returned.
+//! `there KEY VALUE` for all keys at the start, `erases MIN MAX` of a segment, `ready`, and then `stored KEY VALUE` whenever a put
+//! has returned.
 #![no_std]
 #![no_main]
 
@@ -14,7 +14,7 @@ board::program!(write);
 
 const KEYS: u32 = 16;
 /// A small part, so that the log goes round it and most kills are not far from an erase.
-const BLOCKS: usize = 5;
+const BLOCKS: usize = 6;
 
 fn write() -> Result<(), Failure> {
     let root = insecure_root_key();
@@ -33,7 +33,8 @@ fn write() -> Result<(), Failure> {
             newest = newest.max(number);
         }
     }
-    println!("erases {}", store.stats()?.erases_min);
+    let stats = store.stats()?;
+    println!("erases {} {}", stats.erases_min, stats.erases_max);
     println!("ready");
     for number in newest + 1.. {
         let key = number % KEYS;
