@@ -33,7 +33,7 @@ fn factory(flash: &RefCell<Flash>, memory: &mut Ram) -> Result<(), Failure> {
     }
     if matches!(Counter::open(trusted, 0xff), Err(NorCounterError::Blank)) {
         let [trusted, _] = Volume::split(flash, SIZES)?;
-        drop(Counter::format(trusted, 0xff).map_err(|_| "no counter can be made")?);
+        Counter::format(trusted, 0xff).map_err(|_| "no counter can be made")?;
         println!("factory: a counter");
     }
     let mut counter = counter(flash)?;
