@@ -1,13 +1,13 @@
 //! `killed`: the emulator is killed in the midst of its writes, again and again; what it had acknowledged must be there.
 //!
 //! ```text
-//! start ─> there KEY VALUE ... erases, ready ─> stored KEY VALUE, stored ... ─ killed after a random time ─> start ─> there ...
+//! start ─> there KEY VALUE ... erases, ready ─> stored KEY VALUE, stored ... ─ killed at a random time ─> start ─> there ...
 //!                │                                 │
 //!                └─ at least what was stored <─────┘
 //! ```
 //!
-//! It tests the order of writes, and a put, compaction or erase that is half done. What was handed to the host stays, so it tests
-//! no torn write and no lost cache; `lockstone-sim` and the card of `lockstone-block` do.
+//! It tests the order of writes, and a put, compaction or erase that is half done. What was handed to the host stays, so it
+//! tests no torn write and no lost cache; `lockstone-sim` and the card of `lockstone-block` do.
 
 use std::collections::BTreeMap;
 use std::path::Path;
