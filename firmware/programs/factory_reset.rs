@@ -22,7 +22,7 @@ type Counter<'f> = NorCounter<Volume<'f, Flash>>;
 
 /// The factory's bench: makes the counter and an empty store, where neither is yet. It goes on where a power cut ended it.
 ///
-/// A product does this in the factory alone. A blank counter beside a store is one that somebody erased, and no new one is made.
+/// A product does this in the factory alone. A blank counter beside a store was erased by somebody, and no new one is made.
 #[inline(never)]
 fn factory(flash: &RefCell<Flash>, memory: &mut Ram) -> Result<(), Failure> {
     let root = insecure_root_key();

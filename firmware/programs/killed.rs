@@ -1,7 +1,7 @@
 //! Writes until it is killed, and says what is stored: for the test that ends the emulator in the midst of a write.
 //!
-//! `there KEY VALUE` for all keys at the start, `erases MIN MAX` of a segment, `ready`, and then `stored KEY VALUE` whenever a put
-//! has returned.
+//! `there KEY VALUE` for all keys at the start, `erases MIN MAX` of a segment, `ready`, and then `stored KEY VALUE` whenever a
+//! put has returned.
 #![no_std]
 #![no_main]
 

@@ -69,7 +69,7 @@ pub fn of<T>(call: impl FnOnce() -> T) -> (T, usize) {
     (result, here - lowest())
 }
 
-/// A frame of its own for what is measured: inlined into [`of`], its frame would lie above the stack pointer that is read there.
+/// A frame of its own for what is measured: inlined into [`of`], it would lie above the stack pointer that is read there.
 #[inline(never)]
 fn below<T>(call: impl FnOnce() -> T) -> T {
     call()
