@@ -38,7 +38,9 @@ fn settings() -> Result<(), Failure> {
         }
     }
     for (index, name) in (0..).zip(NAMES) {
-        store.get_range(name, 0, &mut number)?;
+        if store.get_range(name, 0, &mut number)? != Some(number.len()) {
+            return Err("a setting is gone".into());
+        }
         let newest = u32::from_le_bytes(number);
         if newest != CHANGES - 10 + if index == 0 { 10 } else { index } {
             return Err("not the newest value".into());

@@ -8,7 +8,7 @@ use core::cell::RefCell;
 use board::{Failure, Flash, InsecureRandom, PART, Ram, insecure_root_key, println};
 use embedded_storage::nor_flash::NorFlash;
 use lockstone::trust::{Anchor, NorCounter, NorCounterError, Protection};
-use lockstone::{Ascon, Attributes, Clients, OpenError, Put, Store, Volume};
+use lockstone::{Ascon, Attributes, Clients, Key, OpenError, Put, Store, Volume};
 
 board::program!(reset);
 
@@ -20,44 +20,56 @@ const SIZES: [u32; 2] = [2 * Flash::ERASE_SIZE as u32, board::CAPACITY - 2 * Fla
 
 type Counter<'f> = NorCounter<Volume<'f, Flash>>;
 
-/// The counter; the factory makes it, once.
+/// The factory's bench: makes the counter and an empty store, where neither is yet. It goes on where a power cut ended it.
+///
+/// A product does this in the factory alone. A blank counter beside a store was erased by somebody, and no new one is made.
+#[inline(never)]
+fn factory(flash: &RefCell<Flash>, memory: &mut Ram) -> Result<(), Failure> {
+    let root = insecure_root_key();
+    let [trusted, mut keys] = Volume::split(flash, SIZES)?;
+    let is_blank = matches!(Store::<_, Ascon>::mount(&mut keys, PART, &root, memory), Err(OpenError::Blank));
+    if !is_blank {
+        return Ok(());
+    }
+    if matches!(Counter::open(trusted, 0xff), Err(NorCounterError::Blank)) {
+        let [trusted, _] = Volume::split(flash, SIZES)?;
+        Counter::format(trusted, 0xff).map_err(|_| "no counter can be made")?;
+        println!("factory: a counter");
+    }
+    let mut counter = counter(flash)?;
+    let (anchor, identity) = (Anchor { root: &root, counter: &mut counter }, &mut InsecureRandom(1));
+    drop(Store::<_, Ascon, _>::format_protected(&mut keys, PART, anchor, Protection::Chosen, identity, memory)?);
+    println!("factory: a store");
+    Ok(())
+}
+
+/// The counter; there must be one.
 fn counter(flash: &RefCell<Flash>) -> Result<Counter<'_>, Failure> {
     let [trusted, _] = Volume::split(flash, SIZES)?;
-    match Counter::open(trusted, 0xff) {
-        Ok(counter) => Ok(counter),
-        Err(NorCounterError::Blank) => {
-            let [trusted, _] = Volume::split(flash, SIZES)?;
-            Ok(Counter::format(trusted, 0xff).map_err(|_| "no counter can be made")?)
-        }
-        Err(_) => Err("the counter can't be read".into()),
-    }
+    Ok(Counter::open(trusted, 0xff).map_err(|_| "the counter can't be read")?)
 }
 
 fn reset() -> Result<(), Failure> {
     let root = insecure_root_key();
     let flash = RefCell::new(board::flash()?);
+    let mut memory = Ram::new();
+    factory(&flash, &mut memory)?;
+
     let [_, mut keys] = Volume::split(&flash, SIZES)?;
     let mut counter = counter(&flash)?;
-    let mut memory = Ram::new();
     let anchor = Anchor { root: &root, counter: &mut counter };
-    let mounted = Store::<_, Ascon, _>::mount_protected(&mut keys, PART, anchor, &mut memory);
-    let is_new = matches!(mounted, Err(OpenError::Blank));
-    drop(mounted);
-    let anchor = Anchor { root: &root, counter: &mut counter };
-    let store = if is_new {
-        println!("leaves the factory");
-        let identity = &mut InsecureRandom(1);
-        Store::<_, Ascon, _>::format_protected(&mut keys, PART, anchor, Protection::Chosen, identity, &mut memory)?
-    } else {
-        Store::mount_protected(&mut keys, PART, anchor, &mut memory)?
-    };
-
+    let store = Store::<_, Ascon, _>::mount_protected(&mut keys, PART, anchor, &mut memory)?;
     let mut clients = Clients::new(store, &mut []);
-    let mut application = clients.client(APPLICATION);
-    if is_new {
-        application.put_with(b"serial", b"LS-000017", Put::with(Attributes::RETAINED))?;
-        application.put_with(b"name", b"thermostat", Put::with(Attributes::FACTORY))?;
+    if clients.client(APPLICATION).length(b"serial")?.is_none() {
+        // The last step of the factory, all of it or nothing: whether the serial is there says whether it was taken.
+        let [serial, name] = [b"serial" as &[u8], b"name"].map(|name| Key::new(name).of_client(APPLICATION));
+        let mut personal = clients.store().transaction(1_000)?;
+        personal.put_with(serial, b"LS-000017", Put::with(Attributes::RETAINED))?;
+        personal.put_with(name, b"thermostat", Put::with(Attributes::FACTORY))?;
+        personal.commit()?;
+        println!("factory: a serial number and a name");
     }
+    let mut application = clients.client(APPLICATION);
     // What its owner does with it.
     application.put(b"name", b"living room")?;
     application.put(b"wifi", b"correct horse")?;

@@ -1,18 +1,24 @@
 //! Writes until it is killed, and says what is stored: for the test that ends the emulator in the midst of a write.
 //!
-//! `there KEY VALUE` for all keys at the start, then `stored KEY VALUE` whenever a put has returned.
+//! `there KEY VALUE` for all keys at the start, `erases MIN MAX` of a segment, `ready`, and then `stored KEY VALUE` whenever a
+//! put has returned.
 #![no_std]
 #![no_main]
 
-use board::{Failure, PART, Ram, insecure_root_key, open, println};
+use board::timed::Timed;
+use board::{Failure, Flash, PART, Ram, insecure_root_key, open, println};
+use embedded_storage::nor_flash::NorFlash;
 use lockstone::Ascon;
 
 board::program!(write);
 
 const KEYS: u32 = 16;
+/// A small part, so that the log goes round it and most kills are not far from an erase.
+const BLOCKS: usize = 6;
 
 fn write() -> Result<(), Failure> {
-    let (root, mut flash) = (insecure_root_key(), board::flash()?);
+    let root = insecure_root_key();
+    let mut flash = Timed::new(board::flash()?, 0, 0).front(BLOCKS * Flash::ERASE_SIZE);
     let mut memory = Ram::new();
     let mut store = open::<_, Ascon, _, _>(&mut flash, PART, &root, &mut memory)?;
     let (mut value, mut newest) = ([0; 100], 0);
@@ -27,6 +33,8 @@ fn write() -> Result<(), Failure> {
             newest = newest.max(number);
         }
     }
+    let stats = store.stats()?;
+    println!("erases {} {}", stats.erases_min, stats.erases_max);
     println!("ready");
     for number in newest + 1.. {
         let key = number % KEYS;

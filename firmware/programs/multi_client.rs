@@ -3,6 +3,7 @@
 #![no_std]
 #![no_main]
 
+use core::cell::Cell;
 use core::pin::pin;
 
 use board::executor::block_on;
@@ -24,20 +25,39 @@ const NETWORK: u32 = 2;
 const CLOCK: u32 = 3;
 const ROUNDS: u32 = 20;
 
+/// Who wrote last, and how often that was another one than before.
+#[derive(Default)]
+struct Turns {
+    last: Cell<u32>,
+    changes: Cell<u32>,
+}
+
+impl Turns {
+    /// A client has written; the others go on.
+    async fn take(&self, client: u32) {
+        if self.last.replace(client) != client {
+            self.changes.set(self.changes.get() + 1);
+        }
+        yield_now().await;
+    }
+}
+
 type Shared<'a> = Mutex<NoopRawMutex, Clients<'a, &'a mut Timed<Flash>, Ascon>>;
 
 /// Keeps its newest reading, under a name that others use too.
-async fn sensor(store: &Shared<'_>) -> Result<(), Failure> {
+async fn sensor(store: &Shared<'_>, turns: &Turns) -> Result<(), Failure> {
     for reading in 1..=ROUNDS {
         store.lock().await.client(SENSOR).put(b"state", &reading.to_le_bytes()).await?;
+        turns.take(SENSOR).await;
     }
     Ok(())
 }
 
 /// Keeps a session, and lets the sensor see the address.
-async fn network(store: &Shared<'_>) -> Result<(), Failure> {
+async fn network(store: &Shared<'_>, turns: &Turns) -> Result<(), Failure> {
     for session in 1..=ROUNDS {
         store.lock().await.client(NETWORK).put(b"state", &[session as u8; 40]).await?;
+        turns.take(NETWORK).await;
     }
     let mut all = store.lock().await;
     all.client(NETWORK).put(b"address", b"fd00::17").await?;
@@ -45,13 +65,19 @@ async fn network(store: &Shared<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Remembers the hour, and has no patience: a call that takes too long is dropped, and made again.
-async fn clock(store: &Shared<'_>) -> Result<u32, Failure> {
+/// Remembers the hour, and has no patience: a call that takes too long is dropped, and made again. How many were dropped in the
+/// midst of the call, not while they waited for the lock.
+async fn clock(store: &Shared<'_>, turns: &Turns) -> Result<u32, Failure> {
     let mut dropped = 0;
     for hour in 1..=ROUNDS {
         let mut patience = 2;
         loop {
-            let write = async { store.lock().await.client(CLOCK).put(b"state", &hour.to_le_bytes()).await };
+            let is_in_call = Cell::new(false);
+            let write = async {
+                let mut all = store.lock().await;
+                is_in_call.set(true);
+                all.client(CLOCK).put(b"state", &hour.to_le_bytes()).await
+            };
             let wait = async {
                 for _ in 0..patience {
                     yield_now().await;
@@ -59,20 +85,26 @@ async fn clock(store: &Shared<'_>) -> Result<u32, Failure> {
             };
             match select(write, wait).await {
                 Either::First(written) => break written?,
-                Either::Second(()) => (dropped, patience) = (dropped + 1, patience * 3),
+                Either::Second(()) if is_in_call.get() => (dropped, patience) = (dropped + 1, patience * 3),
+                Either::Second(()) => {}
             }
         }
+        turns.take(CLOCK).await;
     }
     Ok(dropped)
 }
 
 /// All tasks to their ends, then what each has.
 async fn run(store: &Shared<'_>) -> Result<(), Failure> {
-    let (sensed, networked, ticked) = join3(sensor(store), network(store), clock(store)).await;
+    let turns = Turns::default();
+    let (sensed, networked, ticked) = join3(sensor(store, &turns), network(store, &turns), clock(store, &turns)).await;
     sensed?;
     networked?;
     if ticked? < ROUNDS {
-        return Err("no call was dropped".into());
+        return Err("too few calls were dropped".into());
+    }
+    if turns.changes.get() < ROUNDS {
+        return Err("one task wrote after the other".into());
     }
 
     let mut all = store.lock().await;

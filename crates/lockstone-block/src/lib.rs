@@ -10,8 +10,9 @@
 //! A block device is no flash: its sectors may be overwritten, and what it was told to write it may keep in a cache, write in
 //! another order, and lose or tear when power goes. The store assumes less than that of its flash, but it does assume that
 //! a program or erase that returned is there to stay (see the documentation of `lockstone`, "What the flash must do"). So
-//! nothing returns here before the device says that its cache is empty, and then a cut has touched no sectors but those of
-//! the call that it hit, whatever it made of them.
+//! nothing returns here before the device says that its cache is empty, and nothing is read or written before it has said so
+//! once: it may hold what an earlier session wrote, or a call that failed. Then a cut has touched no sectors but those of the
+//! call that it hit, whatever it made of them, if the device keeps what [`BlockDevice`] asks for.
 //!
 //! The erased value is yours to choose: 0x00 makes a card that was never written, or a sparse file, a blank part.
 //! What is read is always read from the device, so that the store's own check of what it wrote is one.
@@ -52,7 +53,7 @@
 //! ```
 //!
 //! Tested by `tests/it`: scripts of the store's own tests on a model of a card that caches, reorders, loses and tears, cut
-//! at each of its operations.
+//! at up to 120 of its operations a script, evenly spread.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -64,6 +65,11 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashEr
 pub const SECTOR: usize = 512;
 
 /// Something that reads and writes sectors.
+///
+/// **A cut may harm the sectors that are being written, and no others**: those written since the last flush that returned.
+/// Not every device keeps that. A disk with sectors of 4 KiB that shows them as 512 bytes (512e) and a card whose pages are
+/// larger write the neighbours too, and may tear them; what the store has promised to keep can be among them. Ask the vendor,
+/// and cut its power in a test.
 pub trait BlockDevice {
     /// What the device says when it fails.
     type Error: Debug;
@@ -111,7 +117,8 @@ impl<D: BlockDevice + ?Sized> BlockDevice for &mut D {
     }
 }
 
-/// Part of a block device as flash, with erase blocks of `ERASE` bytes: at least 16 KiB for a store.
+/// Part of a block device as flash, with erase blocks of `ERASE` bytes. A store takes several together where they are smaller
+/// than one of its segments.
 #[derive(Debug)]
 pub struct BlockFlash<D, const ERASE: usize> {
     device: D,
@@ -119,6 +126,8 @@ pub struct BlockFlash<D, const ERASE: usize> {
     start: u32,
     sectors: u32,
     erased: u8,
+    /// The device may hold in its cache what was written before, by an earlier session too.
+    is_unsettled: bool,
 }
 
 /// Why a call failed.
@@ -163,7 +172,22 @@ impl<D: BlockDevice, const ERASE: usize> BlockFlash<D, ERASE> {
         let within = start.checked_add(sectors)? <= device.sectors();
         let length = (sectors as usize).checked_mul(SECTOR)?;
         let addressable = u32::try_from(length).is_ok();
-        (within && addressable && length.is_multiple_of(ERASE)).then_some(Self { device, start, sectors, erased })
+        (within && addressable && length.is_multiple_of(ERASE)).then_some(Self {
+            device,
+            start,
+            sectors,
+            erased,
+            is_unsettled: true,
+        })
+    }
+
+    /// Empties the cache of the device: whatever is read or written then rests on what is there to stay.
+    fn settle(&mut self) -> Result<(), BlockError<D::Error>> {
+        if self.is_unsettled {
+            self.device.flush().map_err(BlockError::Device)?;
+            self.is_unsettled = false;
+        }
+        Ok(())
     }
 
     /// Gives the device back.
@@ -196,6 +220,7 @@ impl<D: BlockDevice, const ERASE: usize> ReadNorFlash for BlockFlash<D, ERASE> {
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
         self.check(offset, bytes.len(), Self::READ_SIZE)?;
+        self.settle()?;
         let (mut sector, mut skipped) = (self.sector(offset), offset as usize % SECTOR);
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -220,19 +245,23 @@ impl<D: BlockDevice, const ERASE: usize> NorFlash for BlockFlash<D, ERASE> {
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
         let length = to.checked_sub(from).ok_or(BlockError::OutOfBounds)?;
         self.check(from, length as usize, ERASE)?;
+        self.settle()?;
+        self.is_unsettled = true;
         let blank = [self.erased; SECTOR];
         for sector in self.sector(from)..self.sector(to) {
             self.device.write(sector, &blank).map_err(BlockError::Device)?;
         }
-        self.device.flush().map_err(BlockError::Device)
+        self.settle()
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
         self.check(offset, bytes.len(), SECTOR)?;
+        self.settle()?;
+        self.is_unsettled = true;
         let (sectors, _) = bytes.as_chunks::<SECTOR>();
         for (sector, data) in (self.sector(offset)..).zip(sectors) {
             self.device.write(sector, data).map_err(BlockError::Device)?;
         }
-        self.device.flush().map_err(BlockError::Device)
+        self.settle()
     }
 }

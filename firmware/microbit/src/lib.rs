@@ -2,10 +2,9 @@
 //! no longer than the emulator does, so a program is started again by a reset.
 #![no_std]
 
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use cortex_m_rt as _;
 use lockstone::{Memory, Part, buffer_size};
+use support::Once;
 pub use support::nvmc::Nvmc as Flash;
 pub use support::toys::{InsecureRandom, insecure_root_key};
 pub use support::{Failure, executor, open, println, program, time, timed};
@@ -20,18 +19,17 @@ pub const CAPACITY: u32 = 64 * 1024;
 pub type Ram = Memory<50, { buffer_size(1, 4, 1024) + 32 }>;
 
 /// The flash is taken.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+static TAKEN: Once = Once::new();
 
 /// The flash: 64 pages of 1 KiB.
 ///
 /// # Errors
 /// It is taken already.
 pub fn flash() -> Result<Flash, Failure> {
-    if TAKEN.load(Ordering::Relaxed) {
+    if !TAKEN.take() {
         return Err("the flash is taken already".into());
     }
-    TAKEN.store(true, Ordering::Relaxed);
-    // SAFETY: once in a program: the lines above see to that, and there is one thread.
+    // SAFETY: once in a program: the lines above see to that.
     Ok(unsafe { Flash::take() })
 }
 

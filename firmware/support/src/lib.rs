@@ -25,9 +25,11 @@ pub mod timed;
 pub mod toys;
 
 mod failure;
+mod once;
 mod open;
 mod program;
 
 pub use failure::Failure;
+pub use once::Once;
 pub use open::open;
 pub use program::{run, run_again};

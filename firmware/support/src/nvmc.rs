@@ -8,8 +8,6 @@ use core::ptr::{read_volatile, write_volatile};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 
 const READY: usize = 0x4001_e400;
-const CONFIG: usize = 0x4001_e504;
-const ERASE_PAGE: usize = 0x4001_e508;
 const WRITE_ENABLE: u32 = 1;
 const ERASE_ENABLE: u32 = 2;
 
@@ -55,22 +53,38 @@ impl Nvmc {
     }
 
     fn word(&self, offset: usize) -> u32 {
-        debug_assert!(offset + 4 <= LENGTH);
+        assert!(offset.is_multiple_of(4) && offset < LENGTH, "not a word of the flash");
         // SAFETY: an aligned word of flash, which is always readable; no Rust object lies behind the program's 192 KiB.
         unsafe { read_volatile((START + offset) as *const u32) }
     }
 
     fn erase_page(&mut self, offset: usize) {
+        assert!(offset.is_multiple_of(Self::ERASE_SIZE) && offset < LENGTH, "not a page of the flash");
         configure(ERASE_ENABLE);
-        set(ERASE_PAGE, (START + offset) as u32);
+        set(Register::ErasePage, (START + offset) as u32);
         wait();
         configure(0);
     }
 }
 
-fn set(register: usize, value: u32) {
-    // SAFETY: registers of the controller, aligned; what they do touches the flash behind the program only.
-    unsafe { write_volatile(register as *mut u32, value) };
+/// Registers that are written.
+#[derive(Clone, Copy)]
+enum Register {
+    Config = 0x4001_e504,
+    ErasePage = 0x4001_e508,
+}
+
+fn set(register: Register, value: u32) {
+    // SAFETY: a register of the controller, aligned. Whoever erases gives a page behind the program: see `erase_page`.
+    unsafe { write_volatile(register as usize as *mut u32, value) };
+}
+
+/// Programs a word of the flash behind the program.
+fn program(offset: usize, word: u32) {
+    assert!(offset.is_multiple_of(4) && offset < LENGTH, "not a word of the flash");
+    // SAFETY: an aligned word of flash, and no Rust object lies behind the program's 192 KiB.
+    unsafe { write_volatile((START + offset) as *mut u32, word) };
+    wait();
 }
 
 fn wait() {
@@ -79,7 +93,7 @@ fn wait() {
 }
 
 fn configure(mode: u32) {
-    set(CONFIG, mode);
+    set(Register::Config, mode);
     wait();
 }
 
@@ -123,9 +137,8 @@ impl NorFlash for Nvmc {
         let offset = check(offset, bytes.len(), Self::WRITE_SIZE)?;
         configure(WRITE_ENABLE);
         let (words, _) = bytes.as_chunks();
-        for (at, word) in (START + offset..).step_by(4).zip(words) {
-            set(at, u32::from_le_bytes(*word));
-            wait();
+        for (at, word) in (offset..).step_by(4).zip(words) {
+            program(at, u32::from_le_bytes(*word));
         }
         configure(0);
         Ok(())

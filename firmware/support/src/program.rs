@@ -36,9 +36,10 @@ pub fn run_again(program: fn() -> Result<(), Failure>, starts: u32) -> ! {
     if start > 1 {
         crate::println!("-- start {start}");
     }
-    if program().is_err() || start == starts {
-        stack::report();
-        exit(u32::from(start != starts))
+    let ended = program();
+    stack::report();
+    if ended.is_err() || start == starts {
+        exit(u32::from(ended.is_err()))
     }
     cortex_m::peripheral::SCB::sys_reset()
 }

@@ -1,10 +1,11 @@
 //! A flash in RAM, for measurements: nothing but copies, so that what is counted is the store.
 
 use core::convert::Infallible;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use embedded_storage::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 use embedded_storage_async::nor_flash as asynchronous;
+
+use crate::Once;
 
 /// Bytes of it: 8 blocks of 4 KiB.
 pub const CAPACITY: usize = 8 * 4096;
@@ -14,17 +15,16 @@ pub const CAPACITY: usize = 8 * 4096;
 pub struct RamFlash<'r>(&'r mut [u8; CAPACITY]);
 
 static mut CELLS: [u8; CAPACITY] = [0; CAPACITY];
-static TAKEN: AtomicBool = AtomicBool::new(false);
+static TAKEN: Once = Once::new();
 
 impl RamFlash<'static> {
     /// Takes the flash, erased. `None`: it was taken before.
     pub fn take() -> Option<Self> {
-        if TAKEN.load(Ordering::Relaxed) {
+        if !TAKEN.take() {
             return None;
         }
-        TAKEN.store(true, Ordering::Relaxed);
         let cells = &raw mut CELLS;
-        // SAFETY: once in a program, which the lines above see to, as there is one thread: no other reference exists.
+        // SAFETY: once in a program, which the lines above see to: no other reference exists.
         let mut flash = Self(unsafe { &mut *cells });
         flash.fill();
         Some(flash)

@@ -4,15 +4,15 @@
 //! The emulated card has two quirks, which no card may have, and which are put right here: it answers CMD58 as if it were still
 //! idle, and it takes one byte before a data token for part of the answer to the command.
 
-use core::convert::Infallible;
 use core::fmt;
 use core::ptr::{read_volatile, write_volatile};
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use embedded_hal::delay::DelayNs;
-use embedded_hal::spi::{ErrorType, Operation, SpiDevice};
+use embedded_hal::spi::{Error, ErrorKind, ErrorType, Operation, SpiDevice};
 use embedded_sdmmc::{Block, BlockDevice as _, BlockIdx, SdCard, SdCardError};
 use lockstone_block::{BlockDevice, SECTOR};
+
+use crate::Once;
 
 const SSI_CONTROL_0: usize = 0x4000_8000;
 const SSI_CONTROL_1: usize = 0x4000_8004;
@@ -43,6 +43,19 @@ fn get(register: usize) -> u32 {
     unsafe { read_volatile(register as *const u32) }
 }
 
+/// A byte takes some dozen clocks of the processor; a controller that has not sent it after so many looks never will.
+const LOOKS_MAX: u32 = 100_000;
+
+/// The controller does not answer.
+#[derive(Clone, Copy, Debug)]
+struct Silent;
+
+impl Error for Silent {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Other
+    }
+}
+
 /// The bus with the card on it.
 struct Bus {
     /// The answer to CMD58 comes next.
@@ -50,7 +63,7 @@ struct Bus {
 }
 
 impl Bus {
-    fn start() -> Self {
+    fn start() -> Result<Self, Silent> {
         set(CLOCKS_1, 1 << 4); // SSI0
         set(CLOCKS_2, 1 << 3 | 1); // ports D and A
         set(PORT_D_DIRECTION, 1);
@@ -61,21 +74,21 @@ impl Bus {
         set(PIN_D0, 1);
         let bus = Self { asked_for_ocr: false };
         // A card needs 74 clocks before it is spoken to.
-        bus.send(&[0xff; 10]);
-        bus
+        bus.send(&[0xff; 10])?;
+        Ok(bus)
     }
 
     /// Sends a byte, and returns the one that comes back.
-    fn byte(&self, byte: u8) -> u8 {
+    fn byte(&self, byte: u8) -> Result<u8, Silent> {
         set(SSI_DATA, byte.into());
-        while get(SSI_STATUS) & ARRIVED == 0 {}
-        get(SSI_DATA) as u8
+        if (0..LOOKS_MAX).all(|_| get(SSI_STATUS) & ARRIVED == 0) {
+            return Err(Silent);
+        }
+        Ok(get(SSI_DATA) as u8)
     }
 
-    fn send(&self, bytes: &[u8]) {
-        for byte in bytes {
-            self.byte(*byte);
-        }
+    fn send(&self, bytes: &[u8]) -> Result<(), Silent> {
+        bytes.iter().try_for_each(|byte| self.byte(*byte).map(drop))
     }
 
     /// The answer to CMD58 is put right.
@@ -85,53 +98,56 @@ impl Bus {
         if first && byte == IDLE { 0 } else { byte }
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Silent> {
         match bytes {
             [READ_OCR, _, _, _, _, _] => self.asked_for_ocr = true,
-            [token] if DATA_TOKENS.contains(token) => self.send(&[0xff]),
+            [token] if DATA_TOKENS.contains(token) => self.send(&[0xff])?,
             _ => {}
         }
-        self.send(bytes);
+        self.send(bytes)
     }
 
-    fn transfer(&mut self, bytes: &mut [u8]) {
+    fn transfer(&mut self, bytes: &mut [u8]) -> Result<(), Silent> {
         if matches!(bytes, [token] if DATA_TOKENS.contains(token)) {
-            self.byte(0xff);
+            self.byte(0xff)?;
         }
         for byte in bytes {
-            let answer = self.byte(*byte);
+            let answer = self.byte(*byte)?;
             *byte = self.answer(answer);
+        }
+        Ok(())
+    }
+
+    fn operate(&mut self, operation: &mut Operation<'_, u8>) -> Result<(), Silent> {
+        match operation {
+            Operation::Read(bytes) => {
+                bytes.fill(0xff);
+                self.transfer(bytes)
+            }
+            Operation::Write(bytes) => self.write(bytes),
+            Operation::Transfer(answer, bytes) => {
+                let common = answer.len().min(bytes.len());
+                answer.fill(0xff);
+                answer[..common].copy_from_slice(&bytes[..common]);
+                self.transfer(answer)?;
+                self.write(&bytes[common..])
+            }
+            Operation::TransferInPlace(bytes) => self.transfer(bytes),
+            Operation::DelayNs(_) => Ok(()),
         }
     }
 }
 
 impl ErrorType for Bus {
-    type Error = Infallible;
+    type Error = Silent;
 }
 
 impl SpiDevice for Bus {
-    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Infallible> {
+    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Silent> {
         set(PIN_D0, 0);
-        for operation in operations {
-            match operation {
-                Operation::Read(bytes) => {
-                    bytes.fill(0xff);
-                    self.transfer(bytes);
-                }
-                Operation::Write(bytes) => self.write(bytes),
-                Operation::Transfer(answer, bytes) => {
-                    let common = answer.len().min(bytes.len());
-                    answer.fill(0xff);
-                    answer[..common].copy_from_slice(&bytes[..common]);
-                    self.transfer(answer);
-                    self.write(&bytes[common..]);
-                }
-                Operation::TransferInPlace(bytes) => self.transfer(bytes),
-                Operation::DelayNs(_) => {}
-            }
-        }
+        let ended = operations.iter_mut().try_for_each(|operation| self.operate(operation));
         set(PIN_D0, 1);
-        Ok(())
+        ended
     }
 }
 
@@ -153,6 +169,8 @@ pub struct Card {
 pub enum CardError {
     /// It was taken already.
     Taken,
+    /// The controller does not answer.
+    Silent,
     /// The card says so.
     Card(SdCardError),
 }
@@ -161,6 +179,7 @@ impl fmt::Display for CardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken => f.write_str("the card is taken already"),
+            Self::Silent => f.write_str("the controller of the card does not answer"),
             Self::Card(error) => write!(f, "the card: {error:?}"),
         }
     }
@@ -174,7 +193,7 @@ impl From<SdCardError> for CardError {
     }
 }
 
-static TAKEN: AtomicBool = AtomicBool::new(false);
+static TAKEN: Once = Once::new();
 
 impl Card {
     /// Takes the controller and starts the card.
@@ -182,11 +201,11 @@ impl Card {
     /// # Errors
     /// There is no card, or the controller is taken.
     pub fn take() -> Result<Self, CardError> {
-        if TAKEN.load(Ordering::Relaxed) {
+        if !TAKEN.take() {
             return Err(CardError::Taken);
         }
-        TAKEN.store(true, Ordering::Relaxed);
-        let card = SdCard::new(Bus::start(), NoDelay);
+        let bus = Bus::start().map_err(|_| CardError::Silent)?;
+        let card = SdCard::new(bus, NoDelay);
         let sectors = card.num_blocks()?.0;
         Ok(Self { card, sectors })
     }

@@ -206,6 +206,7 @@ impl NorFlash for FileFlash {
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FileError> {
         self.check(offset, bytes.len(), Self::WRITE_SIZE)?;
+        // All is looked at before anything is written.
         for (at, bytes) in (offset..).step_by(STEP).zip(bytes.chunks(STEP)) {
             let mut old = [0; STEP];
             let old = &mut old[..bytes.len()];
@@ -213,9 +214,8 @@ impl NorFlash for FileFlash {
             if old.iter().zip(bytes).any(|(old, new)| new & !old != 0) {
                 return Err(FileError::NotErased);
             }
-            seek(self.handle, at)?;
-            write(self.handle, bytes)?;
         }
-        Ok(())
+        seek(self.handle, offset)?;
+        bytes.chunks(STEP).try_for_each(|bytes| write(self.handle, bytes))
     }
 }

@@ -6,6 +6,7 @@
 //! ```
 
 use core::ptr::{read_volatile, write_volatile};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// What `cortex-m-rt` paints with.
 const PAINT: u32 = 0xcccc_cccc;
@@ -37,10 +38,13 @@ fn lowest() -> usize {
     (end()..start()).step_by(4).find(|address| !is_painted(address)).unwrap_or(start())
 }
 
+/// The peak before the stack was last painted anew.
+static BEFORE: AtomicUsize = AtomicUsize::new(0);
+
 /// Bytes of stack that were in use at once, at most, since the start.
 #[must_use]
 pub fn peak() -> usize {
-    start() - lowest()
+    BEFORE.load(Ordering::Relaxed).max(start() - lowest())
 }
 
 /// Bytes of `static` data.
@@ -53,14 +57,22 @@ pub fn statics() -> usize {
 /// Bytes of stack that a call takes below the caller's frame, its callees included.
 #[inline(never)]
 pub fn of<T>(call: impl FnOnce() -> T) -> (T, usize) {
+    BEFORE.store(peak(), Ordering::Relaxed);
+    // Behind the prologue of this function, so what it takes itself is not counted, and all below it is.
     let here = cortex_m::register::msp::read() as usize;
     for address in (end()..here - MARGIN).step_by(4) {
         // SAFETY: below the stack pointer nothing is in use; an interrupt that comes meanwhile is over before the next word
         // is painted, and what it left there is dead.
         unsafe { write_volatile(address as *mut u32, PAINT) };
     }
-    let result = call();
+    let result = below(call);
     (result, here - lowest())
+}
+
+/// A frame of its own for what is measured: inlined into [`of`], it would lie above the stack pointer that is read there.
+#[inline(never)]
+fn below<T>(call: impl FnOnce() -> T) -> T {
+    call()
 }
 
 /// Says how much RAM the program took.

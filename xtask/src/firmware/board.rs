@@ -31,7 +31,7 @@ impl Board {
         let manifest = root().join("firmware").join(self.name).join("Cargo.toml");
         let text =
             fs::read_to_string(&manifest).map_err(|error| format!("can't read {}: {error}", manifest.display()))?;
-        Ok(programs_of(&text))
+        programs_of(&text).map_err(|what| format!("{}: {what}", manifest.display()))
     }
 
     /// How often a program is started by us.
@@ -41,11 +41,20 @@ impl Board {
 }
 
 /// Names of the tables `[[bin]]`.
-fn programs_of(manifest: &str) -> Vec<String> {
+fn programs_of(manifest: &str) -> Result<Vec<String>, Failure> {
     let name = |table: &str| {
-        table.lines().find_map(|line| Some(line.strip_prefix("name = \"")?.trim_end_matches('"').to_owned()))
+        let lines = table.lines().take_while(|line| !line.starts_with('['));
+        let name = lines.filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"')).next();
+        name.map(str::to_owned).ok_or_else(|| format!("a [[bin]] without a line name = \"...\":{table}"))
     };
-    manifest.split("[[bin]]").skip(1).filter_map(name).collect()
+    // However they are spelt, so that none is left out.
+    let squeezed: String = manifest.chars().filter(|sign| !sign.is_whitespace()).collect();
+    let tables: Vec<_> = manifest.split("[[bin]]\n").skip(1).map(name).collect::<Result<_, _>>()?;
+    if tables.len() == squeezed.matches("[[bin]]").count() && !squeezed.contains("bin=[") {
+        Ok(tables)
+    } else {
+        Err("a [[bin]] that can't be read".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +65,20 @@ mod tests {
     fn programs_are_the_binaries_of_a_manifest() {
         let manifest =
             "[package]\nname = \"board\"\n\n[[bin]]\nname = \"one\"\npath = \"x\"\n\n[[bin]]\nname = \"two\"\n";
-        assert_eq!(programs_of(manifest), ["one", "two"]);
-        assert!(programs_of("[package]\nname = \"board\"\n").is_empty());
+        assert_eq!(programs_of(manifest), Ok(vec!["one".to_owned(), "two".to_owned()]));
+        assert_eq!(programs_of("[package]\nname = \"board\"\n"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_binary_that_cannot_be_read_is_an_error() {
+        for table in [
+            "[[bin]]\npath = \"x\"\n",
+            "[[bin]]\nname = 'x'\n",
+            "[[ bin ]]\nname = \"x\"\n",
+            "[[bin]]\n[features]\nname = \"x\"\n",
+            "bin = [{ name = \"x\" }]\n",
+        ] {
+            assert!(programs_of(table).is_err(), "{table}");
+        }
     }
 }

@@ -49,22 +49,26 @@ impl Run {
                 let _ = writeln!(run.console, "-- start {start}");
             }
             let (said, status) = Emulation::begin(board, image, &place)?.wait(PATIENCE)?;
-            run.read(&said);
             if !status.success() {
                 return Err(format!("ended with {status} and said:\n{said}"));
             }
+            run.read(&said)?;
         }
         run.add_ram();
         Ok(run)
     }
 
-    fn read(&mut self, said: &str) {
+    fn read(&mut self, said: &str) -> Result<(), Failure> {
         for line in said.lines() {
-            match line.strip_prefix("# ") {
-                Some(figure) => Figure::parse(figure).into_iter().for_each(|figure| self.keep(figure)),
+            match line.strip_prefix('#') {
+                Some(figure) => {
+                    let parsed = figure.strip_prefix(' ').and_then(Figure::parse);
+                    self.keep(parsed.ok_or_else(|| format!("no name, number and unit: {line}"))?);
+                }
                 None => self.console += &format!("{line}\n"),
             }
         }
+        Ok(())
     }
 
     /// The highest value of a figure counts.
@@ -157,8 +161,20 @@ impl Emulation {
         (self, lines)
     }
 
-    /// Ends it at once, as a power cut does.
-    pub(crate) fn kill(&mut self) {
+    /// Ends it at once; it must not have ended by itself.
+    ///
+    /// No power cut: whatever the emulator had handed to the host by then is there afterwards, in the order in which it came.
+    pub(crate) fn kill_alive(&mut self) -> Result<(), Failure> {
+        match self.child.try_wait().map_err(|error| format!("can't wait for {EMULATOR}: {error}"))? {
+            None => {
+                self.kill();
+                Ok(())
+            }
+            Some(status) => Err(format!("the program ended by itself with {status}")),
+        }
+    }
+
+    fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -188,8 +204,11 @@ mod tests {
     #[test]
     fn a_measurement_is_read_and_the_rest_is_compared() {
         let mut run = Run { console: String::new(), figures: Vec::new() };
-        run.read("boot 1\n# stack 40 B\n# put of 32 B 900 instructions\n# statics 4 B\n");
-        run.read("boot 2\n# stack 30 B\n# statics 4 B\n");
+        run.read("boot 1\n# stack 40 B\n# put of 32 B 900 instructions\n# statics 4 B\n").unwrap();
+        run.read("boot 2\n# stack 30 B\n# statics 4 B\n").unwrap();
+        for line in ["#stack 40 B", "# stack many B", "# stack 40", "#"] {
+            assert!(run.read(line).is_err(), "{line}");
+        }
         run.add_ram();
         assert_eq!(run.console, "boot 1\nboot 2\n");
         let names: Vec<_> = run.figures.iter().map(|figure| (figure.name.as_str(), figure.value)).collect();

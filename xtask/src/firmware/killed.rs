@@ -1,10 +1,13 @@
-//! `killed`: the emulator is ended in the midst of a write, again and again; what it had acknowledged must be there.
+//! `killed`: the emulator is killed in the midst of its writes, again and again; what it had acknowledged must be there.
 //!
 //! ```text
-//! start ─> there KEY VALUE ... ready ─> stored KEY VALUE, stored ... ─ killed after a random time ─> start ─> there ...
-//!                │                            │
-//!                └─ at least what was stored <┘
+//! start ─> there KEY VALUE ... erases, ready ─> stored KEY VALUE, stored ... ─ killed at a random time ─> start ─> there ...
+//!                │                                 │
+//!                └─ at least what was stored <─────┘
 //! ```
+//!
+//! It tests the order of writes, and a put, compaction or erase that is half done. What was handed to the host stays, so it
+//! tests no torn write and no lost cache; `lockstone-sim` and the card of `lockstone-block` do.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,8 +22,12 @@ use crate::Failure;
 pub(crate) const PROGRAM: &str = "killed";
 const KILLS: u32 = 50;
 /// So long after the program is ready it is killed, at most.
-const LATEST: Duration = Duration::from_millis(300);
+const LATEST: Duration = Duration::from_millis(450);
 const PATIENCE: Duration = Duration::from_secs(60);
+/// In so many rounds something must be acknowledged before the kill; a kill may come before the first put has returned.
+const HEARD_MIN: u32 = KILLS * 9 / 10;
+/// Every segment is erased, and one of them so often: otherwise no kill hits a compaction.
+const ERASES_MIN: u32 = 4;
 
 /// The newest number known of each key.
 type Numbers = BTreeMap<u32, u32>;
@@ -29,63 +36,91 @@ type Numbers = BTreeMap<u32, u32>;
 pub(crate) fn run(board: &Board, image: &Path) -> Result<String, Failure> {
     let place = folder(board, PROGRAM)?;
     let mut random = Random(0x1234_5678_9abc_def1);
-    let (mut stored, mut writes) = (Numbers::new(), 0_u32);
+    let (mut stored, mut writes, mut heard, mut erases) = (Numbers::new(), 0, 0, [0, 0]);
     for kill in 0..=KILLS {
-        let (emulation, lines) = Emulation::begin(board, image, &place)?.lines();
+        let (mut emulation, lines) = Emulation::begin(board, image, &place)?.lines();
         let there = start(&lines).map_err(|what| format!("start {kill}: {what}"))?;
-        check(&stored, &there).map_err(|what| format!("after kill {kill}: {what}"))?;
-        stored = there;
+        check(&stored, &there.numbers).map_err(|what| format!("after kill {kill}: {what}"))?;
+        (stored, erases) = (there.numbers, there.erases);
         if kill < KILLS {
-            writes += write_until(&lines, &mut stored, random.below(LATEST));
+            let failed = |what| format!("before kill {}: {what}", kill + 1);
+            let mut new = write_until(&lines, &mut stored, random.below(LATEST)).map_err(failed)?;
+            emulation.kill_alive().map_err(failed)?;
+            // What it had said before it was killed counts too.
+            for line in &lines {
+                acknowledge(&line, &mut stored).map_err(failed)?;
+                new += 1;
+            }
+            (writes, heard) = (writes + new, heard + u32::from(new > 0));
         }
-        drop(emulation);
-        // What it had said before it was killed counts too.
-        writes += lines.iter().map(|line| u32::from(acknowledge(&line, &mut stored))).sum::<u32>();
     }
-    let met = writes > KILLS;
     let name = format!("firmware/{}/{PROGRAM}", board.name);
-    let line =
-        format!(r#"{{"name":"{name}","kills":{KILLS},"acknowledged":{writes},"lost":0,"unit":"writes","met":{met}}}"#);
-    if met {
-        Ok(line)
-    } else {
-        Err(format!("{writes} writes were acknowledged between {KILLS} kills: that shows nothing"))
+    let [fewest, most] = erases;
+    let met = heard >= HEARD_MIN && fewest > 0 && most >= ERASES_MIN;
+    let line = format!(
+        r#"{{"name":"{name}","kills":{KILLS},"acknowledged":{writes},"rounds":{heard},"erases_min":{fewest},"erases_max":{most},"lost":0,"unit":"writes","met":{met}}}"#
+    );
+    if met { Ok(line) } else { Err(format!("that shows too little: {line}")) }
+}
+
+/// What the program says at its start.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct There {
+    numbers: Numbers,
+    /// Of the segment with the fewest, and of that with the most.
+    erases: [u32; 2],
+}
+
+impl There {
+    /// Takes a line; true when it was the last one.
+    fn read(&mut self, line: &str) -> Result<bool, Failure> {
+        let wrong = |_| format!("the program said: {line}");
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["ready"] => return Ok(true),
+            ["erases", fewest, most] => {
+                self.erases = [fewest.parse().map_err(wrong)?, most.parse().map_err(wrong)?];
+            }
+            ["there", key, number] => {
+                self.numbers.insert(key.parse().map_err(wrong)?, number.parse().map_err(wrong)?);
+            }
+            _ => return Err(format!("the program said: {line}")),
+        }
+        Ok(false)
     }
 }
 
 /// Reads what is there until the program is ready.
-fn start(lines: &Receiver<String>) -> Result<Numbers, Failure> {
-    let mut there = Numbers::new();
-    loop {
-        let line = lines.recv_timeout(PATIENCE).map_err(|_| "the program says nothing".to_owned())?;
-        match line.split(' ').collect::<Vec<_>>()[..] {
-            ["ready"] => return Ok(there),
-            ["there", key, number] => {
-                let parsed = key.parse().ok().zip(number.parse().ok());
-                there.extend(parsed.map(|(key, number): (u32, u32)| (key, number)));
-            }
-            _ => return Err(format!("the program said: {line}")),
-        }
-    }
+fn start(lines: &Receiver<String>) -> Result<There, Failure> {
+    let mut there = There::default();
+    while !there.read(&lines.recv_timeout(PATIENCE).map_err(|_| "the program says nothing".to_owned())?)? {}
+    Ok(there)
 }
 
-/// Listens for so long; how many writes were acknowledged.
-fn write_until(lines: &Receiver<String>, stored: &mut Numbers, time: Duration) -> u32 {
+/// Listens for so long; how many writes were acknowledged. The program must not end before that.
+fn write_until(lines: &Receiver<String>, stored: &mut Numbers, time: Duration) -> Result<u32, Failure> {
     let end = Instant::now() + time;
     let mut writes = 0;
     loop {
         match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(line) => writes += u32::from(acknowledge(&line, stored)),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return writes,
+            Ok(line) => {
+                acknowledge(&line, stored)?;
+                writes += 1;
+            }
+            Err(RecvTimeoutError::Timeout) => return Ok(writes),
+            Err(RecvTimeoutError::Disconnected) => return Err("the program ended by itself".to_owned()),
         }
     }
 }
 
-/// Takes note of a line `stored KEY NUMBER`.
-fn acknowledge(line: &str, stored: &mut Numbers) -> bool {
-    let ["stored", key, number] = line.split(' ').collect::<Vec<_>>()[..] else { return false };
-    let parsed = key.parse().ok().zip(number.parse().ok());
-    parsed.map(|(key, number)| stored.insert(key, number)).is_some()
+/// Takes note of a line `stored KEY NUMBER`; there is no other.
+fn acknowledge(line: &str, stored: &mut Numbers) -> Result<(), Failure> {
+    let parsed = match line.split(' ').collect::<Vec<_>>()[..] {
+        ["stored", key, number] => key.parse().ok().zip(number.parse().ok()),
+        _ => None,
+    };
+    let (key, number) = parsed.ok_or_else(|| format!("the program said: {line}"))?;
+    stored.insert(key, number);
+    Ok(())
 }
 
 /// Every key has the number that was acknowledged; one of them, which was in flight, may have the next one of its own.
@@ -137,10 +172,34 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_lines_are_acknowledgements() {
+    fn only_whole_lines_are_acknowledgements_and_no_other_is_taken() {
         let mut stored = Numbers::new();
-        assert!(acknowledge("stored 3 19", &mut stored));
-        assert!(!acknowledge("stored 3", &mut stored) && !acknowledge("there 3 20", &mut stored));
+        assert_eq!(acknowledge("stored 3 19", &mut stored), Ok(()));
+        for line in ["stored 3", "there 3 20", "stored 3 many", "panicked at", ""] {
+            assert!(acknowledge(line, &mut stored).is_err(), "{line}");
+        }
         assert_eq!(stored, Numbers::from([(3, 19)]));
+    }
+
+    #[test]
+    fn a_program_that_ends_before_it_is_killed_has_failed() {
+        let (sender, lines) = std::sync::mpsc::channel();
+        sender.send("stored 1 1".to_owned()).unwrap();
+        assert_eq!(write_until(&lines, &mut Numbers::new(), Duration::ZERO).map(|writes| writes <= 1), Ok(true));
+        drop(sender);
+        assert!(write_until(&lines, &mut Numbers::new(), Duration::from_secs(1)).is_err());
+    }
+
+    #[test]
+    fn a_start_is_read_to_its_end_and_nothing_strange_is_taken() {
+        let mut there = There::default();
+        assert_eq!(
+            ["there 3 19", "erases 4 5", "ready"].map(|line| there.read(line)),
+            [Ok(false), Ok(false), Ok(true)]
+        );
+        assert_eq!(there, There { numbers: Numbers::from([(3, 19)]), erases: [4, 5] });
+        for line in ["there 3", "there 3 x", "erases 4", "failed: damaged"] {
+            assert!(there.read(line).is_err(), "{line}");
+        }
     }
 }

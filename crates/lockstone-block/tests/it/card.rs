@@ -27,6 +27,8 @@ pub(crate) struct Card {
     off: bool,
     /// Says that all was written when it was not: no card may do that, and tests must notice it.
     lies: bool,
+    /// Sectors that are written at once: a cut harms the neighbours too. No card may do that either.
+    page: usize,
 }
 
 impl Card {
@@ -41,12 +43,23 @@ impl Card {
             cut_at: None,
             off: false,
             lies: false,
+            page: 1,
         }
     }
 
     /// The same, but it lies about flushes.
     pub(crate) fn that_lies(self) -> Self {
         Self { lies: true, ..self }
+    }
+
+    /// The same, but it writes pages of so many sectors, aligned, and tears all of one.
+    pub(crate) fn with_pages_of(self, page: usize) -> Self {
+        Self { page, ..self }
+    }
+
+    /// All that was written is there to stay.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.cache.is_empty()
     }
 
     /// Power goes in the middle of the operation with this number from now on; `seed` says what becomes of the cache.
@@ -99,6 +112,10 @@ impl Card {
         if !self.cache.is_empty() {
             let (sector, data) = self.cache.swap_remove(self.random.below(self.cache.len()));
             self.tear(sector, &data);
+            let page = sector / self.page * self.page;
+            for neighbour in (page..page + self.page).filter(|neighbour| *neighbour != sector) {
+                self.tear(neighbour, &[0xa5; SECTOR]);
+            }
         }
         self.cache.clear();
         PowerIsOff

@@ -1,4 +1,4 @@
-//! The scripts of the store's own tests, cut at each operation of a card that caches.
+//! The scripts of the store's own tests, cut at operations of a card that caches: at up to 120 of each script, evenly spread.
 
 use lockstone_block::SECTOR;
 use lockstone_sim::geometry::Geometry;
@@ -21,7 +21,7 @@ struct Outcome {
     wrong: Vec<String>,
 }
 
-/// Plays a scene again and again, each time with the power cut at another operation, and again while recovering.
+/// Plays a scene again and again, each time with the power cut at another of its operations, and again while recovering.
 fn play(scene: &Scene, card: Card) -> Outcome {
     let script = (scene.script)(&GEOMETRY, &layout());
     let mut start = Device::new(card);
@@ -80,4 +80,13 @@ fn a_card_that_says_too_early_that_it_is_done_is_found_out() {
         play(scene, Card::new(BLOCKS * ERASE / SECTOR, 16).that_lies()).wrong.len()
     };
     assert!(wrong("fill") > 20 && wrong("overwrite") > 20, "the model of a card shows nothing");
+}
+
+/// The limit of the adapter: a card that writes more than it was told, and tears that, is more than a store on it stands.
+#[test]
+fn a_card_that_tears_the_neighbours_is_found_out() {
+    let card = || Card::new(BLOCKS * ERASE / SECTOR, 16);
+    let wrong = |card: Card| SCENES.iter().map(|scene| play(scene, card.clone()).wrong.len()).sum::<usize>();
+    assert_eq!(wrong(card().with_pages_of(1)), 0);
+    assert!(wrong(card().with_pages_of(8)) > 20, "the model of a page shows nothing");
 }

@@ -8,7 +8,7 @@ use lockstone_torture::{Fixed, Op, name, root, value};
 
 use crate::card::{Card, PowerIsOff};
 
-/// Erase blocks of a card are as small as a store can have them there.
+/// An erase block is a segment, the smallest that a store has on sectors.
 pub(crate) const ERASE: usize = 16_384;
 pub(crate) const BLOCKS: usize = 8;
 
