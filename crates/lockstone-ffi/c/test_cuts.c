@@ -349,6 +349,62 @@ static int state_flush(void) {
     return -4;
 }
 
+/* Flush on a full store, of more deleted keys than there is room to delete in one run. */
+static unsigned all_keys;
+
+static unsigned count_keys(int deletes) {
+    ARM_CFSTORE_FMODE reading;
+    unsigned keys = 0, index;
+    char name[24];
+    memset(&reading, 0, sizeof(reading));
+    for (index = 0; index < all_keys; index++) {
+        ARM_CFSTORE_HANDLE_INIT(h);
+        sprintf(name, "k%u", index);
+        if (d->Open(name, reading, h) == 0) {
+            if (deletes) {
+                (void)d->Delete(h);
+            }
+            (void)d->Close(h);
+            keys++;
+        }
+    }
+    return keys;
+}
+
+static void prepare_many(void) {
+    char name[24];
+    fresh_of(8u * 4096u);
+    CHECK_IS(d->Initialize(NULL, NULL), 0);
+    for (all_keys = 0;; all_keys++) {
+        sprintf(name, "k%u", all_keys);
+        if (write_key(name, old_value, 100) != 0 || d->Flush() != 0) {
+            break;
+        }
+    }
+    CHECK(all_keys > 40);
+}
+
+static int32_t act_many(void) {
+    int32_t status;
+    (void)d->Uninitialize();
+    status = d->Initialize(NULL, NULL);
+    if (status == 0) {
+        (void)count_keys(1);
+        status = d->Flush();
+    }
+    return status;
+}
+
+static int state_many(void) {
+    unsigned keys;
+    (void)d->Uninitialize();
+    if (d->Initialize(NULL, NULL) != 0) {
+        return -1;
+    }
+    keys = count_keys(0);
+    return keys == 0 ? 1 : keys == all_keys ? 0 : -2;
+}
+
 int main(void) {
     static const scene set = {"psa_ps_set", prepare_set, act_set, state_set};
     static const scene internal = {"psa_its_set", prepare_its, act_its, state_its};
@@ -359,6 +415,7 @@ int main(void) {
     static const scene full = {"psa_ps_set_extended on a full store", prepare_full, act_full, state_full};
     static const scene create = {"psa_ps_create", prepare_create, act_create, state_create};
     static const scene removal = {"psa_ps_remove", prepare_remove, act_remove, state_remove};
+    static const scene many = {"Flush on a full store", prepare_many, act_many, state_many};
     static const scene flush = {"Flush", prepare_flush, act_flush, state_flush};
     static const struct {
         size_t old, new;
@@ -393,6 +450,8 @@ int main(void) {
     play(&flush, 1);
     rollback = 1;
     play(&flush, 1);
+    rollback = 0;
+    play(&many, getenv("LOCKSTONE_THOROUGH") != NULL ? 1 : 331);
     play(&full, getenv("LOCKSTONE_THOROUGH") != NULL ? 1 : 111);
     (void)lockstone_close();
     fprintf(stderr, "%lu cuts in all\n", cuts);

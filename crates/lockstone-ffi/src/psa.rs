@@ -219,7 +219,8 @@ impl Open {
     /// `psa_its_get`, `psa_ps_get`: how many bytes were copied.
     pub(crate) fn read_asset(&mut self, call: Call, uid: u64, offset: usize, target: &mut Target) -> Answer<usize> {
         let names = Names::of(call, self.caller(), uid)?;
-        if target.is_missing() {
+        // No caller can own more.
+        if target.is_missing() || target.length() > isize::MAX as usize {
             return Err(Refusal::Status(INVALID_ARGUMENT));
         }
         let asset = self.asset(&names)?.ok_or(Refusal::Status(DOES_NOT_EXIST))?;
