@@ -342,7 +342,7 @@ impl Open {
         if attributes.any(Attributes::NO_CONFIDENTIALITY) {
             flags |= NO_CONFIDENTIALITY;
         }
-        if !attributes.any(Attributes::PROTECTED) && !self.flash_is_trusted() {
+        if !attributes.any(Attributes::PROTECTED) && (self.counts || !self.flash_is_trusted()) {
             flags |= NO_REPLAY_PROTECTION;
         }
         flags
