@@ -8,7 +8,8 @@
 //! include/*.h, c/shapes.c ─ gcc, arm-none-eabi-gcc ─> sizes on 64-bit and 32-bit targets
 //! ```
 //!
-//! Tests say in their last line how many checks they made; what is counted in the end are those of the plain runs.
+//! Tests say in their last line how many checks they made, and how many cases those are: a line of a test that checks something
+//! is a case, however often it is reached. What is counted in the end are those of the plain runs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -79,7 +80,7 @@ impl Program {
 pub(crate) fn run() -> Result<(), Failure> {
     name_missing()?;
     let place = build()?;
-    let (mut checks, mut runs) = (0, 0);
+    let (mut cases, mut checks, mut runs) = (0, 0, 0);
     let programs = programs(&place)?;
     for program in &programs {
         for way in [Way::Plain, Way::Shared, Way::Valgrind, Way::Sanitized] {
@@ -89,9 +90,12 @@ pub(crate) fn run() -> Result<(), Failure> {
                 "{:<14} {:<10} {}",
                 program.name(),
                 way.name(),
-                counted.map_or("done".to_owned(), |n| format!("{n} checks"))
+                counted.map_or("done".to_owned(), |(cases, checks)| format!("{cases} cases, {checks} checks"))
             );
-            checks += if way == Way::Plain { counted.unwrap_or(0) } else { 0 };
+            if way == Way::Plain {
+                let counted = counted.unwrap_or((0, 0));
+                (cases, checks) = (cases + counted.0, checks + counted.1);
+            }
             runs += 1;
         }
     }
@@ -99,10 +103,10 @@ pub(crate) fn run() -> Result<(), Failure> {
     check_installed(&place)?;
     link_bare(&place)?;
     println!(
-        r#"{{"name":"capi","checks":{checks},"failed":0,"programs":{},"runs":{runs},"targets":{targets}}}"#,
+        r#"{{"name":"capi","cases":{cases},"checks":{checks},"failed":0,"programs":{},"runs":{runs},"targets":{targets}}}"#,
         programs.len()
     );
-    if checks < 600 { Err(format!("only {checks} checks were made")) } else { Ok(()) }
+    if cases < 600 { Err(format!("only {cases} cases were checked")) } else { Ok(()) }
 }
 
 fn name_missing() -> Result<(), Failure> {
@@ -171,8 +175,8 @@ fn compile(place: &Place, program: &Program, way: Way) -> Result<PathBuf, Failur
     Ok(binary)
 }
 
-/// Runs a program in a folder of its own, where its device is made; how many checks it made.
-fn execute(place: &Place, program: &Program, binary: &Path, way: Way) -> Result<Option<u64>, Failure> {
+/// Runs a program in a folder of its own, where its device is made; how many cases and checks it made.
+fn execute(place: &Place, program: &Program, binary: &Path, way: Way) -> Result<Option<(u64, u64)>, Failure> {
     let what = format!("{} ({})", program.name(), way.name());
     let folder = place.built.join("run");
     let _ = std::fs::remove_dir_all(&folder);
@@ -192,8 +196,8 @@ fn execute(place: &Place, program: &Program, binary: &Path, way: Way) -> Result<
         return Ok(None);
     }
     let row = said.lines().last().unwrap_or_default();
-    match (number(row, "checks"), number(row, "failed")) {
-        (Some(checks), Some(0)) => Ok(Some(checks)),
+    match (number(row, "cases"), number(row, "checks"), number(row, "failed")) {
+        (Some(cases), Some(checks), Some(0)) => Ok(Some((cases, checks))),
         _ => Err(format!("{what} ended with: {row}")),
     }
 }

@@ -1008,7 +1008,246 @@ static void no_store(void) {
     CHECK(!is_there("k"));
 }
 
+static char long_value[70000];
+
+static int32_t put_long(const char *name, size_t length) {
+    ARM_CFSTORE_HANDLE_INIT(h);
+    ARM_CFSTORE_SIZE written = length;
+    int32_t status = d->Create(name, length, &usual, h);
+    if (status == 0) {
+        CHECK_IS(d->Write(h, long_value, &written), (int32_t)length);
+        status = d->Close(h);
+    }
+    return status;
+}
+
+/* A Create that fails leaves a key as it was, for readers too. */
+static void failing_create(void) {
+    static uint8_t handles[255][24];
+    ARM_CFSTORE_SIZE length = 0;
+    char text[16];
+    int index;
+    ARM_CFSTORE_HANDLE_INIT(a);
+    ARM_CFSTORE_HANDLE_INIT(b);
+    begin();
+    CHECK_IS(put("k", "0123456789"), 0);
+    CHECK_IS(d->Flush(), 0);
+    for (index = 0; index < 255; index++) {
+        CHECK_IS(d->Open("k", reading, handles[index]), 0);
+    }
+    CHECK_IS(d->Create("k", 3, NULL, a), ARM_CFSTORE_DRIVER_ERROR_HANDLE_COUNT_MAX);
+    CHECK_IS(d->GetValueLen(handles[0], &length), 10);
+    for (index = 0; index < 255; index++) {
+        CHECK_IS(d->Close(handles[index]), 0);
+    }
+    CHECK_IS(d->Create("k", 60000, NULL, a), ARM_CFSTORE_DRIVER_ERROR_OUT_OF_MEMORY);
+    CHECK_IS(d->Create("k", 65000, NULL, a), ARM_CFSTORE_DRIVER_ERROR_OUT_OF_MEMORY);
+    CHECK(has("k", "0123456789"));
+    CHECK_IS(d->Flush(), 0);
+    CHECK(has("k", "0123456789"));
+    /* A reader that stands behind the new end. */
+    CHECK_IS(d->Open("k", reading, a), 0);
+    length = 10;
+    CHECK_IS(d->Read(a, text, &length), 10);
+    CHECK_IS(d->Create("k", 4, NULL, b), 0);
+    length = 10;
+    CHECK_IS(d->Read(a, text, &length), 0);
+    CHECK_IS(length, 0);
+    CHECK_IS(d->Rseek(a, 0), 0);
+    /* No caller can own so much. */
+    length = SIZE_MAX;
+    CHECK_IS(d->Read(a, text, &length), ARM_CFSTORE_DRIVER_ERROR_PARAMETER);
+    CHECK_IS(d->Write(b, text, &length), ARM_CFSTORE_DRIVER_ERROR_PARAMETER);
+    CHECK_IS(d->Close(a), 0);
+    CHECK_IS(d->Close(b), 0);
+}
+
+/* Only what a client initialised can it take back. */
+static void users(void) {
+    begin();
+    lockstone_sim_set_client(2);
+    CHECK_IS(d->Uninitialize(), ARM_CFSTORE_DRIVER_ERROR_UNINITIALISED);
+    lockstone_sim_set_client(0);
+    CHECK_IS(put("mine", "value"), 0);
+    lockstone_sim_set_client(2);
+    CHECK_IS(d->Uninitialize(), ARM_CFSTORE_DRIVER_ERROR_UNINITIALISED);
+    CHECK_IS(d->Initialize(NULL, NULL), 0);
+    CHECK_IS(d->Uninitialize(), 0);
+    CHECK_IS(d->Uninitialize(), ARM_CFSTORE_DRIVER_ERROR_UNINITIALISED);
+    lockstone_sim_set_client(0);
+    CHECK(has("mine", "value"));
+    CHECK_IS(d->Uninitialize(), 0);
+    CHECK_IS(d->Uninitialize(), ARM_CFSTORE_DRIVER_ERROR_UNINITIALISED);
+}
+
+/* Who only reads stores nothing at Close: its writer may not be done. */
+static void half_written(void) {
+    ARM_CFSTORE_FMODE flushing = reading;
+    ARM_CFSTORE_SIZE length = 2;
+    ARM_CFSTORE_HANDLE_INIT(w);
+    ARM_CFSTORE_HANDLE_INIT(r);
+    ARM_CFSTORE_HANDLE_INIT(next);
+    flushing.flush_on_close = 1;
+    begin();
+    CHECK_IS(put("k", "old!"), 0);
+    CHECK_IS(d->Flush(), 0);
+    CHECK_IS(d->Open("k", writing, w), 0);
+    CHECK_IS(d->Write(w, "ne", &length), 2);
+    CHECK_IS(d->Open("k", flushing, r), 0);
+    CHECK_IS(d->Close(r), 0);
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(d->Initialize(NULL, NULL), 0);
+    CHECK(has("k", "old!"));
+    CHECK_IS(d->Uninitialize(), 0);
+    CHECK_IS(lockstone_cfstore_configure(LOCKSTONE_CFSTORE_DURABLE_AT_CLOSE), 0);
+    CHECK_IS(d->Initialize(NULL, NULL), 0);
+    memset(w, 0, 24);
+    CHECK_IS(d->Open("k", writing, w), 0);
+    length = 2;
+    CHECK_IS(d->Write(w, "ne", &length), 2);
+    CHECK_IS(d->Find("*", NULL, next), 0);
+    CHECK_IS(d->Find("*", next, r), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(d->Initialize(NULL, NULL), 0);
+    CHECK(has("k", "old!"));
+    CHECK_IS(d->Uninitialize(), 0);
+    CHECK_IS(lockstone_cfstore_configure(0), 0);
+}
+
+/* Long values are deleted and made shorter, whatever was written before. */
+static void shrinking(void) {
+    unsigned round;
+    for (round = 0; round < 60; round++) {
+        unsigned step;
+        ARM_CFSTORE_HANDLE_INIT(h);
+        fresh_of(24u * 4096u);
+        CHECK_IS(d->Initialize(NULL, NULL), 0);
+        CHECK_IS(put_long("long", 30000), 0);
+        CHECK_IS(d->Flush(), 0);
+        for (step = 0; step < 200 + round * 7; step++) {
+            (void)lockstone_put("churn", long_value, 200 + step % 90, 0);
+        }
+        if (round % 2 == 0) {
+            CHECK_IS(d->Create("long", 10, NULL, h), 0);
+        } else {
+            CHECK_IS(d->Open("long", reading, h), 0);
+            CHECK_IS(d->Delete(h), 0);
+        }
+        CHECK_IS(d->Close(h), 0);
+        CHECK_IS(d->Flush(), 0);
+    }
+}
+
+/* Deletes all keys but those whose number is a multiple of this; how many are left in the store. */
+static unsigned delete_all_but(unsigned stay) {
+    unsigned left = 0;
+    ARM_CFSTORE_HANDLE_INIT(a);
+    ARM_CFSTORE_HANDLE_INIT(b);
+    while (d->Find("*", a, b) == 0) {
+        char name[24];
+        uint8_t length = sizeof(name);
+        uint8_t *swap = a;
+        CHECK(d->GetKeyName(b, name, &length) > 0);
+        if (stay != 0 && atoi(name + 1) % stay == 0) {
+            left++;
+        } else {
+            CHECK_IS(d->Delete(b), 0);
+        }
+        a = b;
+        b = swap;
+    }
+    return left;
+}
+
+/* A full store removes, however many keys. */
+static void full_store(void) {
+    unsigned size;
+    for (size = 10; size < 400; size += 97) {
+        unsigned keys = 0, round;
+        char name[24];
+        fresh_of(16u * 4096u);
+        CHECK_IS(d->Initialize(NULL, NULL), 0);
+        for (;; keys++) {
+            sprintf(name, "k%u", keys);
+            if (put_long(name, size) != 0 || d->Flush() != 0) {
+                break;
+            }
+        }
+        CHECK(keys > 50);
+        CHECK_IS(d->Uninitialize(), 0);
+        for (round = 0; round < 500; round++) {
+            sprintf(name, "f%u", round);
+            if (lockstone_put(name, long_value, 1, 0) != 0) {
+                break;
+            }
+        }
+        for (round = 0; round < 2; round++) {
+            unsigned left;
+            CHECK_IS(d->Initialize(NULL, NULL), 0);
+            left = delete_all_but(round == 0 ? 100 : 0);
+            CHECK_IS(d->Flush(), 0);
+            CHECK_IS(d->Flush(), 0);
+            CHECK_IS(d->Uninitialize(), 0);
+            CHECK_IS(reopen(), 0);
+            CHECK_IS(d->Initialize(NULL, NULL), 0);
+            CHECK_IS(delete_all_but(1), left);
+            CHECK_IS(put("new", "value"), 0);
+            CHECK_IS(d->Flush(), 0);
+            CHECK_IS(d->Uninitialize(), 0);
+        }
+    }
+}
+
+/* A key that is damaged says so itself, and the others are there. */
+static void damaged_keys(void) {
+    unsigned at, passed = 0, said = 0;
+    int index;
+    char name[24];
+    begin();
+    for (index = 0; index < 40; index++) {
+        sprintf(name, "k%d", index);
+        CHECK_IS(put_long(name, 400), 0);
+        CHECK_IS(d->Flush(), 0);
+    }
+    CHECK_IS(d->Uninitialize(), 0);
+    CHECK_IS(lockstone_close(), 0);
+    CHECK_IS(lockstone_sim_save(), 0);
+    for (at = 300; at < 12000; at += 241) {
+        int good = 0;
+        CHECK_IS(lockstone_sim_flip(at, 0x10), 0);
+        if (reopen() == 0) {
+            unsigned found = 0;
+            ARM_CFSTORE_HANDLE_INIT(a);
+            ARM_CFSTORE_HANDLE_INIT(b);
+            CHECK_IS(d->Initialize(NULL, NULL), 0);
+            for (index = 0; index < 40; index++) {
+                int32_t status;
+                ARM_CFSTORE_HANDLE_INIT(h);
+                sprintf(name, "k%d", index);
+                status = d->Open(name, reading, h);
+                CHECK(status == 0 || status == -1023);
+                good += status == 0;
+                said += status != 0;
+            }
+            while (d->Find("*", a, b) == 0) {
+                uint8_t *swap = a;
+                a = b;
+                b = swap;
+                found++;
+            }
+            CHECK(found <= 40 && (int)found <= good);
+            passed += good > 0 && good < 40 && found > 0;
+            (void)d->Uninitialize();
+        }
+        (void)lockstone_close();
+        CHECK_IS(lockstone_sim_restore(0), 0);
+    }
+    CHECK(passed >= 5 && said >= 5);
+    fprintf(stderr, "damaged: others were found %u times\n", passed);
+}
+
 int main(void) {
+    size_t index;
     memset(&usual, 0, sizeof(usual));
     memset(&neither, 0, sizeof(neither));
     reading = writing = both = neither;
@@ -1033,6 +1272,15 @@ int main(void) {
     callbacks();
     asynchronous();
     no_store();
+    for (index = 0; index < sizeof(long_value); index++) {
+        long_value[index] = (char)(index * 7 + index / 256);
+    }
+    failing_create();
+    users();
+    half_written();
+    shrinking();
+    full_store();
+    damaged_keys();
     (void)lockstone_close();
     return summary("cfstore");
 }

@@ -93,6 +93,16 @@ static void keys() {
             }
         }
         CHECK(names == "k.1k.2");
+        {
+            Key kept = Key::open("k.2");
+            CHECK(!kept.find("[no pattern]"));
+            CHECK_IS(kept.status(), ARM_CFSTORE_DRIVER_ERROR_INVALID_KEY_NAME);
+            CHECK_IS(kept.length().value, 1);
+            CHECK_IS(kept.write("x").status, ARM_CFSTORE_DRIVER_ERROR_KEY_READ_ONLY);
+            CHECK_IS(kept.write("x").value, 0);
+            CHECK_IS(kept.close(), 0);
+            CHECK_IS(kept.read(buffer, 4).value, 0);
+        }
         CHECK_IS(found.status(), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
         CHECK_IS(Key::open("k.1").status(), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
         CHECK_IS(session.flush(), 0);

@@ -131,6 +131,41 @@ static int state_its(void) {
     return compare(status, length, set_old, set_new);
 }
 
+/* A set and a removal of what is write-once, while the device is being provisioned: it stays so until that is done. */
+static void prepare_once(void) {
+    fresh();
+    CHECK_IS(psa_its_set(1, set_old, old_value, PSA_STORAGE_FLAG_WRITE_ONCE), PSA_SUCCESS);
+}
+
+static int32_t act_once(void) {
+    psa_status_t status;
+    (void)lockstone_sim_set_provisioning(1);
+    status = psa_its_set(1, set_new, new_value, PSA_STORAGE_FLAG_WRITE_ONCE);
+    (void)lockstone_sim_set_provisioning(0);
+    return status;
+}
+
+static int state_once(void) {
+    struct psa_storage_info_t info;
+    if (psa_its_get_info(1, &info) != PSA_SUCCESS || info.flags != PSA_STORAGE_FLAG_WRITE_ONCE) {
+        return -3;
+    }
+    return psa_its_set(1, 1, old_value, PSA_STORAGE_FLAG_NONE) == PSA_ERROR_NOT_PERMITTED ? state_its() : -4;
+}
+
+static int32_t act_lift(void) {
+    psa_status_t status;
+    (void)lockstone_sim_set_provisioning(1);
+    status = psa_its_remove(1);
+    (void)lockstone_sim_set_provisioning(0);
+    return status == PSA_ERROR_DOES_NOT_EXIST ? 0 : status;
+}
+
+static int state_lift(void) {
+    struct psa_storage_info_t info;
+    return psa_its_get_info(1, &info) == PSA_ERROR_DOES_NOT_EXIST ? 1 : state_once() == 0 ? 0 : -1;
+}
+
 /* A set in place of an asset with a capacity: one or the other, never both, never none. */
 static void prepare_replace(void) {
     fresh();
@@ -314,14 +349,73 @@ static int state_flush(void) {
     return -4;
 }
 
+/* Flush on a full store, of more deleted keys than there is room to delete in one run. */
+static unsigned all_keys;
+
+static unsigned count_keys(int deletes) {
+    ARM_CFSTORE_FMODE reading;
+    unsigned keys = 0, index;
+    char name[24];
+    memset(&reading, 0, sizeof(reading));
+    for (index = 0; index < all_keys; index++) {
+        ARM_CFSTORE_HANDLE_INIT(h);
+        sprintf(name, "k%u", index);
+        if (d->Open(name, reading, h) == 0) {
+            if (deletes) {
+                (void)d->Delete(h);
+            }
+            (void)d->Close(h);
+            keys++;
+        }
+    }
+    return keys;
+}
+
+static void prepare_many(void) {
+    char name[24];
+    fresh_of(8u * 4096u);
+    CHECK_IS(d->Initialize(NULL, NULL), 0);
+    for (all_keys = 0;; all_keys++) {
+        sprintf(name, "k%u", all_keys);
+        if (write_key(name, old_value, 100) != 0 || d->Flush() != 0) {
+            break;
+        }
+    }
+    CHECK(all_keys > 40);
+}
+
+static int32_t act_many(void) {
+    int32_t status;
+    (void)d->Uninitialize();
+    status = d->Initialize(NULL, NULL);
+    if (status == 0) {
+        (void)count_keys(1);
+        status = d->Flush();
+    }
+    return status;
+}
+
+static int state_many(void) {
+    unsigned keys;
+    (void)d->Uninitialize();
+    if (d->Initialize(NULL, NULL) != 0) {
+        return -1;
+    }
+    keys = count_keys(0);
+    return keys == 0 ? 1 : keys == all_keys ? 0 : -2;
+}
+
 int main(void) {
     static const scene set = {"psa_ps_set", prepare_set, act_set, state_set};
     static const scene internal = {"psa_its_set", prepare_its, act_its, state_its};
+    static const scene once = {"psa_its_set of what is write-once", prepare_once, act_once, state_once};
+    static const scene lift = {"psa_its_remove of what is write-once", prepare_once, act_lift, state_lift};
     static const scene replace = {"psa_ps_set over a capacity", prepare_replace, act_set, state_set};
     static const scene extend = {"psa_ps_set_extended", prepare_extend, act_extend, state_extend};
     static const scene full = {"psa_ps_set_extended on a full store", prepare_full, act_full, state_full};
     static const scene create = {"psa_ps_create", prepare_create, act_create, state_create};
     static const scene removal = {"psa_ps_remove", prepare_remove, act_remove, state_remove};
+    static const scene many = {"Flush on a full store", prepare_many, act_many, state_many};
     static const scene flush = {"Flush", prepare_flush, act_flush, state_flush};
     static const struct {
         size_t old, new;
@@ -347,6 +441,8 @@ int main(void) {
     set_old = 300;
     set_new = 700;
     set_flags = PSA_STORAGE_FLAG_NONE;
+    play(&once, 1);
+    play(&lift, 1);
     play(&replace, 1);
     play(&extend, 1);
     play(&create, 1);
@@ -354,6 +450,8 @@ int main(void) {
     play(&flush, 1);
     rollback = 1;
     play(&flush, 1);
+    rollback = 0;
+    play(&many, getenv("LOCKSTONE_THOROUGH") != NULL ? 1 : 331);
     play(&full, getenv("LOCKSTONE_THOROUGH") != NULL ? 1 : 111);
     (void)lockstone_close();
     fprintf(stderr, "%lu cuts in all\n", cuts);

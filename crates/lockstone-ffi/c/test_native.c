@@ -81,6 +81,8 @@ static void nonsense(void) {
     CHECK_IS(lockstone_open_device("somewhere"), LOCKSTONE_E_BUSY);
     CHECK_IS(lockstone_open_device(""), LOCKSTONE_E_ARGUMENT);
     CHECK_IS(lockstone_open_device(NULL), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(lockstone_open_existing_device(""), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(lockstone_open_existing_device("somewhere"), LOCKSTONE_E_BUSY);
     CHECK_IS(lockstone_close(), 0);
     CHECK_IS(lockstone_close(), LOCKSTONE_E_NOT_OPEN);
 
@@ -315,8 +317,8 @@ static void hooks(void) {
     CHECK_IS(lockstone_open(&platform, &memory), LOCKSTONE_E_ROOT_KEY);
     failing_hook_status = 1;
     CHECK_IS(lockstone_open(&platform, &memory), LOCKSTONE_E_ROOT_KEY);
-    failing_hook_status = 0; /* it says that it derived a key, and did nothing: zeros, which are another key */
-    CHECK_IS(lockstone_open(&platform, &memory), LOCKSTONE_E_NOT_AUTHENTIC);
+    failing_hook_status = 0; /* it says that it derived a key, and did nothing: no key */
+    CHECK_IS(lockstone_open(&platform, &memory), LOCKSTONE_E_ROOT_KEY);
 
     platform = test_platform;
     platform.counter_read = failing_counter;
@@ -366,6 +368,47 @@ static void full(void) {
     CHECK_IS(again, count);
 }
 
+/* Nothing is made where nothing is, if that is what is asked for. */
+static void existing(void) {
+    (void)lockstone_close();
+    CHECK_IS(lockstone_open_existing_device("not-there"), LOCKSTONE_E_DEVICE);
+    CHECK_IS(lockstone_open_existing_device("not-there"), LOCKSTONE_E_DEVICE);
+    CHECK_IS(lockstone_open_device("is-there"), 0);
+    CHECK_IS(lockstone_put("a", "b", 1, 0), 0);
+    CHECK_IS(lockstone_close(), 0);
+    CHECK_IS(lockstone_open_existing_device("is-there"), 0);
+    CHECK_IS(lockstone_get("a", NULL, 0, NULL), LOCKSTONE_E_BUFFER_TOO_SMALL);
+    CHECK_IS(lockstone_close(), 0);
+}
+
+static int32_t no_key(void *context, const uint8_t *label, size_t length, uint8_t *key) {
+    (void)context, (void)label, (void)length, (void)key;
+    return 0;
+}
+
+static int32_t no_dice(void *context, uint8_t *to, size_t length) {
+    (void)context, (void)to, (void)length;
+    return 0;
+}
+
+/* Hooks that say they did what they did not; and the number of a client that has no keys. */
+static void lazy_hooks(void) {
+    lockstone_memory memory = test_memory();
+    lockstone_platform lazy;
+    fresh();
+    lazy = test_platform;
+    lockstone_sim_set_client(-1);
+    CHECK_IS(lockstone_put("a", "b", 1, 0), LOCKSTONE_E_NOT_PERMITTED);
+    CHECK_IS(lockstone_delete("a"), LOCKSTONE_E_NOT_PERMITTED);
+    lockstone_sim_set_client(0);
+    CHECK_IS(lockstone_close(), 0);
+    lazy.derive_key = no_key;
+    CHECK_IS(lockstone_format(&lazy, &memory), LOCKSTONE_E_ROOT_KEY);
+    lazy = test_platform;
+    lazy.random = no_dice;
+    CHECK_IS(lockstone_format(&lazy, &memory), LOCKSTONE_E_RANDOM);
+}
+
 int main(void) {
     values();
     wiped();
@@ -376,6 +419,8 @@ int main(void) {
     foreign();
     hooks();
     full();
+    existing();
+    lazy_hooks();
     (void)lockstone_close();
     return summary("native");
 }

@@ -158,10 +158,12 @@ static void ranges(const face *f) {
         size_t offset, size, got;
         psa_status_t status;
     } rows[] = {
-        {0, 0, 0, 0},      {0, 1, 1, 0},        {0, 700, 700, 0}, {0, 701, 700, 0},   {0, SIZE_MAX, 700, 0},
+        {0, 0, 0, 0},      {0, 1, 1, 0},        {0, 700, 700, 0}, {0, 701, 700, 0},   {0, SIZE_MAX / 2, 700, 0},
         {699, 1, 1, 0},    {699, 2, 1, 0},      {699, 0, 0, 0},   {700, 0, 0, 0},     {700, 1, 0, 0},
-        {700, SIZE_MAX, 0, 0}, {250, 300, 300, 0}, {243, 3, 3, 0}, {1, 699, 699, 0},
+        {700, SIZE_MAX / 2, 0, 0}, {250, 300, 300, 0}, {243, 3, 3, 0}, {1, 699, 699, 0},
         {701, 0, 9, -135}, {701, 1, 9, -135},   {SIZE_MAX, 0, 9, -135}, {SIZE_MAX, SIZE_MAX, 9, -135},
+        /* No caller can own so much. */
+        {0, SIZE_MAX, 9, -135}, {700, SIZE_MAX / 2 + 1, 9, -135},
     };
     size_t index;
     fresh();
@@ -479,6 +481,92 @@ static void damaged(void) {
     CHECK(refused > 20);
 }
 
+/* What is write-once stays so when a change in the provisioning state fails. */
+static void still_write_once(const face *f) {
+    static unsigned char image[FLASH_SIZE];
+    fresh();
+    CHECK_IS(f->set(1, 4, "keep", ONCE), PSA_SUCCESS);
+    lockstone_sim_set_provisioning(1);
+    CHECK_IS(f->set(1, FLASH_SIZE - 9, image, ONCE), PSA_ERROR_INSUFFICIENT_STORAGE);
+    if (f->is_ps) {
+        CHECK_IS(psa_ps_set_extended(1, 4, 1, "x"), PSA_ERROR_INVALID_ARGUMENT);
+        CHECK_IS(psa_ps_set_extended(1, 0, 1, "K"), PSA_SUCCESS);
+    }
+    lockstone_sim_set_provisioning(0);
+    CHECK_IS(f->get_info(1, &info), PSA_SUCCESS);
+    CHECK_IS(info.flags, ONCE);
+    CHECK_IS(f->set(1, 1, "x", NONE), PSA_ERROR_NOT_PERMITTED);
+    CHECK_IS(f->get(1, 0, 4, buffer, &length), PSA_SUCCESS);
+    CHECK(memcmp(buffer, f->is_ps ? "Keep" : "keep", 4) == 0);
+    lockstone_sim_set_provisioning(1);
+    CHECK_IS(f->set(1, 2000, data, ONCE), PSA_SUCCESS);
+    CHECK_IS(f->set(1, 3, "end", NONE), PSA_SUCCESS);
+    lockstone_sim_set_provisioning(0);
+    CHECK_IS(f->set(1, 1, "x", NONE), PSA_SUCCESS);
+}
+
+/* On a full store: what is write-once is removed, and one byte is set over a long asset with a capacity. */
+static void full_but_changed(const face *f) {
+    uint64_t uid;
+    fresh_of(24u * 4096u);
+    CHECK_IS(f->set(1, 5000, data, ONCE), PSA_SUCCESS);
+    if (f->is_ps) {
+        CHECK_IS(psa_ps_create(2, 16000, NONE), PSA_SUCCESS);
+    }
+    for (uid = 100; f->set(uid, 300, data, STALE) == PSA_SUCCESS; uid++) {
+    }
+    for (uid = 9000; f->set(uid, 1, data, STALE) == PSA_SUCCESS; uid++) {
+    }
+    if (f->is_ps) {
+        CHECK_IS(psa_ps_set(2, 1, "x", NONE), PSA_SUCCESS);
+        CHECK_IS(psa_ps_get_info(2, &info), PSA_SUCCESS);
+        CHECK(info.capacity == 1 && info.size == 1);
+        for (uid = 100; uid < 9000 && f->set(uid, 300, data, STALE) == PSA_SUCCESS; uid++) {
+        }
+    }
+    lockstone_sim_set_provisioning(1);
+    CHECK_IS(f->remove(1), PSA_SUCCESS);
+    lockstone_sim_set_provisioning(0);
+    CHECK_IS(f->get_info(1, &info), PSA_ERROR_DOES_NOT_EXIST);
+}
+
+/* A long asset with a capacity is overwritten whatever was written before. */
+static void over_a_capacity(void) {
+    unsigned round;
+    for (round = 0; round < 60; round++) {
+        unsigned step;
+        fresh_of(24u * 4096u);
+        CHECK_IS(psa_ps_create(1, 16000, STALE), PSA_SUCCESS);
+        for (step = 0; step < 200 + round * 7; step++) {
+            (void)lockstone_put("churn", data, 200 + step % 90, 0);
+        }
+        CHECK_IS(psa_ps_set(1, 1, "x", STALE), PSA_SUCCESS);
+    }
+}
+
+/* Opened with less memory than before: what needs more is refused, nothing else. */
+static void less_memory(void) {
+    lockstone_memory memory = test_memory();
+    fresh();
+    CHECK_IS(psa_ps_create(1, 6000, NONE), PSA_SUCCESS);
+    CHECK_IS(psa_ps_create(2, 4000, NONE), PSA_SUCCESS);
+    CHECK_IS(lockstone_close(), 0);
+    memory.asset_bytes = 2000;
+    CHECK_IS(lockstone_open(&test_platform, &memory), 0);
+    CHECK_IS(psa_ps_create(3, 1000, NONE), PSA_SUCCESS);
+    CHECK_IS(psa_ps_set_extended(3, 0, 1, "x"), PSA_SUCCESS);
+    CHECK_IS(psa_ps_set_extended(2, 0, 1, "x"), PSA_ERROR_NOT_SUPPORTED);
+    CHECK_IS(psa_ps_remove(1), PSA_SUCCESS);
+    CHECK_IS(lockstone_put("a", "b", 1, 0), 0);
+    CHECK_IS(psa_its_set(3, 1, "x", NONE), PSA_SUCCESS);
+    CHECK_IS(psa_ps_set(2, 1, "x", NONE), PSA_SUCCESS);
+    CHECK_IS(psa_ps_create(4, 1500, NONE), PSA_SUCCESS);
+    CHECK_IS(psa_ps_remove(3), PSA_SUCCESS);
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(psa_ps_create(5, 6000, NONE), PSA_SUCCESS);
+    CHECK_IS(psa_ps_set_extended(5, 0, 1, "x"), PSA_SUCCESS);
+}
+
 /* Rolled back under the open store. */
 static void rolled_back(void) {
     psa_status_t status;
@@ -515,7 +603,11 @@ int main(void) {
         flags(faces[index]);
         no_counter(faces[index]);
         full(faces[index]);
+        still_write_once(faces[index]);
+        full_but_changed(faces[index]);
     }
+    over_a_capacity();
+    less_memory();
     extended();
     unsupported();
     reserved();

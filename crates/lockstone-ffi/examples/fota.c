@@ -41,7 +41,10 @@ static int32_t keep(const char *name, const char *value, ARM_CFSTORE_SIZE length
         return status;
     }
     status = store->Write(key, value, &length);
-    return status < 0 ? status : store->Close(key);
+    {
+        int32_t closed = store->Close(key); /* whatever Write said, or the handle stays open */
+        return status < 0 ? status : closed;
+    }
 }
 
 /* Fetches what is missing, but stops after so many pieces, as a device does that loses its power. */
@@ -62,6 +65,9 @@ static int32_t download(unsigned most, unsigned *fetched) {
         if (status == 0) {
             status = store->Read(key, piece, &length);
             (void)store->Close(key);
+            if (status >= 0 && length != PIECE) {
+                return ARM_DRIVER_ERROR;
+            }
         } else if (status == ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND) {
             if (*fetched == most) {
                 return 0;

@@ -22,8 +22,10 @@ static int32_t set(const char *name, const char *value) {
         return status;
     }
     status = store->Write(key, value, &length);
-    (void)store->Close(key);
-    return status;
+    {
+        int32_t closed = store->Close(key);
+        return status < 0 ? status : closed;
+    }
 }
 
 int main(void) {

@@ -3,7 +3,7 @@
  *
  * Values are in RAM until Flush, which stores all of them in one step that no power cut divides; what was not flushed is lost
  * at the last Uninitialize. A key with flush_on_close, or all keys in the mode LOCKSTONE_CFSTORE_DURABLE_AT_CLOSE, are stored
- * when a handle to them is closed.
+ * when a handle to them is closed that may write, or that made the key.
  *
  * Functions return an error (negative), or what each of them says. When Initialize was given a callback, every operation
  * calls it once it is over, before the function returns; it may call the driver. GetVersion, GetCapabilities and GetStatus

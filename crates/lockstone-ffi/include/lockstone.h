@@ -12,6 +12,8 @@
  * call, and no other thread calls while lockstone_open, lockstone_format or lockstone_close has not returned. Hooks must not
  * call the library: they are answered LOCKSTONE_E_BUSY.
  *
+ * fork: a child has nothing open, and is told LOCKSTONE_E_DEVICE for as long as its parent has the device.
+ *
  * docs/c.md says how to link, and what each interface promises and refuses.
  */
 #ifndef LOCKSTONE_H
@@ -110,7 +112,8 @@ typedef struct lockstone_platform {
     int32_t (*counter_read)(void *context, uint64_t *value);
     int32_t (*counter_increment)(void *context, uint64_t *value); /* adds one; the new value */
     uint64_t counter_limit;                                       /* the largest value */
-    /* Around each call; both null: only one thread calls. Not used on a host, where the library has a lock of its own. */
+    /* Around each call; both null: only one thread calls. Not used on a host, where the library has a lock of its own. If a hook
+     * might call the library, the lock must let the thread in that holds it: it is told LOCKSTONE_E_BUSY only then. */
     void (*lock)(void *context);
     void (*unlock)(void *context);
     /* The number of the client that is calling, from the system's boundary and never from the client; null: always 0. The
@@ -154,6 +157,9 @@ int32_t lockstone_format(const lockstone_platform *platform, const lockstone_mem
  * new random key). It is the same that the command line `lockstone` uses. Errors: DEVICE, and those of lockstone_open.
  */
 int32_t lockstone_open_device(const char *directory);
+
+/* The same, but where nothing is nothing is made: DEVICE. */
+int32_t lockstone_open_existing_device(const char *directory);
 #endif
 
 /* Closes the store in order. Not to call it is always safe. Whatever is returned, the memory is the caller's again. */

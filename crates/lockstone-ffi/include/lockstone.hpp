@@ -46,6 +46,8 @@ class [[nodiscard]] Store {
   public:
     /* The device in a directory; one is made where nothing is. */
     static Store device(const char *directory) { return Store(lockstone_open_device(directory)); }
+    /* The same, but where nothing is nothing is made. */
+    static Store existing(const char *directory) { return Store(lockstone_open_existing_device(directory)); }
     /* What is on a platform's flash. The memory is the store's until it is closed. */
     static Store open(const lockstone_platform &platform, const lockstone_memory &memory) {
         return Store(lockstone_open(&platform, &memory));
@@ -154,11 +156,13 @@ class [[nodiscard]] Key {
     static Key create(const char *name, std::size_t length, const ARM_CFSTORE_KEYDESC &how = {}) {
         Key key;
         key.status_ = cfstore_driver.Create(name, length, &how, key.buffer_);
+        key.open_ = key.status_ >= 0;
         return key;
     }
     static Key open(const char *name, ARM_CFSTORE_FMODE mode = {}) {
         Key key;
         key.status_ = cfstore_driver.Open(name, mode, key.buffer_);
+        key.open_ = key.status_ >= 0;
         return key;
     }
     Key(const Key &) = delete;
@@ -175,23 +179,28 @@ class [[nodiscard]] Key {
 
     explicit operator bool() const { return status_ >= 0; }
     std::int32_t status() const { return status_; }
-    /* The next key that fits the pattern, after this one, which becomes it; false at the end. */
+    /* The next key that fits the pattern, after this one, which becomes it; false at the end. When Find is refused (a pattern
+     * that is none, or busy) this stays open, and is closed as ever; status() is why. */
     bool find(const char *pattern) {
         Key next;
         next.status_ = cfstore_driver.Find(pattern, buffer_, next.buffer_);
-        status_ = ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE; /* Find has closed it */
+        next.open_ = next.status_ >= 0;
+        if (open_ && buffer_[0] != 0) {
+            status_ = next.status_;
+            return false;
+        }
         take(next);
         return status_ >= 0;
     }
     Result<std::size_t> read(void *to, std::size_t size) {
         Result<std::size_t> result{0, size};
         result.status = cfstore_driver.Read(buffer_, to, &result.value);
-        return result;
+        return said(result);
     }
     Result<std::size_t> write(Bytes from) {
         Result<std::size_t> result{0, from.length};
         result.status = cfstore_driver.Write(buffer_, static_cast<const char *>(from.start), &result.value);
-        return result;
+        return said(result);
     }
     std::int32_t seek(std::size_t offset) { return cfstore_driver.Rseek(buffer_, offset); }
     std::int32_t remove() { return cfstore_driver.Delete(buffer_); }
@@ -203,7 +212,7 @@ class [[nodiscard]] Key {
     /* Copies the name and its NUL, clipped. */
     std::int32_t name(char *to, std::uint8_t size) { return cfstore_driver.GetKeyName(buffer_, to, &size); }
     std::int32_t close() {
-        if (status_ < 0) {
+        if (!std::exchange(open_, false)) {
             return status_;
         }
         status_ = ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE;
@@ -211,14 +220,23 @@ class [[nodiscard]] Key {
     }
 
   private:
+    /* Nothing was read or written when it failed. */
+    static Result<std::size_t> said(Result<std::size_t> result) {
+        if (result.status < 0) {
+            result.value = 0;
+        }
+        return result;
+    }
     void take(Key &other) {
         std::memcpy(buffer_, other.buffer_, sizeof(buffer_));
         status_ = std::exchange(other.status_, ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE);
+        open_ = std::exchange(other.open_, false);
         std::memset(other.buffer_, 0, sizeof(other.buffer_));
     }
 
     std::uint8_t buffer_[CFSTORE_HANDLE_BUFSIZE] = {};
     std::int32_t status_ = ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE;
+    bool open_ = false;
 };
 
 } // namespace cfstore

@@ -129,6 +129,11 @@ unsafe fn key_name(text: *const c_char) -> Result<([u8; NAME_MAX + 1], usize), i
     unsafe { name(text) }.map_err(|_| INVALID_KEY_NAME)
 }
 
+/// No caller can own more.
+const fn ownable(length: usize) -> Result<(), i32> {
+    if length > isize::MAX as usize { Err(PARAMETER) } else { Ok(()) }
+}
+
 extern "C" fn get_version() -> Version {
     Version { api: 0x0100, drv: 0x0001 }
 }
@@ -275,7 +280,7 @@ unsafe extern "C" fn read_value(handle: *mut c_void, data: *mut c_void, len: *mu
     operate(Opcode::Read, handle, Early::Called, |open| {
         let (held, room) = (held?, room.ok_or(INVALID_READ_BUFFER));
         let readable = open.cf_readable(&held, *room.as_ref().unwrap_or(&0))?;
-        room?;
+        ownable(room?)?;
         if target.is_null() {
             return Err(INVALID_READ_BUFFER);
         }
@@ -316,6 +321,7 @@ unsafe extern "C" fn write(handle: *mut c_void, data: *const c_char, len: *mut u
     operate(Opcode::Write, handle, Early::Called, |open| {
         let (held, given) = (held?, given.ok_or(INVALID_WRITE_BUFFER));
         let writable = open.cf_writable(&held, *given.as_ref().unwrap_or(&0))?;
+        ownable(given.unwrap_or(0))?;
         // SAFETY: the data is null or readable for the length given, which is not less.
         let source = unsafe { Source::new(data.cast(), given.map(|_| writable)?) };
         if data.is_null() {

@@ -48,6 +48,9 @@ pub(crate) struct Library {
     open: Option<Open>,
     /// A call ended in a panic: what is in RAM is not to be trusted.
     broken: bool,
+    /// A device that the parent of this process has open, or had.
+    #[cfg(feature = "std")]
+    parents: Option<std::path::PathBuf>,
     /// How CFSTORE works when it's initialised next.
     #[cfg(feature = "cfstore")]
     pub(crate) mode: Mode,
@@ -69,8 +72,18 @@ pub(crate) struct Open {
     #[cfg(feature = "cfstore")]
     pub(crate) cfstore: Cfstore,
     #[cfg(feature = "std")]
-    host: Option<(Heap, std::fs::File)>,
+    host: Option<Held>,
     lent: Option<Lent>,
+}
+
+/// What is held while a device in a directory is open.
+#[cfg(feature = "std")]
+struct Held {
+    _heap: Heap,
+    _lock: std::fs::File,
+    /// Who opened it.
+    process: u32,
+    path: std::path::PathBuf,
 }
 
 impl Library {
@@ -79,6 +92,8 @@ impl Library {
         Self {
             open: None,
             broken: false,
+            #[cfg(feature = "std")]
+            parents: None,
             #[cfg(feature = "cfstore")]
             mode: Mode::NONE,
         }
@@ -91,7 +106,10 @@ impl Library {
         }
         #[cfg(feature = "std")]
         if self.open.is_none() {
-            self.open_device(&Device::usual_place())?;
+            match self.parents.clone() {
+                None => self.open_device(&Device::usual_place(), true)?,
+                Some(path) => self.open_device(&path, false)?,
+            }
         }
         self.open.as_mut().ok_or(Failure::NotOpen)
     }
@@ -102,17 +120,17 @@ impl Library {
         if self.broken { None } else { self.open.as_mut() }
     }
 
-    /// Opens the device in a directory; makes one where nothing is.
+    /// Opens the device in a directory, or makes one where nothing is.
     #[cfg(feature = "std")]
-    pub(crate) fn open_device(&mut self, path: &std::path::Path) -> Result<()> {
+    pub(crate) fn open_device(&mut self, path: &std::path::Path, or_make: bool) -> Result<()> {
         self.check_closed()?;
-        let device = Device::open_or_make(path)?;
+        let device = if or_make { Device::open_or_make(path) } else { Device::open(path) }?;
         // SAFETY: the heap goes into the same `Open` as what is made of the pieces, whose last field it is: it's dropped last.
         let (heap, pieces) = unsafe { Heap::new(device.heads, device.segments(), ASSET, UNFLUSHED) }?;
         let Device { flash, counter, part, root, lock, .. } = device;
         let (flash, counter) = (Flash::File(flash), Counter::File(counter));
         let mut open = Open::mount(flash, counter, part, &root, pieces, None)?;
-        open.host = Some((heap, lock));
+        open.host = Some(Held { _heap: heap, _lock: lock, process: std::process::id(), path: path.to_owned() });
         self.set(open)
     }
 
@@ -136,6 +154,8 @@ impl Library {
     #[cfg_attr(not(feature = "psa"), expect(clippy::unnecessary_wraps, reason = "a reserve may be damaged"))]
     fn set(&mut self, open: Open) -> Result<()> {
         self.broken = false;
+        #[cfg(feature = "std")]
+        self.parents.take();
         let _open = self.open.insert(open);
         #[cfg(feature = "psa")]
         _open.find_reserve();
@@ -145,8 +165,21 @@ impl Library {
     /// Closes the store in order, and lets go of its memory whether or not that went well.
     pub(crate) fn close(&mut self) -> Result<()> {
         self.broken = false;
+        #[cfg(feature = "std")]
+        self.parents.take();
         let Some(open) = self.open.take() else { return Err(Failure::NotOpen) };
         open.close()
+    }
+
+    /// In a child of the process that opened the device: lock and state are the parent's, who goes on with them, so nothing of
+    /// it is used or written here. The next call opens the device anew, which fails for as long as the parent has it.
+    #[cfg(feature = "std")]
+    pub(crate) fn leave_if_forked(&mut self) {
+        let held = self.open.as_ref().and_then(|open| open.host.as_ref());
+        if let Some(held) = held.filter(|held| held.process != std::process::id()) {
+            self.parents = Some(held.path.clone());
+            self.open = None;
+        }
     }
 
     /// After a panic: nothing in RAM is used again. What is on flash is as after a power cut.
@@ -215,7 +248,8 @@ impl Open {
     /// The application's key of this name, for the client that is calling.
     pub(crate) fn key<'n>(&self, name: &'n [u8]) -> Result<Key<'n>> {
         let client = u32::from_le_bytes(self.caller().to_le_bytes());
-        if (FACES..FACES + 256).contains(&client) {
+        // The last number is the store's own.
+        if (FACES..FACES + 256).contains(&client) || client == u32::MAX {
             return Err(Failure::NotPermitted);
         }
         Ok(Key::new(name).of_client(client))

@@ -72,6 +72,22 @@ pub unsafe extern "C" fn lockstone_format(platform: *const Platform, memory: *co
     status(unsafe { open(platform, memory, true) })
 }
 
+/// # Safety
+/// As [`lockstone_open_device`].
+#[cfg(feature = "std")]
+unsafe fn open_device(directory: *const c_char, or_make: bool) -> i32 {
+    const PATH: usize = 4096;
+    // SAFETY: the caller's promise.
+    status(unsafe { name::<PATH>(directory) }.and_then(|(path, length)| {
+        let path = core::str::from_utf8(&path[..length]).map_err(|_| Failure::Argument)?;
+        if path.is_empty() {
+            Err(Failure::Argument)
+        } else {
+            enter(|library| library.open_device(path.as_ref(), or_make))
+        }
+    }))
+}
+
 /// Opens the device in this directory; makes one where nothing is.
 ///
 /// # Safety
@@ -79,21 +95,29 @@ pub unsafe extern "C" fn lockstone_format(platform: *const Platform, memory: *co
 #[cfg(feature = "std")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lockstone_open_device(directory: *const c_char) -> i32 {
-    const PATH: usize = 4096;
     // SAFETY: the caller's promise.
-    status(unsafe { name::<PATH>(directory) }.and_then(|(path, length)| {
-        let path = core::str::from_utf8(&path[..length]).map_err(|_| Failure::Argument)?;
-        if path.is_empty() { Err(Failure::Argument) } else { enter(|library| library.open_device(path.as_ref())) }
-    }))
+    unsafe { open_device(directory, true) }
+}
+
+/// Opens the device in this directory; where nothing is nothing is made.
+///
+/// # Safety
+/// As [`lockstone_open_device`].
+#[cfg(feature = "std")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lockstone_open_existing_device(directory: *const c_char) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { open_device(directory, false) }
 }
 
 /// Closes the store in order; its memory is the caller's again, whatever this returns.
 #[unsafe(no_mangle)]
 pub extern "C" fn lockstone_close() -> i32 {
     status(enter(|library| {
+        let closed = library.close();
         #[cfg(not(feature = "std"))]
         crate::shared::set_lock(None);
-        library.close()
+        closed
     }))
 }
 

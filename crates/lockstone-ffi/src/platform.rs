@@ -260,8 +260,15 @@ impl RootKey for HookKey<'_> {
         key.fill(0);
         let Platform { derive_key, context, .. } = *self.0;
         // SAFETY: label and key are there for their whole length during the call, and the hook keeps no pointer to them.
-        Platform::call(derive_key, |derive| unsafe { derive(context, label.as_ptr(), label.len(), key.as_mut_ptr()) })
-            .map_err(|_| RootKeyError)
+        let done = Platform::call(derive_key, |derive| unsafe {
+            derive(context, label.as_ptr(), label.len(), key.as_mut_ptr())
+        });
+        // One that nobody filled in is none.
+        if done.is_ok() && key.iter().any(|byte| *byte != 0) {
+            return Ok(());
+        }
+        zeroize::Zeroize::zeroize(key);
+        Err(RootKeyError)
     }
 }
 
@@ -285,7 +292,10 @@ impl rand_core::TryRng for HookDice<'_> {
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> core::result::Result<(), HookFailed> {
         let Platform { random, context, .. } = *self.0;
+        bytes.fill(0);
         // SAFETY: the buffer is writable for its whole length during the call, and the hook keeps no pointer to it.
-        Platform::call(random, |random| unsafe { random(context, bytes.as_mut_ptr(), bytes.len()) })
+        Platform::call(random, |random| unsafe { random(context, bytes.as_mut_ptr(), bytes.len()) })?;
+        // Eight zeros are less likely than a hook that fills in nothing.
+        if bytes.len() >= 8 && bytes.iter().all(|byte| *byte == 0) { Err(HookFailed) } else { Ok(()) }
     }
 }

@@ -22,7 +22,7 @@ use lockstone::{Attributes, Cursor, Key, Put};
 
 use crate::allegation::{Source, Target};
 use crate::failure::{Failure, Result};
-use crate::library::{ITS, Open, PS};
+use crate::library::{ITS, Open, PS, Store};
 
 /// `PSA_STORAGE_FLAG_WRITE_ONCE`.
 pub(crate) const WRITE_ONCE: u32 = 1 << 0;
@@ -192,30 +192,35 @@ impl Open {
         let attributes = self.attributes_for(flags)?;
         let data = data.at_most(self.most())?;
         let old = self.asset(&names)?;
+        self.check_lock(old)?;
         self.before_writing()?;
-        self.unlock(&names, old)?;
-        let how = Put::with(attributes);
-        if !old.is_some_and(|old| old.has_capacity) {
-            return Ok(self.store.put_with(names.plain(), data, how)?);
+        let new = (names.plain(), data, attributes);
+        match old.filter(|old| old.has_capacity || old.is_locked()) {
+            None => Ok(self.store.put_with(names.plain(), data, Put::with(attributes))?),
+            Some(old) if old.has_capacity => self.set_over(old.key(&names), &old, new),
+            Some(old) => Ok(swap(&mut self.store, (old.key(&names), &old), Some(new))?),
         }
-        // In one step, as there is never an asset twice, nor none meanwhile.
-        let protected = attributes.any(LASTING) || old.is_some_and(|old| old.attributes.any(Attributes::PROTECTED));
-        let bytes = room(self.store.layout(), data.len());
-        let mut change = if protected && self.counts {
-            self.store.protected_transaction(bytes)?
-        } else {
-            self.store.transaction(bytes)?
-        };
-        change.delete(names.with_capacity())?;
-        change.put_with(names.plain(), data, how)?;
-        change.commit()?;
-        Ok(self.shrink_reserve()?)
+    }
+
+    /// Sets an asset in place of one with a capacity: in one step, as there is never an asset twice, nor none meanwhile. Where
+    /// there is no room on the store, what is reserved is used.
+    fn set_over(&mut self, key: Key<'_>, old: &Asset, new: (Key<'_>, &[u8], Attributes)) -> Answer<()> {
+        let mut done = swap(&mut self.store, (key, old), Some(new));
+        if matches!(done, Err(lockstone::Error::Full)) && self.give_reserve_away()? {
+            done = swap(&mut self.store, (key, old), Some(new));
+        }
+        if done.is_ok() {
+            self.shrink_reserve()?;
+        }
+        self.before_writing()?;
+        Ok(done?)
     }
 
     /// `psa_its_get`, `psa_ps_get`: how many bytes were copied.
     pub(crate) fn read_asset(&mut self, call: Call, uid: u64, offset: usize, target: &mut Target) -> Answer<usize> {
         let names = Names::of(call, self.caller(), uid)?;
-        if target.is_missing() {
+        // No caller can own more.
+        if target.is_missing() || target.length() > isize::MAX as usize {
             return Err(Refusal::Status(INVALID_ARGUMENT));
         }
         let asset = self.asset(&names)?.ok_or(Refusal::Status(DOES_NOT_EXIST))?;
@@ -236,7 +241,10 @@ impl Open {
     pub(crate) fn remove(&mut self, call: Call, uid: u64) -> Answer<()> {
         let names = Names::of(call, self.caller(), uid)?;
         let asset = self.asset(&names)?.ok_or(Refusal::Status(DOES_NOT_EXIST))?;
-        self.unlock(&names, Some(asset))?;
+        self.check_lock(Some(asset))?;
+        if asset.is_locked() {
+            return Ok(swap(&mut self.store, (asset.key(&names), &asset), None)?);
+        }
         self.store.delete(asset.key(&names))?;
         if asset.has_capacity { Ok(self.shrink_reserve()?) } else { Ok(()) }
     }
@@ -270,9 +278,7 @@ impl Open {
         let end =
             offset.checked_add(data.length()).filter(|end| offset <= asset.info.size && *end <= asset.info.capacity);
         let end = end.ok_or(Refusal::Status(INVALID_ARGUMENT))?;
-        if asset.is_locked() && !self.is_provisioning() {
-            return Err(Refusal::Status(NOT_PERMITTED));
-        }
+        self.check_lock(Some(asset))?;
         let data = data.at_most(self.most())?;
         if data.is_empty() {
             return Ok(());
@@ -281,17 +287,18 @@ impl Open {
             return Err(Refusal::Status(NOT_SUPPORTED));
         }
         self.before_writing()?;
-        self.unlock(&names, Some(asset))?;
         let (room, key) = (&mut self.asset[..asset.stored], asset.key(&names));
-        if self.store.get(key, room)? != Some(asset.stored) {
-            return Err(Failure::Damaged.into());
+        let read = self.store.get(key, room);
+        if !matches!(read, Ok(Some(length)) if length == asset.stored) {
+            zeroize::Zeroize::zeroize(room);
+            return Err(read.map_or_else(Refusal::from, |_| Failure::Damaged.into()));
         }
         room[offset..end].copy_from_slice(data);
         asset.info.size = asset.info.size.max(end);
         if asset.has_capacity {
             put_size(room, asset.info.size);
         }
-        let done = self.replace(key, asset.stored, asset.attributes);
+        let done = self.replace(key, &asset);
         zeroize::Zeroize::zeroize(&mut self.asset[..asset.stored]);
         match done {
             // The function has no such answer; an asset that was set, not created, has nothing reserved.
@@ -335,7 +342,7 @@ impl Open {
         if attributes.any(Attributes::NO_CONFIDENTIALITY) {
             flags |= NO_CONFIDENTIALITY;
         }
-        if !attributes.any(Attributes::PROTECTED) && !self.flash_is_trusted() {
+        if !attributes.any(Attributes::PROTECTED) && (self.counts || !self.flash_is_trusted()) {
             flags |= NO_REPLAY_PROTECTION;
         }
         flags
@@ -368,14 +375,9 @@ impl Open {
     }
 
     /// Before an asset is changed: one that is write-once is only while the device is being provisioned.
-    fn unlock(&mut self, names: &Names, asset: Option<Asset>) -> Answer<()> {
-        let Some(asset) = asset.filter(Asset::is_locked) else { return Ok(()) };
-        if !self.is_provisioning() {
-            return Err(Refusal::Status(NOT_PERMITTED));
-        }
-        let open = asset.attributes.without(LOCKED).without(Attributes::DANGER_REPLAYABLE);
-        self.store.set_attributes(asset.key(names), open)?;
-        Ok(())
+    fn check_lock(&self, asset: Option<Asset>) -> Answer<()> {
+        let locked = asset.is_some_and(|asset| asset.is_locked());
+        if locked && !self.is_provisioning() { Err(Refusal::Status(NOT_PERMITTED)) } else { Ok(()) }
     }
 }
 
@@ -394,8 +396,57 @@ fn put_size(room: &mut [u8], size: usize) {
 
 /// Bytes of records that a transaction with one value of this length takes, and its marks.
 fn room(layout: &lockstone::Layout, length: usize) -> u32 {
-    let records = length / (layout.body_max as usize - 12) + 4;
-    u32::try_from(length + records * 112).unwrap_or(u32::MAX)
+    u32::try_from(length + records(layout, length) * RECORD[0]).unwrap_or(u32::MAX)
+}
+
+/// Bytes of a record beside name and value: with many pointers, and with few.
+const RECORD: [usize; 2] = [112, 56];
+
+/// Records of a value of this length, and a few.
+const fn records(layout: &lockstone::Layout, length: usize) -> usize {
+    length / (layout.body_max as usize - 12) + 4
+}
+
+/// Puts an asset in the place of another, or removes that one, whatever forbids it, in one step: a cut or a failure leaves the
+/// old one as it was.
+fn swap(store: &mut Store, old: (Key<'_>, &Asset), new: Option<(Key<'_>, &[u8], Attributes)>) -> Swapped {
+    match swap_in(store, old, new, RECORD[0]) {
+        // Maybe there is room if pointers are few.
+        Err(lockstone::Error::Full) => swap_in(store, old, new, RECORD[1]),
+        done => done,
+    }
+}
+
+type Swapped = core::result::Result<(), lockstone::Error<crate::platform::HookFailed>>;
+
+/// The same, with so many bytes for each record beside name and value.
+fn swap_in(
+    store: &mut Store,
+    (key, old): (Key<'_>, &Asset),
+    new: Option<(Key<'_>, &[u8], Attributes)>,
+    each: usize,
+) -> Swapped {
+    let (layout, length) = (store.layout(), new.map_or(0, |(_, data, _)| data.len()));
+    let unlocked = if old.is_locked() { old.stored.min(layout.body_max as usize) } else { 0 };
+    let bytes = length + unlocked + (records(layout, length) + records(layout, old.stored)) * each;
+    let bytes = u32::try_from(bytes).map_err(|_| lockstone::Error::Full)?;
+    let protected = new.is_some_and(|(_, _, attributes)| attributes.any(LASTING));
+    let mut change = if protected || old.attributes.any(LASTING) {
+        store.protected_transaction(bytes)?
+    } else {
+        store.transaction(bytes)?
+    };
+    if old.is_locked() {
+        let open = old.attributes.without(LOCKED).without(Attributes::DANGER_REPLAYABLE);
+        change.set_attributes(key, open)?;
+    }
+    if old.has_capacity || new.is_none() {
+        change.delete(key)?;
+    }
+    if let Some((key, data, attributes)) = new {
+        change.put_with(key, data, Put::with(attributes))?;
+    }
+    change.commit()
 }
 
 /// How much is reserved, in four bytes.
@@ -427,10 +478,20 @@ impl Open {
         };
     }
 
+    /// Gives the reserve away, if there is one and it can come back.
+    fn give_reserve_away(&mut self) -> Result<bool> {
+        if self.wanted()? > self.asset.len() || !self.store.delete(Self::reserve_key(RESERVE))? {
+            return Ok(false);
+        }
+        self.reserve_is_out = true;
+        Ok(true)
+    }
+
     /// Takes the reserve back.
     pub(crate) fn bring_reserve_back(&mut self) -> Result<()> {
         let wanted = self.wanted()?;
-        let room = self.asset.get_mut(..wanted).ok_or(Failure::Layout)?;
+        // Longer than the memory of this session: it comes back when the store is opened with more.
+        let Some(room) = self.asset.get_mut(..wanted) else { return Ok(()) };
         room.fill(0);
         if wanted > 0 {
             self.store.put(Self::reserve_key(RESERVE), room)?;
@@ -446,7 +507,7 @@ impl Open {
         let wanted = self.wanted()?;
         let small = stored + NAME <= self.store.layout().body_max as usize;
         let grown = if small { wanted } else { wanted.max(stored) };
-        self.asset[..grown.max(stored)].fill(0);
+        self.asset[..stored].fill(0);
         let mut bytes = room(self.store.layout(), stored);
         if grown > wanted {
             bytes = bytes.saturating_add(room(self.store.layout(), grown)).saturating_add(128);
@@ -459,21 +520,24 @@ impl Open {
         if grown > wanted {
             let size = u32::try_from(grown).map_err(|_| Failure::TooLarge)?.to_le_bytes();
             change.put(Self::reserve_key(WANTED), &size)?;
-            change.put(Self::reserve_key(RESERVE), &self.asset[..grown])?;
+            change.put(Self::reserve_key(RESERVE), &self.asset[..stored])?;
         }
         change.put_with(names.with_capacity(), &self.asset[..stored], Put::with(attributes))?;
         Ok(change.commit()?)
     }
 
     /// Replaces an asset with the content of the room for it. Where there is no room on the store, what is reserved is used.
-    fn replace(&mut self, key: Key<'_>, stored: usize, attributes: Attributes) -> Result<()> {
-        let how = Put::with(attributes);
-        match self.store.put_with(key, &self.asset[..stored], how) {
-            Err(lockstone::Error::Full) if self.store.delete(Self::reserve_key(RESERVE))? => {}
+    fn replace(&mut self, key: Key<'_>, asset: &Asset) -> Result<()> {
+        let how = Put::with(asset.attributes);
+        if asset.is_locked() {
+            let new = (key, &self.asset[..asset.stored], asset.attributes);
+            return Ok(swap(&mut self.store, (key, asset), Some(new))?);
+        }
+        match self.store.put_with(key, &self.asset[..asset.stored], how) {
+            Err(lockstone::Error::Full) if self.give_reserve_away()? => {}
             done => return Ok(done?),
         }
-        self.reserve_is_out = true;
-        let done = self.store.put_with(key, &self.asset[..stored], how);
+        let done = self.store.put_with(key, &self.asset[..asset.stored], how);
         self.bring_reserve_back()?;
         Ok(done?)
     }
@@ -482,7 +546,8 @@ impl Open {
     fn shrink_reserve(&mut self) -> Result<()> {
         let wanted = self.wanted()?;
         let left = self.largest()?;
-        if wanted == 0 || left >= wanted {
+        // One that is longer than the memory of this session stays as it is.
+        if wanted == 0 || left >= wanted || left > self.asset.len() {
             return Ok(());
         }
         if left == 0 {

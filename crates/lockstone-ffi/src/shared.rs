@@ -13,7 +13,7 @@ pub(crate) fn enter<T>(call: impl FnOnce(&mut Library) -> Result<T>) -> Result<T
     use core::cell::Cell;
     use core::panic::AssertUnwindSafe;
     use std::panic::catch_unwind;
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::Mutex;
 
     static LIBRARY: Mutex<Library> = Mutex::new(Library::new());
     std::thread_local! { static INSIDE: Cell<bool> = const { Cell::new(false) }; }
@@ -22,7 +22,11 @@ pub(crate) fn enter<T>(call: impl FnOnce(&mut Library) -> Result<T>) -> Result<T
     if INSIDE.try_with(|inside| inside.replace(true)).unwrap_or(false) {
         return Err(Failure::Busy);
     }
-    let mut library = LIBRARY.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut library) = lock(&LIBRARY) else {
+        let _ = INSIDE.try_with(|inside| inside.set(false));
+        return Err(Failure::Device);
+    };
+    library.leave_if_forked();
     // Whatever the call left half-done in RAM is not used again.
     let result = catch_unwind(AssertUnwindSafe(|| call(&mut library))).unwrap_or_else(|_| {
         library.abandon();
@@ -31,6 +35,29 @@ pub(crate) fn enter<T>(call: impl FnOnce(&mut Library) -> Result<T>) -> Result<T
     drop(library);
     let _ = INSIDE.try_with(|inside| inside.set(false));
     result
+}
+
+/// Waits for the library; `None` in a process that was forked while another thread was in it: that thread is not here.
+#[cfg(feature = "std")]
+fn lock(library: &std::sync::Mutex<Library>) -> Option<std::sync::MutexGuard<'_, Library>> {
+    use core::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{PoisonError, TryLockError};
+
+    /// The process that was let in last; 0: none.
+    static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+    let process = std::process::id();
+    if [0, process].contains(&PROCESS.load(Ordering::Acquire)) {
+        PROCESS.store(process, Ordering::Release);
+        return Some(library.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    let guard = match library.try_lock() {
+        Ok(guard) => guard,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    PROCESS.store(process, Ordering::Release);
+    Some(guard)
 }
 
 #[cfg(not(feature = "std"))]
@@ -103,13 +130,26 @@ mod bare {
         }
     }
 
+    /// Whether somebody was inside; somebody is now.
+    #[cfg(target_has_atomic = "8")]
+    fn enter_once() -> bool {
+        SHARED.inside.swap(true, Ordering::AcqRel)
+    }
+
+    /// The same for processors that can't exchange a value: there it is the lock that keeps others out.
+    #[cfg(not(target_has_atomic = "8"))]
+    fn enter_once() -> bool {
+        let inside = SHARED.inside.load(Ordering::Acquire);
+        SHARED.inside.store(true, Ordering::Release);
+        inside
+    }
+
     /// The library, unless somebody is inside: then the caller is one of its hooks.
     #[inline(never)]
     fn begin() -> Option<&'static mut Library> {
-        if SHARED.inside.load(Ordering::Acquire) {
+        if enter_once() {
             return None;
         }
-        SHARED.inside.store(true, Ordering::Release);
         // SAFETY: locked, and nobody was inside: until `inside` is taken back this is the only reference.
         Some(unsafe { &mut *SHARED.library.get() })
     }

@@ -9,7 +9,8 @@ use lockstone::Cursor;
 use super::arena::{DOOMED, GONE, Record};
 use super::codes::{INVALID_HANDLE_BUF, INVALID_KEY_NAME, KEY_NOT_FOUND, NAME_MAX};
 use super::handles::{Buffer, FOUND};
-use super::{CFSTORE, code, look_up, may_know, names};
+use super::{code, look_up, may_know, names};
+use crate::failure::Failure;
 use crate::library::Open;
 
 /// The best key so far.
@@ -61,12 +62,16 @@ impl Open {
             }
         }
         let (mut cursor, mut name) = (Cursor::new(), [0; 255]);
-        while let Some(length) = self.store.next_key(&mut cursor, CFSTORE, &[], &mut name).map_err(code)? {
+        while let Some(length) = self.cf_next_name(&mut cursor, &mut name, &mut false).map_err(code)? {
             let name = &name[..length];
             if !names::is_name(name) || !names::matches(query, name) || self.cfstore.arena.by_name(name).is_some() {
                 continue;
             }
-            if let Some(record) = look_up(&mut self.store, name)?
+            let found = look_up(&mut self.store, name);
+            if found == Err(Failure::Damaged) {
+                continue;
+            }
+            if let Some(record) = found.map_err(code)?
                 && may_know(&record, client)
             {
                 best.consider(&record, after, name);

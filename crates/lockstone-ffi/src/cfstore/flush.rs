@@ -1,15 +1,30 @@
 //! Flush: everything that is not in the store yet goes there, in one transaction.
+//!
+//! A full store may have no room for all the tombstones of a Flush that only deletes. What is to go is noted then, in one write
+//! that is the commit, and deleted one by one; a cut between is mended when the driver is initialised next ([`super::note`]).
 #![forbid(unsafe_code)]
 
 use lockstone::{Attributes, Put};
 
 use super::arena::{DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
 use super::codes::{Opcode, ROLLBACK_PROTECTION};
-use super::{Answer, Mode, WAS_PROTECTED, code, key};
+use super::{Answer, Mode, WAS_PROTECTED, code, key, note};
 use crate::library::Open;
 
-/// Bytes of a record of the log beside name and value: with many pointers, and with few.
-const RECORD: [usize; 2] = [112, 56];
+/// Bytes of a record of the log beside name and value: with many pointers, with some, and with few.
+const RECORD: [usize; 3] = [112, 56, 40];
+
+/// What is due.
+#[derive(Clone, Copy, Default)]
+struct Due {
+    keys: usize,
+    deleted: usize,
+    /// Bytes of names and values.
+    bytes: usize,
+    /// Records of the log, tombstones too.
+    records: usize,
+    protected: bool,
+}
 
 /// Whether a key is to be written.
 const fn is_due(record: &Record) -> bool {
@@ -44,7 +59,29 @@ impl Open {
 
     /// `Flush`, now.
     pub(crate) fn cf_flush(&mut self) -> Answer {
-        let (mut bytes, mut due, mut protected) = ([0_usize; 2], false, false);
+        let due = self.cf_due().map_err(code)?;
+        if due.keys == 0 {
+            return Ok(0);
+        }
+        self.before_writing().map_err(code)?;
+        let mut done = Err(lockstone::Error::Full);
+        for each in RECORD {
+            // Maybe there is room if pointers are few.
+            if matches!(done, Err(lockstone::Error::Full)) {
+                done = self.cf_commit(due.bytes + due.records * each, due.protected);
+            }
+        }
+        match done {
+            Err(lockstone::Error::Full) if due.deleted == due.keys => self.cf_delete_by_note(due.protected)?,
+            done => done.map_err(code)?,
+        }
+        self.cf_settle();
+        Ok(0)
+    }
+
+    /// What is due; what the store keeps of each key that is put is written in front of its value.
+    fn cf_due(&mut self) -> crate::failure::Result<Due> {
+        let mut due = Due { records: 4, ..Due::default() };
         let per_record = self.store.layout().body_max as usize - 12;
         let mut next = self.cfstore.arena.first();
         while let Some(record) = next.take() {
@@ -52,30 +89,23 @@ impl Open {
             if !is_due(&record) {
                 continue;
             }
-            due = true;
             let rollback = u32::from(record.security) & ROLLBACK_PROTECTION != 0;
-            protected |= self.counts && (rollback || record.security & WAS_PROTECTED != 0);
-            let length = if record.is(GONE) { 0 } else { record.length as usize };
-            let whole = length + self.cfstore.arena.name(&record).len() + STORED_HEAD;
-            let records = 2 + whole / per_record;
-            for (sum, each) in bytes.iter_mut().zip(RECORD) {
-                *sum = sum.saturating_add(whole + records * each);
-            }
-            if !record.is(GONE) {
+            due.protected |= self.counts && (rollback || record.security & WAS_PROTECTED != 0);
+            let name = self.cfstore.arena.name(&record);
+            let old = if record.is(NEW) { None } else { self.store.length(key(name))? };
+            let old = old.map_or(0, |length| 1 + (name.len() + length as usize) / per_record);
+            due.keys += 1;
+            if record.is(GONE) {
+                due.deleted += 1;
+                due.records += 1 + old;
+            } else {
+                let whole = record.length as usize + name.len() + STORED_HEAD;
+                due.bytes = due.bytes.saturating_add(whole);
+                due.records += old.max(2 + whole / per_record);
                 self.cf_head(&record);
             }
         }
-        if !due {
-            return Ok(0);
-        }
-        self.before_writing().map_err(code)?;
-        match self.cf_commit(bytes[0], protected) {
-            // Maybe there is room if pointers are few.
-            Err(lockstone::Error::Full) => self.cf_commit(bytes[1], protected).map_err(code)?,
-            done => done.map_err(code)?,
-        }
-        self.cf_settle();
-        Ok(0)
+        Ok(due)
     }
 
     /// Writes all that is due, or nothing.
@@ -86,6 +116,7 @@ impl Open {
     ) -> Result<(), lockstone::Error<crate::platform::HookFailed>> {
         let bytes = u32::try_from(bytes).map_err(|_| lockstone::Error::Full)?;
         let fresh = Put::with(if self.counts { Attributes::PROTECTED } else { Attributes::NONE });
+        let note = self.cf_new_note();
         let mut change =
             if protected { self.store.protected_transaction(bytes)? } else { self.store.transaction(bytes)? };
         // What is deleted makes room for what is put.
@@ -100,7 +131,16 @@ impl Open {
                 change.put_with(key(name), stored, Put::with(Attributes::NONE))?;
             }
         }
-        change.commit()
+        if let Some(note) = note {
+            match change.put(key(note::NAME), &note.to_bytes()) {
+                // It is not worth refusing anything.
+                Ok(()) | Err(lockstone::Error::Full) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        change.commit()?;
+        self.cfstore.noted = note.map_or(self.cfstore.noted, |note| note.serial);
+        Ok(())
     }
 
     /// After a commit: what is left in RAM is what is open.
@@ -134,6 +174,11 @@ impl Open {
             return Ok(());
         }
         self.cf_head(&record);
+        if let Some(note) = self.cf_new_note()
+            && self.store.put(key(note::NAME), &note.to_bytes()).is_ok()
+        {
+            self.cfstore.noted = note.serial;
+        }
         let how = self.cf_put(&record);
         let (name, stored) = self.cfstore.arena.name_and_stored(&record);
         self.store.put_with(key(name), stored, how).map_err(code)?;

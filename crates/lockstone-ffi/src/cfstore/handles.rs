@@ -18,6 +18,9 @@ pub(super) const FLUSHES: u8 = 1 << 3;
 /// Opened by `Find`.
 pub(super) const FOUND: u8 = 1 << 4;
 
+/// Made the key.
+pub(super) const MADE: u8 = 1 << 5;
+
 /// How a buffer begins that holds a handle.
 const MAGIC: [u8; 4] = *b"LKST";
 

@@ -11,7 +11,8 @@
 //! Nothing is durable before Flush, which is atomic; what was not flushed is lost at the last Uninitialize, as clients of the
 //! original expect. `flush_on_close`, or the mode durable-at-close, writes a key when a handle to it is closed.
 //!
-//! Keys are found in the order in which they were made: each has a serial number.
+//! Keys are found in the order in which they were made: each has a serial number. A key that is damaged is passed over, and
+//! says so when it is opened itself.
 //!
 //! Tested by `c/test_cfstore.c`, for power cuts by `c/test_cuts.c`, with hostile arguments by `tests/it/hostile.rs`.
 #![forbid(unsafe_code)]
@@ -22,8 +23,9 @@ mod find;
 mod flush;
 mod handles;
 pub(crate) mod names;
+mod note;
 
-use lockstone::{Cursor, Key};
+use lockstone::Key;
 
 pub(crate) use handles::{Buffer, Handle};
 
@@ -35,10 +37,10 @@ use codes::{
     ACLS, ERROR, EXECUTE, HANDLE_COUNT_MAX, HANDLES_MAX, INTERNAL, INTERNAL_FLASH, INVALID_HANDLE,
     INVALID_KEY_DESCRIPTOR, INVALID_KEY_NAME, INVALID_SEEK, KEY_NOT_FOUND, KEY_READ_ONLY, KEY_UNREADABLE, MODE_EXECUTE,
     MODE_FLUSH_ON_CLOSE, MODES, NAME_MAX, NO_EXECUTE, NO_PERMISSIONS, NO_READ, NO_WRITE, NOT_SUPPORTED,
-    OPERATION_PENDING, OTHER, Opcode, PREEXISTING_KEY, PREEXISTING_KEY_DELETING, READ, ROLLBACK_PROTECTION, SECURITY,
-    UNINITIALISED, VALUE_MAX, VALUE_SIZE_TOO_LARGE, WRITE,
+    OPERATION_PENDING, OTHER, OUT_OF_MEMORY, Opcode, PREEXISTING_KEY, PREEXISTING_KEY_DELETING, READ,
+    ROLLBACK_PROTECTION, SECURITY, UNINITIALISED, VALUE_MAX, VALUE_SIZE_TOO_LARGE, WRITE,
 };
-use handles::{FLUSHES, FOUND, READS, WRITES};
+use handles::{FLUSHES, FOUND, MADE, READS, WRITES};
 
 /// What a call gives: the value that it has in the interface, or an error code.
 pub(crate) type Answer = Result<i32, i32>;
@@ -59,18 +61,23 @@ impl Mode {
     }
 }
 
+/// Clients that may use it at a time.
+const USERS: usize = 16;
+
 /// What CFSTORE keeps in RAM.
 pub(crate) struct Cfstore {
     handles: &'static mut [Handle],
     arena: Arena,
-    /// How many clients have initialised it and not taken that back.
-    users: u32,
+    /// Who has initialised it, and how many times more than taken that back; 0: a free place.
+    users: [(i32, u32); USERS],
     /// The operation that `poll` is to do.
     pub(crate) pending: Option<Opcode>,
     pub(crate) notify: Option<Notify>,
     pub(crate) mode: Mode,
     /// The last serial number.
     serial: u32,
+    /// The one that the note has.
+    noted: u32,
     /// The last generation of handles.
     generation: u32,
 }
@@ -88,17 +95,26 @@ impl Cfstore {
     pub(crate) const fn new(handles: &'static mut [Handle], bytes: &'static mut [u8]) -> Self {
         let arena = Arena::new(bytes);
         let (notify, mode) = (None, Mode::NONE);
-        Self { handles, arena, users: 0, pending: None, notify, mode, serial: 0, generation: 0 }
+        let users = [(0, 0); USERS];
+        Self { handles, arena, users, pending: None, notify, mode, serial: 0, noted: 0, generation: 0 }
     }
 
     /// Whether somebody initialised it.
-    pub(crate) const fn is_used(&self) -> bool {
-        self.users > 0
+    pub(crate) fn is_used(&self) -> bool {
+        self.users.iter().any(|(_, count)| *count > 0)
+    }
+
+    /// A client initialises it.
+    fn enlist(&mut self, client: i32) -> Result<(), i32> {
+        let known = self.users.iter().position(|(user, count)| *count > 0 && *user == client);
+        let index = known.or_else(|| self.users.iter().position(|(_, count)| *count == 0)).ok_or(OUT_OF_MEMORY)?;
+        self.users[index] = (client, self.users[index].1.checked_add(1).ok_or(OUT_OF_MEMORY)?);
+        Ok(())
     }
 
     /// Initialised, and nothing pending.
-    pub(crate) const fn check(&self) -> Result<(), i32> {
-        if self.users == 0 {
+    pub(crate) fn check(&self) -> Result<(), i32> {
+        if !self.is_used() {
             Err(UNINITIALISED)
         } else if self.pending.is_some() {
             Err(OPERATION_PENDING)
@@ -121,12 +137,17 @@ fn key(name: &[u8]) -> Key<'_> {
     Key::new(name).of_client(CFSTORE)
 }
 
+/// Whether it failed because something is damaged.
+const fn damaged<T, E>(result: &Result<T, lockstone::Error<E>>) -> bool {
+    matches!(result, Err(lockstone::Error::Damaged))
+}
+
 /// What the store has of a key, if it has it.
-fn look_up(store: &mut Store, name: &[u8]) -> Result<Option<Record>, i32> {
-    let Some(stored) = store.length(key(name)).map_err(code)? else { return Ok(None) };
+fn look_up(store: &mut Store, name: &[u8]) -> crate::failure::Result<Option<Record>> {
+    let Some(stored) = store.length(key(name))? else { return Ok(None) };
     let mut head = [0; STORED_HEAD];
-    let read = store.get_range(key(name), 0, &mut head).map_err(code)?;
-    let length = stored.checked_sub(12).filter(|_| read == Some(STORED_HEAD)).ok_or(INTERNAL)?;
+    let read = store.get_range(key(name), 0, &mut head)?;
+    let length = stored.checked_sub(12).filter(|_| read == Some(STORED_HEAD)).ok_or(Failure::Damaged)?;
     let [s0, s1, s2, s3, o0, o1, o2, o3, acl, security, mode, _] = head;
     let (serial, owner) = (u32::from_le_bytes([s0, s1, s2, s3]), i32::from_le_bytes([o0, o1, o2, o3]));
     let stored = if u32::from(security) & ROLLBACK_PROTECTION != 0 { WAS_PROTECTED } else { 0 };
@@ -158,39 +179,37 @@ impl Open {
         if self.cfstore.pending.is_some() {
             return Err(OPERATION_PENDING);
         }
-        if self.cfstore.users > 0 {
-            self.cfstore.users += 1;
+        let (client, first) = (self.caller(), !self.cfstore.is_used());
+        self.cfstore.enlist(client)?;
+        if !first {
             return Ok(i32::from(self.cfstore.mode.has(Mode::ASYNCHRONOUS)));
         }
         self.cfstore.mode = mode;
         self.cfstore.notify = notify;
         if mode.has(Mode::ASYNCHRONOUS) {
-            self.cfstore.users = 1;
             self.cfstore.pending = Some(Opcode::Initialize);
             return Ok(0);
         }
         self.cf_begin()
     }
 
-    /// Finds out the last serial number.
+    /// Reads what the store has of the driver itself.
     pub(crate) fn cf_begin(&mut self) -> Answer {
-        self.cfstore.users = 0;
         self.cfstore.drop_all();
-        self.cfstore.serial = 0;
-        let (mut cursor, mut name) = (Cursor::new(), [0; 255]);
-        while let Some(length) = self.store.next_key(&mut cursor, CFSTORE, &[], &mut name).map_err(code)? {
-            let found = look_up(&mut self.store, &name[..length])?.ok_or(INTERNAL)?;
-            self.cfstore.serial = self.cfstore.serial.max(found.serial);
+        let recalled = self.cf_recall();
+        if recalled.is_err() {
+            self.cfstore.users = [(0, 0); USERS];
         }
-        self.cfstore.users = 1;
-        Ok(0)
+        recalled.map(|()| 0).map_err(code)
     }
 
     /// `Uninitialize`: the last one drops what was not flushed.
     pub(crate) fn cf_uninitialize(&mut self) -> Answer {
         self.cfstore.check()?;
-        self.cfstore.users -= 1;
-        if self.cfstore.users == 0 {
+        let client = self.caller();
+        let user = self.cfstore.users.iter_mut().find(|(user, count)| *count > 0 && *user == client);
+        user.ok_or(UNINITIALISED)?.1 -= 1;
+        if !self.cfstore.is_used() {
             self.cfstore.drop_all();
         }
         Ok(0)
@@ -210,7 +229,7 @@ impl Open {
         if let Some(record) = self.cfstore.arena.by_name(name) {
             return Ok(Some(record));
         }
-        let Some(found) = look_up(&mut self.store, name)? else { return Ok(None) };
+        let Some(found) = look_up(&mut self.store, name).map_err(code)? else { return Ok(None) };
         self.cfstore.arena.insert(found, name).map(Some)
     }
 
@@ -277,12 +296,31 @@ impl Open {
         if !may(&record, client, WRITE) {
             return Err(NO_WRITE);
         }
-        if record.length != length {
-            let record = self.cf_load(record)?;
-            self.cfstore.arena.reshape(&Record { length, state: record.state | DIRTY, ..record })?;
+        let buffer = self.cf_grant(record, READS | WRITES)?;
+        let resized = self.cf_reshape(record.id, length);
+        if resized.is_err() {
+            self.cf_take_back(&buffer)?;
         }
-        let record = self.cfstore.arena.by_id(record.id).ok_or(INTERNAL)?;
-        self.cf_grant(record, READS | WRITES)
+        resized.map(|()| buffer)
+    }
+
+    /// Makes a value longer or shorter.
+    fn cf_reshape(&mut self, id: u32, length: u32) -> Result<(), i32> {
+        let record = self.cfstore.arena.by_id(id).ok_or(INTERNAL)?;
+        if record.length == length {
+            return Ok(());
+        }
+        let record = self.cf_load(record)?;
+        self.cfstore.arena.reshape(&Record { length, state: record.state | DIRTY, ..record })
+    }
+
+    /// Closes a handle that nobody has seen.
+    fn cf_take_back(&mut self, buffer: &Buffer) -> Result<(), i32> {
+        let (index, mut record) = self.cf_find_handle(buffer)?;
+        self.cfstore.give_back(index);
+        record.handles = record.handles.saturating_sub(1);
+        self.cfstore.arena.save(&record);
+        Ok(())
     }
 
     /// `Create` of a new key, maybe of one that was deleted and is not flushed yet.
@@ -308,7 +346,7 @@ impl Open {
         } else {
             self.cfstore.arena.insert(new, name)?
         };
-        let flags = handles::flags_of(how.mode, READS | WRITES);
+        let flags = handles::flags_of(how.mode, READS | WRITES) | MADE;
         let granted = self.cf_grant(record, flags);
         match (granted, gone) {
             (Ok(_), _) => self.cfstore.serial = serial,
@@ -382,7 +420,9 @@ impl Open {
         let flags = self.cfstore.give_back(index);
         record.handles = record.handles.saturating_sub(1);
         let durable = self.cfstore.mode.has(Mode::DURABLE_AT_CLOSE);
-        let flushes = durable || flags & FLUSHES != 0 || u32::from(record.mode) & MODE_FLUSH_ON_CLOSE != 0;
+        let asked = durable || flags & FLUSHES != 0 || u32::from(record.mode) & MODE_FLUSH_ON_CLOSE != 0;
+        // One that only reads may meet a value that its writer is not done with.
+        let mut flushes = asked && flags & (WRITES | MADE) != 0;
         if record.is(DOOMED) && record.handles == 0 {
             if record.is(NEW) {
                 self.cfstore.arena.remove(&record);
@@ -390,6 +430,7 @@ impl Open {
             }
             record.state = GONE;
             self.cfstore.arena.reshape(&record)?;
+            flushes = asked;
         } else {
             self.cfstore.arena.save(&record);
         }
@@ -443,6 +484,9 @@ impl Open {
     pub(crate) fn cf_read(&mut self, buffer: &Buffer, target: &mut [u8]) -> Answer {
         let (index, record) = self.cf_find_handle(buffer)?;
         let from = self.cfstore.handles[index].read_at;
+        if target.is_empty() {
+            return Ok(0);
+        }
         if record.is(LOADED) {
             let value = self.cfstore.arena.value(&record);
             target

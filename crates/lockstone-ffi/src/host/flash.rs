@@ -5,7 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Set to 1, it leaves out the flush after each program and erase: for tests, which kill processes but not the machine.
+/// Set to 1, it leaves out the flush after each program and erase: for tests, which kill processes but not the machine. Only
+/// a library with the simulator heeds it.
 const NO_SYNC: &str = "LOCKSTONE_NO_SYNC";
 
 /// The part of a flash in a file that holds keys. An erased byte is 0xff.
@@ -23,7 +24,8 @@ impl FileFlash {
         if file.metadata()?.len() != u64::from(size) {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let durable = std::env::var_os(NO_SYNC).is_none_or(|value| value != "1");
+        let durable =
+            cfg!(not(any(test, feature = "sim"))) || std::env::var_os(NO_SYNC).is_none_or(|value| value != "1");
         Ok(Self { file, capacity, durable })
     }
 

@@ -32,10 +32,13 @@ impl Hidden {
     fn beside(path: &Path) -> io::Result<Self> {
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().ok_or(io::ErrorKind::IsADirectory)?);
-        name.push(format!(".new-{}", std::process::id()));
-        let hidden = Self(path.with_file_name(name));
-        make_directory(&hidden.0)?;
-        Ok(hidden)
+        let mut suffix = [0; 8];
+        getrandom::fill(&mut suffix).map_err(|_| io::ErrorKind::Other)?;
+        name.push(format!(".new-{:016x}", u64::from_le_bytes(suffix)));
+        let hidden = path.with_file_name(name);
+        // What was there already is not ours to remove.
+        make_directory(&hidden)?;
+        Ok(Self(hidden))
     }
 }
 

@@ -68,7 +68,8 @@ impl Device {
         Self::open(path)
     }
 
-    fn open(path: &Path) -> Result<Self> {
+    /// Opens the device; where nothing is nothing is made.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut lock = File::open(path.join(CONFIG)).map_err(|_| Failure::Device)?;
         lock.try_lock().map_err(|_| Failure::Device)?;
         let mut text = String::new();

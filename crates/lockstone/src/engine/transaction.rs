@@ -7,7 +7,7 @@
 use super::{NorFlash, Store, one_source};
 #[cfg(feature = "objects")]
 use crate::attributes::How;
-use crate::attributes::Put;
+use crate::attributes::{Attributes, Put};
 use crate::error::Error;
 use crate::format::record::MARK_COMMIT;
 use crate::key::Key;
@@ -82,6 +82,21 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Transaction<'_, '_, F, S, C> {
     ) -> Result<(), Error<F::Error>> {
         let before = self.enter()?;
         let result = self.store.put_with(key, value, how).await;
+        self.note(result, before)
+    }
+
+    /// Changes the attributes of an entry; see [`Store::set_attributes`]. With it what may not be changed can be unlocked,
+    /// changed and locked again in one step.
+    ///
+    /// # Errors
+    /// As [`put_with`](Self::put_with).
+    pub async fn set_attributes<'k>(
+        &mut self,
+        key: impl Into<Key<'k>>,
+        attributes: Attributes,
+    ) -> Result<bool, Error<F::Error>> {
+        let before = self.enter()?;
+        let result = self.store.set_attributes(key, attributes).await;
         self.note(result, before)
     }
 
