@@ -112,8 +112,8 @@ typedef struct lockstone_platform {
     int32_t (*counter_read)(void *context, uint64_t *value);
     int32_t (*counter_increment)(void *context, uint64_t *value); /* adds one; the new value */
     uint64_t counter_limit;                                       /* the largest value */
-    /* Around each call; both null: only one thread calls. Not used on a host, where the library has a lock of its own. If a hook
-     * might call the library, the lock must let the thread in that holds it: it is told LOCKSTONE_E_BUSY only then. */
+    /* Around each call; both null: only one thread calls. Not used on a host, where the library has a lock of its own. If a
+     * hook might call the library, the lock must let the thread in that holds it: it is told LOCKSTONE_E_BUSY only then. */
     void (*lock)(void *context);
     void (*unlock)(void *context);
     /* The number of the client that is calling, from the system's boundary and never from the client; null: always 0. The
