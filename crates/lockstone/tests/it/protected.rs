@@ -597,3 +597,47 @@ fn a_reader_reads_and_moves_nothing() {
     let mounted = Store::<_, Ascon, _>::mount_protected(&mut device.flash, Part::NOR, anchor, &mut device.memory);
     assert_eq!(mounted.map(drop), Err(OpenError::RolledBack));
 }
+
+/// What can't be changed is unlocked, changed and locked again in one step, or not at all.
+#[test]
+fn a_lock_is_lifted_only_within_one_transaction() {
+    let locked = Attributes::READ_ONLY.and(Attributes::NON_DELETABLE);
+    let change = |store: &mut Kept<'_>, end: bool| -> Result<(), Error<SimError>> {
+        let mut transaction = store.protected_transaction(400)?;
+        assert!(!transaction.set_attributes("none", locked)?);
+        transaction.set_attributes("k", Attributes::NONE)?;
+        transaction.put("k", b"new")?;
+        transaction.set_attributes("k", locked)?;
+        if end { transaction.commit() } else { Ok(()) }
+    };
+    let check = |device: &mut Device, new: bool| {
+        let mut store = device.mount().unwrap();
+        let mut value = [0; 8];
+        assert_eq!(
+            (store.get("k", &mut value), &value[..3]),
+            (Ok(Some(3)), if new { b"new" } else { b"old" }.as_slice())
+        );
+        assert!(store.attributes_of("k").unwrap().unwrap().any(Attributes::READ_ONLY));
+        assert_eq!(store.put("k", b"x"), Err(Error::NotPermitted));
+        assert_eq!(store.delete("k"), Err(Error::NotPermitted));
+    };
+    let mut cut = 0;
+    for at in 0..60 {
+        let mut device = Device::new(1000, Protection::Chosen);
+        device.mount().unwrap().put_with("k", b"old", Put::with(locked)).unwrap();
+        change(&mut device.mount().unwrap(), false).unwrap();
+        check(&mut device, false);
+        let power = Power::new();
+        device.flash.plug_in(&power);
+        power.cut_at(at, Tear::Bits);
+        let ended = change(&mut device.mount().unwrap(), true);
+        power.cancel_cut();
+        power.on();
+        cut += u32::from(ended.is_err());
+        let mut value = [0; 8];
+        let new = device.mount().unwrap().get("k", &mut value).unwrap() == Some(3) && value[..3] == *b"new";
+        assert!(new || ended.is_err(), "cut at {at}");
+        check(&mut device, new);
+    }
+    assert!(cut > 5, "{cut}");
+}
