@@ -21,8 +21,10 @@ use crate::Failure;
 /// The program that is killed, and compares nothing.
 pub(crate) const PROGRAM: &str = "killed";
 const KILLS: u32 = 50;
-/// So long after the program is ready it is killed, at most.
-const LATEST: Duration = Duration::from_millis(450);
+/// So many writes are acknowledged before a kill, at most: counted, so that a slow machine does the same as a fast one.
+const WRITES_MAX: u32 = 45;
+/// And so long after the last of them, at most, it comes.
+const LATEST_US: u32 = 30_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// In so many rounds something must be acknowledged before the kill; a kill may come before the first put has returned.
 const HEARD_MIN: u32 = KILLS * 9 / 10;
@@ -44,7 +46,8 @@ pub(crate) fn run(board: &Board, image: &Path) -> Result<String, Failure> {
         (stored, erases) = (there.numbers, there.erases);
         if kill < KILLS {
             let failed = |what| format!("before kill {}: {what}", kill + 1);
-            let mut new = write_until(&lines, &mut stored, random.below(LATEST)).map_err(failed)?;
+            let (wanted, then) = (random.below(WRITES_MAX), Duration::from_micros(random.below(LATEST_US).into()));
+            let mut new = write_until(&lines, &mut stored, wanted, then).map_err(failed)?;
             emulation.kill_alive().map_err(failed)?;
             // What it had said before it was killed counts too.
             for line in &lines {
@@ -96,17 +99,22 @@ fn start(lines: &Receiver<String>) -> Result<There, Failure> {
     Ok(there)
 }
 
-/// Listens for so long; how many writes were acknowledged. The program must not end before that.
-fn write_until(lines: &Receiver<String>, stored: &mut Numbers, time: Duration) -> Result<u32, Failure> {
-    let end = Instant::now() + time;
+/// Listens for so many writes, and for so long behind them; how many were acknowledged. The program must not end before that.
+fn write_until(lines: &Receiver<String>, stored: &mut Numbers, wanted: u32, then: Duration) -> Result<u32, Failure> {
     let mut writes = 0;
+    let mut end = None;
     loop {
-        match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        if writes >= wanted && end.is_none() {
+            end = Some(Instant::now() + then);
+        }
+        let patience = end.map_or(PATIENCE, |end| end.saturating_duration_since(Instant::now()));
+        match lines.recv_timeout(patience) {
             Ok(line) => {
                 acknowledge(&line, stored)?;
                 writes += 1;
             }
-            Err(RecvTimeoutError::Timeout) => return Ok(writes),
+            Err(RecvTimeoutError::Timeout) if end.is_some() => return Ok(writes),
+            Err(RecvTimeoutError::Timeout) => return Err("the program writes nothing more".to_owned()),
             Err(RecvTimeoutError::Disconnected) => return Err("the program ended by itself".to_owned()),
         }
     }
@@ -142,11 +150,12 @@ fn check(stored: &Numbers, there: &Numbers) -> Result<(), Failure> {
 struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: Duration) -> Duration {
+    /// From 0 to the limit.
+    fn below(&mut self, limit: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        limit.mul_f64((self.0 >> 11) as f64 / (1_u64 << 53) as f64)
+        u32::try_from((self.0 >> 11) % (u64::from(limit) + 1)).unwrap_or(limit)
     }
 }
 
@@ -185,9 +194,9 @@ mod tests {
     fn a_program_that_ends_before_it_is_killed_has_failed() {
         let (sender, lines) = std::sync::mpsc::channel();
         sender.send("stored 1 1".to_owned()).unwrap();
-        assert_eq!(write_until(&lines, &mut Numbers::new(), Duration::ZERO).map(|writes| writes <= 1), Ok(true));
+        assert_eq!(write_until(&lines, &mut Numbers::new(), 1, Duration::ZERO), Ok(1));
         drop(sender);
-        assert!(write_until(&lines, &mut Numbers::new(), Duration::from_secs(1)).is_err());
+        assert!(write_until(&lines, &mut Numbers::new(), 0, Duration::from_secs(1)).is_err());
     }
 
     #[test]
