@@ -14,7 +14,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Failure, install, root};
+use crate::tools::{answers, has_target, succeed};
+use crate::{Failure, install, root, tools};
 
 const C: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Werror", "-g", "-O1"];
 const CPP: &[&str] = &["-std=c++17", "-fno-exceptions", "-Wall", "-Wextra", "-Werror", "-g", "-O1"];
@@ -118,16 +119,10 @@ fn name_missing() -> Result<(), Failure> {
     Err(format!("missing: {list}\n  on Debian: apt-get install --no-install-recommends {list}"))
 }
 
-fn answers(tool: &str) -> bool {
-    let status = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
-}
-
 /// Builds the library with the simulator, and puts it under its name.
 fn build() -> Result<Place, Failure> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let target = root().join(target).join("capi");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let target = tools::target_folder().join("capi");
+    let mut cargo = tools::cargo();
     cargo.args(["build", "--quiet", "-p", "lockstone-ffi", "--features", "sim", "--target-dir"]).arg(&target);
     succeed(cargo.current_dir(root()), "building lockstone-ffi")?;
     for (from, to) in [("liblockstone_ffi.a", "liblockstone.a"), ("liblockstone_ffi.so", "liblockstone.so")] {
@@ -232,13 +227,11 @@ fn check_shapes(place: &Place) -> Result<usize, Failure> {
 /// Builds the library for a processor without an operating system, and links a program with it, if there are tools for that.
 fn link_bare(place: &Place) -> Result<(), Failure> {
     const TARGET: &str = "thumbv7em-none-eabi";
-    let asked = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
-    let folder = asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
-    if folder.is_empty() || !Path::new(&folder).exists() || !answers(ARM) {
+    if !has_target(TARGET) || !answers(ARM) {
         println!("{TARGET} of rustup or {ARM} is not installed: nothing was linked without an operating system");
         return Ok(());
     }
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = tools::cargo();
     cargo.args([
         "rustc",
         "--quiet",
@@ -290,14 +283,6 @@ fn check_installed(place: &Place) -> Result<(), Failure> {
     let mut run = Command::new(&binary);
     run.current_dir(&folder).env("LD_LIBRARY_PATH", prefix.join("lib")).env("LOCKSTONE_DEVICE", "installed");
     succeed(run.stdout(Stdio::null()), "hello, with what was installed")
-}
-
-fn succeed(command: &mut Command, what: &str) -> Result<(), Failure> {
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{what} ended with {status}")),
-        Err(error) => Err(format!("{what}: {error}")),
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Failure, root};
+use crate::{Failure, root, tools};
 
 /// The targets, in the order in which they run.
 const TARGETS: [&str; 4] = ["operations", "mount", "parsers", "device_toml"];
@@ -114,7 +114,7 @@ fn name_missing() -> Result<(), Failure> {
 fn build() -> Result<PathBuf, Failure> {
     let host = host()?;
     let folder = folder();
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let status = tools::cargo()
         .args(["build", "--quiet", "--locked", "--release", "--target", &host, "--target-dir"])
         .arg(&folder)
         .current_dir(root().join("fuzz"))
@@ -139,8 +139,7 @@ fn host() -> Result<String, Failure> {
 
 /// Beside everything else that is built.
 fn folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    root().join(target).join("fuzz")
+    tools::target_folder().join("fuzz")
 }
 
 /// A target and its folders.

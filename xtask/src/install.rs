@@ -6,9 +6,8 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::{Failure, root};
+use crate::{Failure, root, tools};
 
 /// Headers that are installed: all but the simulator's, which is for tests of this repository's library.
 const HEADERS: [&str; 7] = [
@@ -44,15 +43,11 @@ pub(crate) fn run(prefix: &Path) -> Result<(), Failure> {
 }
 
 fn build() -> Result<PathBuf, Failure> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let target = root().join(target);
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let target = tools::target_folder();
+    let mut cargo = tools::cargo();
     cargo.args(["build", "--quiet", "--release", "-p", "lockstone-ffi", "--target-dir"]).arg(&target);
-    match cargo.current_dir(root()).status() {
-        Ok(status) if status.success() => Ok(target.join("release")),
-        Ok(status) => Err(format!("building lockstone-ffi ended with {status}")),
-        Err(error) => Err(format!("building lockstone-ffi: {error}")),
-    }
+    tools::succeed(cargo.current_dir(root()), "building lockstone-ffi")?;
+    Ok(target.join("release"))
 }
 
 fn pkg_config(prefix: &str) -> String {

@@ -25,6 +25,7 @@ mod fuzz;
 mod install;
 mod size;
 mod stack;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

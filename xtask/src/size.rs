@@ -12,9 +12,9 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::{Failure, firmware, footprint, root, stack};
+use crate::{Failure, firmware, footprint, root, stack, tools};
 
 pub(crate) const CARGO: &str = "/usr/bin/cargo";
 pub(crate) const RUSTC: &str = "/usr/bin/rustc";
@@ -202,7 +202,7 @@ pub(crate) fn name_missing() -> Result<(), Failure> {
     if missing.is_empty() && !sysroot().is_some_and(|sysroot| sysroot.join(CORE).exists()) {
         missing.push("the source of core for /usr/bin/rustc");
     }
-    missing.extend(TOOLS.into_iter().filter(|tool| !answers(tool)));
+    missing.extend(TOOLS.into_iter().filter(|tool| !tools::answers(tool)));
     if missing.is_empty() {
         return Ok(());
     }
@@ -216,14 +216,9 @@ fn sysroot() -> Option<PathBuf> {
     Some(PathBuf::from(text.trim_end()))
 }
 
-fn answers(tool: &str) -> bool {
-    let status = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
-}
-
 /// Builds all probes for a target; returns the folder with the programs.
 fn build(target: &str) -> Result<PathBuf, Failure> {
-    let folder = target_folder();
+    let folder = tools::target_folder().join("size");
     let status = Command::new(CARGO)
         .args(["build", "--quiet", "--locked", "--release", "--target", target])
         .args(["-Zbuild-std=core", "-Zbuild-std-features=optimize_for_size"])
@@ -242,12 +237,6 @@ fn build(target: &str) -> Result<PathBuf, Failure> {
     } else {
         Err(format!("firmware/size does not build for {target}: {status}"))
     }
-}
-
-/// Beside everything else that is built.
-fn target_folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    root().join(target).join("size")
 }
 
 fn figures(target: &'static str, programs: &Path, budgets: &[Budget<'_>]) -> Result<Vec<Figure>, Failure> {

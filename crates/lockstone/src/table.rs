@@ -313,11 +313,6 @@ impl VolumeTable {
             Some(_) => Err(TableError::InUse),
         }
     }
-
-    /// Whether a volume is the same in another table; one that is in neither is.
-    pub(crate) fn agrees(&self, other: &Self, kind: VolumeKind, number: u8) -> bool {
-        self.find(kind, number) == other.find(kind, number)
-    }
 }
 
 impl VolumeKind {

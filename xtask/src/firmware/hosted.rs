@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::board::Board;
 use super::emulator::Emulation;
 use super::toolchain::run_folder;
-use crate::{Failure, root};
+use crate::{Failure, root, tools};
 
 /// The program whose flash is opened: it has run before.
 pub(crate) const PROGRAM: &str = "boot_counter";
@@ -65,13 +65,9 @@ fn number(bytes: &[u8]) -> Result<u32, Failure> {
 
 /// Builds the command line; where it is.
 fn build() -> Result<PathBuf, Failure> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["build", "--quiet", "--bin", "lockstone"]).current_dir(root()).status();
-    if !status.is_ok_and(|status| status.success()) {
-        return Err("the command line does not build".to_owned());
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(root().join(target).join("debug").join("lockstone"))
+    let mut cargo = tools::cargo();
+    tools::succeed(cargo.args(["build", "--quiet", "--bin", "lockstone"]).current_dir(root()), "building lockstone")?;
+    Ok(tools::target_folder().join("debug").join("lockstone"))
 }
 
 /// Runs `lockstone COMMAND DEVICE REST`; what it prints.

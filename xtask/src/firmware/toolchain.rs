@@ -1,9 +1,9 @@
 //! The compiler for Arm cores: that of rustup when it has the target, else Debian's, which builds `core` from its own source.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
-use crate::{Failure, root, size};
+use crate::{Failure, root, size, tools};
 
 /// Builds the programs of a board; returns the folder where they are.
 pub(crate) fn build(package: &str, target: &str) -> Result<PathBuf, Failure> {
@@ -30,8 +30,8 @@ fn build_as(package: &str, target: &str, what: &[&str]) -> Result<PathBuf, Failu
 
 /// `cargo build` with a compiler that has `core` for the target, or can make it.
 pub(crate) fn cargo_for(target: &str) -> Result<Command, Failure> {
-    if has_target(target) {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    if tools::has_target(target) {
+        let mut command = tools::cargo();
         command.arg("build");
         return Ok(command);
     }
@@ -43,16 +43,9 @@ pub(crate) fn cargo_for(target: &str) -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// Whether the usual compiler has the libraries of a target.
-fn has_target(target: &str) -> bool {
-    let output =
-        Command::new("rustc").args(["--print", "target-libdir", "--target", target]).stderr(Stdio::null()).output();
-    output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim_end()).is_dir())
-}
-
 /// Name and version of the compiler for a target.
 pub(crate) fn compiler(target: &str) -> Result<String, Failure> {
-    let program = if has_target(target) { "rustc" } else { size::RUSTC };
+    let program = if tools::has_target(target) { "rustc" } else { size::RUSTC };
     let output =
         Command::new(program).arg("--version").output().map_err(|error| format!("can't run {program}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -61,8 +54,7 @@ pub(crate) fn compiler(target: &str) -> Result<String, Failure> {
 
 /// Beside everything else that is built.
 pub(crate) fn target_folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    root().join(target).join("firmware")
+    tools::target_folder().join("firmware")
 }
 
 /// Where the flash of a program lies.

@@ -31,7 +31,7 @@ pub(crate) struct Line {
     capacity: u32,
     state: Option<Installed>,
     /// Whether it holds what the store says.
-    pub(crate) good: bool,
+    good: bool,
 }
 
 impl Line {

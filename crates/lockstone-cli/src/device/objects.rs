@@ -6,7 +6,7 @@ use getrandom::SysRng;
 use lockstone::seal::Suite as Sealing;
 use lockstone::{
     Attributes, BlockUse, Cursor, Error, Key, Manifest, ObjectLayout, Objects, OpenError, Put, Reseal, ResealError,
-    ResealObjectsError, Store, Unfinished, Upload, VolumeKind,
+    ResealObjectsError, Store, Unfinished, Upload,
 };
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -251,11 +251,6 @@ impl Session<'_> {
 
     /// Room for any value of the store.
     fn buffer(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(vec![
-            0;
-            self.place.table().map_or(0, |table| table
-                .find(VolumeKind::Keys, 0)
-                .map_or(0, |keys| keys.length as usize))
-        ])
+        Zeroizing::new(vec![0; self.place.keys() as usize])
     }
 }

@@ -138,6 +138,11 @@ fn mount<'m, S: Sealing>(
 }
 
 impl Place {
+    /// Bytes of the volume for keys, which is never another one.
+    pub(super) fn keys(&self) -> u32 {
+        self.own.find(VolumeKind::Keys, 0).map_or(0, |keys| keys.length)
+    }
+
     pub(super) fn table(&self) -> Result<VolumeTable> {
         self.table.unwrap_or(Ok(self.own))
     }

@@ -75,7 +75,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if self.volume_table().await?.is_some_and(|kept| kept != *from) {
             return Err(TableError::Stale.into());
         }
-        if !from.agrees(to, VolumeKind::Keys, 0) || !self.is_for(to) {
+        from.keeps(to, VolumeKind::Keys, 0)?;
+        if !self.is_for(to) {
             return Err(TableError::InUse.into());
         }
         let mut cursor = Cursor::new();
