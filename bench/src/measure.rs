@@ -39,17 +39,24 @@ impl Tally {
     }
 
     fn add(&mut self, counts: Counts) {
-        self.operations += 1;
-        let Self { total, worst, .. } = self;
-        for (all, most, one) in [
-            (&mut total.reads, &mut worst.reads, counts.reads),
-            (&mut total.bytes_read, &mut worst.bytes_read, counts.bytes_read),
-            (&mut total.programs, &mut worst.programs, counts.programs),
-            (&mut total.bytes_programmed, &mut worst.bytes_programmed, counts.bytes_programmed),
-            (&mut total.erases, &mut worst.erases, counts.erases),
+        self.merge(&Self { operations: 1, total: counts, worst: counts, ..Self::default() });
+    }
+
+    /// Adds what another tally of the same kind of operation counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.operations += other.operations;
+        self.payload += other.payload;
+        self.time += other.time;
+        let (Self { total, worst, .. }, sum, most) = (self, other.total, other.worst);
+        for (all, largest, sum, most) in [
+            (&mut total.reads, &mut worst.reads, sum.reads, most.reads),
+            (&mut total.bytes_read, &mut worst.bytes_read, sum.bytes_read, most.bytes_read),
+            (&mut total.programs, &mut worst.programs, sum.programs, most.programs),
+            (&mut total.bytes_programmed, &mut worst.bytes_programmed, sum.bytes_programmed, most.bytes_programmed),
+            (&mut total.erases, &mut worst.erases, sum.erases, most.erases),
         ] {
-            *all += one;
-            *most = one.max(*most);
+            *all += sum;
+            *largest = most.max(*largest);
         }
     }
 

@@ -41,7 +41,7 @@ fn mounted(contender: Contender, scale: Scale, sheet: &mut Sheet, blocks: usize,
             world.updates(blocks as u64 * 7, Choice::Uniform)?;
             world.remount(false, &mut unclean)?;
             let first = world.gets(1)?;
-            merge(&mut gets, first);
+            gets.merge(&first);
             world.updates(1, Choice::Uniform)?;
             world.remount(true, &mut clean)?;
         }
@@ -54,14 +54,4 @@ fn mounted(contender: Contender, scale: Scale, sheet: &mut Sheet, blocks: usize,
     first.derived = unclean.bytes_read() + gets.bytes_read();
     sheet.push(format!("mount {blocks} first get"), contender, Ok(first));
     Ok(())
-}
-
-/// Adds one operation to a tally.
-fn merge(into: &mut Tally, one: Tally) {
-    into.operations += one.operations;
-    into.time += one.time;
-    into.total.reads += one.total.reads;
-    into.total.bytes_read += one.total.bytes_read;
-    into.worst.reads = into.worst.reads.max(one.worst.reads);
-    into.worst.bytes_read = into.worst.bytes_read.max(one.worst.bytes_read);
 }
