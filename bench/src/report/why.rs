@@ -61,10 +61,9 @@ fn reason(sheet: &Sheet, name: &str) -> Option<String> {
         "copy factor, 95/5, 65 % full" => Some(skewed(0.65)),
         "copy factor, 95/5, 80 % full" => Some(skewed(0.8)),
         _ if name.starts_with("mount,") => Some(
-            "a mount reads the log from two segments before its newest one on, every record whole, because a head that is newer \
-             than the last list is known by nothing else; and 32 bytes of the record of each head that a list names. A list in each \
-             segment, not in every other, would shorten the first by a segment, and is a 64th more of all that is written. Zero, as \
-             others have it, is paid with the first gets."
+            "a mount reads how each header begins, the newest segment twice and the rest of it once, lists of heads back to those that \
+             name all, and eight bytes of the record of each head, for the digest. Zero, as others have it, is paid with the first \
+             gets."
                 .to_owned(),
         ),
         _ => None,

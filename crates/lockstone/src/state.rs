@@ -65,12 +65,16 @@ pub(crate) struct State {
     pub(crate) draft: Draft,
     pub(crate) layout: Layout,
     pub(crate) id: StoreId,
-    /// The bucket from which the next list goes on; 0: it begins a round.
+    /// Lists of heads that stand before this segment are of no use; with `list_whole`, none of heads before it is of use.
+    pub(crate) list_since: u32,
+    /// The last segment whose lists name all heads.
+    pub(crate) list_full: u32,
+    /// The bucket behind those that the last list speaks of.
     pub(crate) list_from: u16,
+    /// The last list speaks of all buckets, and of heads before the segment `list_since`.
+    pub(crate) list_whole: bool,
     /// A mount reads the whole log.
     pub(crate) thorough: bool,
-    /// The newest segment is where the log ends, as far as it's known: the search for a store has just found it.
-    pub(crate) glanced: bool,
 }
 
 impl State {
@@ -93,9 +97,11 @@ impl State {
             layout: Layout::NONE,
             report: Report::NONE,
             id: [0; 8],
+            list_since: 0,
+            list_full: 0,
             list_from: 0,
+            list_whole: false,
             thorough: false,
-            glanced: false,
         }
     }
 
@@ -346,7 +352,7 @@ pub(crate) struct Scan {
     /// Here, and the starts of the last two records, the last one first.
     pub(crate) trail: [Boundary; 3],
     /// So many records before the present one don't count any more.
-    pub(crate) undone: usize,
+    pub(crate) undone: u8,
     /// Something was passed that could not be read.
     pub(crate) damaged: bool,
 }
@@ -391,7 +397,7 @@ impl Scan {
 
     /// Takes the last `undone` records back, and passes one that ends at `offset`.
     pub(crate) fn pass(&mut self, undone: usize, offset: u32, link: u32) {
-        self.undone = undone;
+        self.undone = u8::try_from(undone).unwrap_or_default();
         for _ in 0..undone {
             let [_, last, older] = self.trail;
             self.trail = [last, older, Boundary::NONE];
@@ -425,6 +431,8 @@ pub(crate) struct Replay {
     pub(crate) more: bool,
     /// Its text stands in the clear.
     pub(crate) clear: bool,
+    /// The newest segment is where the log ends, as far as it's known: the search for a store has just found it.
+    pub(crate) glanced: bool,
     /// Which of `undo` is for the last record; the other is for the one before.
     pub(crate) newer: bool,
     undo: [Undo; 2],
@@ -452,6 +460,7 @@ impl Replay {
         closing: false,
         more: false,
         clear: false,
+        glanced: false,
         newer: false,
         undo: [Undo { bucket: 0, head: Pointer::EMPTY, counts: Counts::ZERO }; 2],
         record: Record::NONE,

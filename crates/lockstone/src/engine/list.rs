@@ -1,15 +1,16 @@
 //! List: marks that say where old heads are, so that a mount needn't read the whole log.
 //!
 //! ```text
-//! oldest                                   base        newest
-//! | . . . | . . . | . . . | . . . | . . . | . . . | L . . . | . . .
-//!     ^ a head here is listed in L ─────────┘        ^ a list stands first in its segment
-//!                                            from base on the log is read, and says itself which heads it has
+//! oldest                                        newest
+//! | L . . . | L . . . | L . . . | L . . . | ... | L . . .      a list stands first in its segment
+//!             │ └────────────┐    └──────────┐
+//!             └ heads that lie in the segment before, as they were when it was written
 //! ```
 //!
-//! A list names, for a stretch of buckets, the heads that are older than its *base*, two segments before its own. Of every
-//! other bucket the head is newer, and a replay from the base on finds it, or there is none. Several lists, each for its
-//! stretch, cover all buckets; they take about a thirty-second of the log.
+//! Most records were overtaken before their segment ended, so the list of those that were not is short, and so is a mount: it
+//! reads the lists from the newest to the oldest, of each bucket the first word counts, and then the newest segment. A list
+//! that does not hold all goes on in the next segment, round and round over the buckets, and of each it names a head that came
+//! since the last list that spoke of it. A bucket that no list names is empty.
 //!
 //! A list is trusted for places alone. Which record lies there is settled by the digest of all heads in a header, as after
 //! a replay of the whole log: the tags that it covers are read from the records. Whenever anything does not fit, or is
@@ -20,25 +21,84 @@ use super::{NorFlash, Store, one_source};
 use crate::error::Stop;
 use crate::format::header::{Class, DIGEST, NO_DIGEST, OLDEST, PREVIOUS};
 use crate::format::pointer::Pointer;
-use crate::format::record::{Kind, MARK_LIST, MARK_RESERVE, Shape};
+use crate::format::record::{Kind, MARK_LIST, MARK_RESERVE, MORE, Shape};
 use crate::format::{put, put_word};
-use crate::layout::Position;
+use crate::layout::{Layout, Position, REFERENCE_BITS};
 use crate::seal::Suite;
-use crate::state::{Record, Run};
+use crate::state::{Draft, NOWHERE, Record, Run};
 use crate::trust::MonotonicCounter;
 
-/// A list leaves out what the log says from so many segments before it on.
-const NEWER: u32 = 2;
-/// A round of lists begins in each segment whose number this divides.
-const ROUND: u32 = 2;
-/// So many segments back a mount looks for lists.
-const LOOK_BACK: u32 = 96;
-/// First bucket, one behind the last, and base.
-const FIXED: usize = 8;
-/// So many buckets are skipped without naming the next.
-const SKIP: usize = 255;
-/// Bytes read of a record to see its tag.
-const PEEK: u32 = 32;
+/// A log of so many segments is read as fast without lists.
+const SHORT: u32 = 2;
+/// First bucket, number of buckets, and segments before this one that heads are named of.
+const FIXED: usize = 7;
+/// In the last of these: all but the last one.
+const BUT_LAST: u32 = 1 << 23;
+/// In the same: those segments are the whole log, and nothing in them that is a head of these buckets is left out.
+const ALL: u32 = 1 << 22;
+/// Most bytes of a list: a record says how long it is in 10 bits.
+const LONGEST: usize = 1000;
+/// Bits of an entry that at least say how many buckets are skipped.
+const SKIP_BITS: u32 = 4;
+/// So many segments after lists that named all heads it's time for such lists again, on parts of up to [`FEW`] segments.
+const OFTEN: u32 = 16;
+/// On others.
+const RARELY: u32 = 64;
+const FEW: u32 = 128;
+/// So many segments back a writer looks for the list that spoke of a bucket last.
+const LOOK_BACK: u32 = 64;
+
+/// What lists have not said yet.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    /// Buckets that none spoke of.
+    unlisted: usize,
+    /// Buckets whose head is not known: those, and all of which only older lists can say it.
+    unknown: usize,
+}
+
+/// What a list is about: heads of some buckets in the segments from `base` to the one before `end`, and how an entry is packed:
+/// places count units from the beginning of the first.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    base: u32,
+    end: u32,
+    /// Bits of a place; those above it say how many buckets are skipped.
+    place_bits: u32,
+    /// Bytes of an entry.
+    width: usize,
+    /// So many buckets are skipped without naming the next.
+    skip_max: u32,
+}
+
+impl Stretch {
+    fn new(layout: &Layout, base: u32, end: u32) -> Self {
+        // No part has more, whatever a list says.
+        let places = end.saturating_sub(base).saturating_mul(layout.segment / layout.unit).min(1 << REFERENCE_BITS);
+        let place_bits = u32::BITS - places.saturating_sub(1).leading_zeros();
+        let width = (place_bits + SKIP_BITS).div_ceil(8);
+        let skip_max = u32::MAX >> (32 - (8 * width - place_bits));
+        Self { base, end, place_bits, width: width as usize, skip_max }
+    }
+}
+
+/// Which buckets a list speaks of, and of heads before which segment.
+#[derive(Clone, Copy, Debug)]
+struct Spoken {
+    from: usize,
+    count: usize,
+    end: u32,
+    all: bool,
+}
+
+impl Spoken {
+    const NOTHING: Self = Self { from: 0, count: 0, end: 0, all: false };
+
+    /// Whether it speaks of this one of so many buckets.
+    const fn of(&self, bucket: usize, heads: usize) -> bool {
+        (if bucket < self.from { bucket + heads } else { bucket }) - self.from < self.count
+    }
+}
 
 /// Where a replay begins, and what it's checked against.
 #[derive(Clone, Copy, Debug)]
@@ -55,15 +115,76 @@ pub(super) struct Start {
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Writes the list that is due as the first record of the segment that was just opened; false when it did not stick.
+    // Not inlined, as the next two: the stack of their callers is deeper elsewhere.
+    #[inline(never)]
     pub(super) async fn write_list(&mut self) -> Result<bool, Stop<F::Error>> {
-        let sequence = self.state.log.end.sequence;
-        let due = self.state.list_from > 0 || sequence.is_multiple_of(ROUND);
+        let (sequence, tail) = (self.state.log.end.sequence, self.state.log.tail);
         // Inside a run heads are not what a replay finds.
-        if !due || self.state.log.run == Run::Begun || sequence - self.state.log.tail <= NEWER + ROUND {
+        if self.state.log.run == Run::Begun || sequence - tail <= SHORT {
             return Ok(true);
         }
-        let length = self.compose_list(sequence - NEWER);
-        self.write_first(length).await
+        let heads = self.heads.len();
+        if sequence - self.state.list_full.min(sequence) >= self.full_after() && self.has_room_for_all() {
+            let stretch = Stretch::new(&self.sizes(), tail, sequence);
+            let mut from = 0;
+            while from < heads {
+                let (length, count) = self.compose_list(&stretch, None, from, heads - from);
+                if !self.write_first(length).await? {
+                    return Ok(false);
+                }
+                from += count;
+            }
+            self.pass_list(sequence, Spoken { from: 0, count: heads, end: sequence, all: true });
+            return Ok(true);
+        }
+        let from = usize::from(self.state.list_from);
+        let (base, newest) = self.spoken_of(from).await;
+        let stretch = Stretch::new(&self.sizes(), base.max(tail), self.last_listed(sequence));
+        let (length, count) = self.compose_list(&stretch, Some(newest), from, heads);
+        let good = self.write_first(length).await?;
+        if good {
+            self.pass_list(sequence, Spoken { from, count, end: stretch.end, all: false });
+        }
+        Ok(good)
+    }
+
+    /// Up to which segment lists speak of heads of a bucket, 0: none of use does; and what the newest list speaks of.
+    async fn spoken_of(&mut self, bucket: usize) -> (u32, Spoken) {
+        let since = self.state.list_since;
+        let mut newest = Spoken::NOTHING;
+        if self.state.list_whole {
+            return (since, newest);
+        }
+        let oldest = self.state.log.tail.max(since);
+        let mut sequence = self.state.log.end.sequence;
+        // A round of more lists than that ends before its beginning is found again.
+        let long = self.heads.len() > LOOK_BACK as usize * self.list_max() / 2;
+        for _ in 0..if long { 0 } else { LOOK_BACK } {
+            if sequence <= oldest {
+                break;
+            }
+            sequence -= 1;
+            let mut at = Position::new(sequence, self.header_length());
+            loop {
+                let spoken = self.load_list(at).await;
+                if spoken.of(bucket, self.heads.len()) {
+                    return (spoken.end, if newest.count == 0 { spoken } else { newest });
+                }
+                if newest.count == 0 {
+                    newest = spoken;
+                }
+                if !spoken.all {
+                    break;
+                }
+                at = self.after();
+            }
+        }
+        (0, newest)
+    }
+
+    /// Reads the list at a place; none: it speaks of nothing.
+    async fn load_list(&mut self, at: Position) -> Spoken {
+        if self.load(at, 0).await && self.mark() == MARK_LIST { self.spoken() } else { Spoken::NOTHING }
     }
 
     /// Writes the mark whose text is in the buffer as the first record of a segment; false when it did not stick. The draft
@@ -89,51 +210,87 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.write_first(4).await
     }
 
-    /// Puts the heads together from lists, and says from where on the log must be read. `None`: the lists don't cover all
-    /// buckets, or to read it all is no more.
+    /// Puts the heads together from lists, and says from where on the log must be read. `None`: the lists don't say all, or to
+    /// read it all is no more.
+    #[inline(never)]
     pub(super) async fn read_lists(&mut self, newest: u32) -> Option<Start> {
         self.heads.fill(Pointer::UNLISTED);
-        let mut left = self.heads.len();
-        let mut start: Option<Start> = None;
+        let mut left = Left { unlisted: self.heads.len(), unknown: self.heads.len() };
+        let mut start = self.find_check(newest).await?;
+        // What was freed since then must still be there: the digest is of heads in it too.
+        let oldest = start.oldest;
+        let mut sequence = start.base;
+        // Numbers of retired segments, which nothing speaks of.
+        let mut bad = self.state.before.bad();
+        while sequence > oldest && left.unknown > 0 {
+            let mut at = Position::new(sequence, self.header_length());
+            let mut found = false;
+            loop {
+                let spoken = self.load_list(at).await;
+                if spoken.count == 0 {
+                    break;
+                }
+                found = true;
+                if left.unlisted > 0 {
+                    start.base = start.base.min(spoken.end);
+                }
+                self.take_list(spoken, oldest, &mut left)?;
+                if !spoken.all {
+                    break;
+                }
+                self.state.list_full = self.state.list_full.max(sequence);
+                at = self.after();
+            }
+            if !found && self.header(sequence).await && self.state.header.get(PREVIOUS) < sequence {
+                sequence = self.state.header.get(PREVIOUS);
+                continue;
+            }
+            if !found {
+                bad = bad.checked_sub(1)?;
+            }
+            sequence -= 1;
+        }
+        for _ in 0..=self.state.before.bad() {
+            if start.base <= oldest || self.header(start.base).await {
+                break;
+            }
+            start.base -= 1;
+        }
+        for head in self.heads.iter_mut().filter(|head| **head == Pointer::OLDER) {
+            *head = Pointer::EMPTY;
+        }
+        Some(start).filter(|start| left.unlisted == 0 && start.base > oldest)
+    }
+
+    /// The newest segment whose header has a digest: from there on all is read.
+    async fn find_check(&mut self, newest: u32) -> Option<Start> {
         let mut sequence = newest;
-        for _ in 0..LOOK_BACK {
+        for _ in 0..self.sizes().segments {
             if !self.header(sequence).await {
                 return None;
             }
-            let previous = self.state.header.get(PREVIOUS);
             let digest = self.state.header.long(DIGEST);
-            if start.is_none() && digest != NO_DIGEST {
+            if digest != NO_DIGEST {
                 let oldest = self.state.header.get(OLDEST);
-                start = Some(Start { base: sequence, check: sequence, digest, oldest });
+                return Some(Start { base: sequence, check: sequence, digest, oldest });
             }
-            let first = Position::new(sequence, self.header_length());
-            if let Some(start) = &mut start
-                && self.load(first, 0).await
-                && self.mark() == MARK_LIST
-            {
-                start.base = start.base.min(self.take_list(&mut left)?);
-                if left == 0 {
-                    return Some(*start).filter(|start| start.base > self.state.replay.oldest);
-                }
-            }
-            if previous >= sequence {
-                return None;
-            }
-            sequence = previous;
+            sequence = self.state.header.get(PREVIOUS);
         }
         None
     }
 
     /// Reads the tags of the heads that came from lists. What can't be read stays unknown, and no digest fits it.
+    #[inline(never)]
     pub(super) async fn learn_tags(&mut self) {
         for bucket in 0..self.heads.len() {
             let head = self.head(bucket);
-            if head.is_empty() || head.is_known() || !self.peek(self.position(head), self.sizes().padded(PEEK)).await {
+            let unit = self.sizes().unit;
+            if head.is_empty() || head.is_known() || !self.peek(self.position(head), unit).await {
                 continue;
             }
             let tag = length_u32(self.state.record.shape.associated::<S>());
-            let end = self.sizes().padded(tag + 4);
-            if self.fetch(self.sizes().padded(PEEK), end).await {
+            let (from, end) = (unit.max(tag - tag % unit), self.sizes().padded(tag + 4));
+            if self.fetch(from, end).await {
                 let Record { at, .. } = self.state.record;
                 let known =
                     Pointer::new::<S>(&self.sizes(), self.address(at), self.record_length(), self.word(tag as usize));
@@ -154,81 +311,185 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if C::SMALL { 0 } else { self.padded_length(Shape::single(Kind::Mark, 1, self.list_max())) }
     }
 
-    /// Bytes that say a place.
-    fn place_bytes(&self) -> usize {
-        self.sizes().place_bits.div_ceil(8) as usize
+    /// After so many segments lists name all heads again.
+    fn full_after(&self) -> u32 {
+        if self.sizes().segments <= FEW { OFTEN } else { RARELY }
     }
 
-    /// Puts the list of heads older than `base` together in the buffer, from the bucket on at which the last one ended.
-    /// Returns its length behind the name.
-    fn compose_list(&mut self, base: u32) -> usize {
+    /// Most bytes behind the name of one of several lists that name all heads.
+    fn full_max(&self) -> usize {
+        (self.sizes().body_max as usize).min(LONGEST)
+    }
+
+    /// Whether lists that name all heads leave room enough: in the segment for the record that comes next, which nothing else
+    /// belongs to, and in the store for all that is in it and such lists beside it. Not while compaction makes room.
+    fn has_room_for_all(&self) -> bool {
+        let layout = self.sizes();
+        let Stretch { width, .. } = Stretch::new(&layout, 0, layout.segments);
+        let entries = length_u32(self.heads.len() * width);
+        let marks = entries / length_u32(self.full_max() - FIXED - width) + 1;
+        let bytes = entries + marks * (self.padded_length(Shape::single(Kind::Mark, 1, FIXED)) + layout.unit);
+        let spare = (layout.segments / self.full_after() + 1) * bytes + 2 * layout.segment;
+        let Draft { shape, copy, .. } = self.state.draft;
+        copy == NOWHERE
+            && !shape.has(MORE)
+            && bytes + self.header_length() + layout.record_max <= layout.segment
+            && self.free_segments(self.state.log.tail) >= self.kept_free()
+            && self.needed().saturating_add(spare) <= self.capacity()
+    }
+
+    /// The list in a segment speaks of heads up to the one before this: before its own, or one less if many there will be
+    /// overtaken before long, or are too many for it.
+    fn last_listed(&self, sequence: u32) -> u32 {
+        let (mut all, mut last) = (0, 0);
+        for head in self.heads.iter().filter(|head| !head.is_empty()) {
+            all += 1;
+            last += usize::from(self.position(*head).sequence == sequence - 1);
+        }
+        let Stretch { width, .. } = Stretch::new(&self.sizes(), 0, 1);
+        if 4 * last < all && FIXED + last * width <= self.list_max() { sequence } else { sequence - 1 }
+    }
+
+    /// Puts the list of heads that lie there together in the buffer, from a bucket on, of at most `buckets`, without those that
+    /// the newest list named; none given: one of several that name all. Returns its length behind the name, and of how many
+    /// buckets it speaks.
+    fn compose_list(
+        &mut self,
+        stretch: &Stretch,
+        newest: Option<Spoken>,
+        from: usize,
+        buckets: usize,
+    ) -> (usize, usize) {
+        let Stretch { base, end, place_bits, width, skip_max } = *stretch;
+        let (layout, sequence) = (self.sizes(), self.state.log.end.sequence);
+        let (most, all) = if newest.is_some() { (self.list_max(), 0) } else { (self.full_max(), ALL) };
+        let newest = newest.unwrap_or(Spoken::NOTHING);
         let name = Shape::single(Kind::Mark, 1, 0).name_at::<S>();
-        let (text, width, tail) = (name + 1, self.place_bytes(), self.state.log.tail);
-        let (from, most) = (usize::from(self.state.list_from), self.list_max());
-        let mut length = FIXED;
-        // The bucket from which the next entry counts.
-        let mut last = from;
-        let mut bucket = from;
-        while bucket < self.heads.len() && length + 1 + width < most {
-            if bucket - last == SKIP {
-                put(self.buffer, text + length, &[u8::MAX]);
-                length += 1;
-                last = bucket;
-            }
-            let head = self.head(bucket);
-            let lies = self.position(head).sequence;
-            if !head.is_empty() && lies < base && lies >= tail {
-                let [skipped, ..] = (bucket - last).to_le_bytes();
-                put(self.buffer, text + length, &[skipped]);
-                put_word(self.buffer, text + length + 1, head.place(&self.sizes()));
-                length += 1 + width;
-                last = bucket + 1;
-            }
-            bucket += 1;
-        }
+        let text = name + 1;
+        let but_last = if end == sequence { 0 } else { BUT_LAST };
         put(self.buffer, name, &[MARK_LIST]);
-        put_word(self.buffer, text, length_u32(from) | length_u32(bucket) << 16);
-        put_word(self.buffer, text + 4, base);
-        self.state.list_from = if bucket < self.heads.len() { u16::try_from(bucket).unwrap_or_default() } else { 0 };
-        length
-    }
-
-    /// Takes what the list in the buffer says of buckets that no newer one spoke of, `left` of them so far. Returns its
-    /// base; `None`: it makes no sense.
-    fn take_list(&mut self, left: &mut usize) -> Option<u32> {
-        let (text, width) = (self.inline_at(), self.place_bytes());
-        let stretch = self.word(text);
-        let (mut bucket, to) = ((stretch & 0xffff) as usize, (stretch >> 16) as usize);
-        let end = text + self.state.record.shape.inline();
-        let mask = u32::MAX >> (32 - 8 * length_u32(width));
-        let mut at = text + FIXED;
-        while at < end {
-            let skipped = usize::from(*self.buffer.get(at)?);
-            self.list_empty(bucket..bucket + skipped, left);
-            bucket += skipped;
-            at += 1;
-            if skipped < SKIP {
-                let place = self.word(at) & mask;
-                self.list(bucket, Pointer::of_place(place), left);
-                bucket += 1;
-                at += width;
+        put_word(self.buffer, text + 4, sequence - base | but_last | all);
+        let mut length = FIXED;
+        let (mut count, mut skipped) = (0, 0);
+        while count < buckets && length + width <= most {
+            let bucket = self.wrapped(from + count);
+            let head = self.head(bucket);
+            let at = self.position(head);
+            let named = newest.of(bucket, self.heads.len()) && at.sequence < newest.end;
+            let full = skipped == skip_max;
+            let place = match at.sequence.checked_sub(base) {
+                _ if full => Some(0),
+                Some(segments) if at.sequence < end && !named && !head.is_empty() => {
+                    Some((segments * layout.segment + at.offset) / layout.unit)
+                }
+                _ => None,
+            };
+            if let Some(place) = place {
+                put_word(self.buffer, text + length, place | skipped << place_bits);
+                length += width;
+                skipped = 0;
+            } else {
+                skipped += 1;
             }
+            count += usize::from(!full);
         }
-        self.list_empty(bucket..to, left);
-        Some(self.word(text + 4)).filter(|_| bucket <= to && to <= self.heads.len() && at == end)
+        put_word(self.buffer, text, length_u32(from) | length_u32(count) << 16);
+        (length, count)
     }
 
-    fn list_empty(&mut self, buckets: core::ops::Range<usize>, left: &mut usize) {
-        for bucket in buckets {
-            self.list(bucket, Pointer::EMPTY, left);
+    /// A bucket counted on beyond the last one.
+    fn wrapped(&self, bucket: usize) -> usize {
+        if bucket < self.heads.len() { bucket } else { bucket - self.heads.len() }
+    }
+
+    /// What the list in the buffer speaks of; nothing, if no store writes such lists.
+    fn spoken(&self) -> Spoken {
+        let text = self.inline_at();
+        let (stretch, back) = (self.word(text), self.word(text + 4));
+        let (from, count) = ((stretch & 0xffff) as usize, (stretch >> 16) as usize);
+        let heads = self.heads.len();
+        if self.state.record.shape.inline() < FIXED || from >= heads || count > heads {
+            return Spoken::NOTHING;
+        }
+        let end = self.state.record.at.sequence.saturating_sub((back & BUT_LAST) / BUT_LAST);
+        Spoken { from, count, end, all: back & ALL != 0 }
+    }
+
+    /// The last list is this one, in that segment.
+    fn pass_list(&mut self, sequence: u32, spoken: Spoken) {
+        let Spoken { from, count, end, all } = spoken;
+        self.state.list_whole = count == self.heads.len();
+        if self.state.list_whole {
+            self.state.list_since = end;
+        }
+        if all {
+            self.state.list_full = sequence;
+        }
+        self.state.list_from = u16::try_from(self.wrapped(from + count)).unwrap_or_default();
+    }
+
+    /// The list in the buffer is the newest so far.
+    pub(super) fn note_list(&mut self) {
+        let spoken = self.spoken();
+        if spoken.count > 0 {
+            self.pass_list(self.state.record.at.sequence, spoken);
+        }
+    }
+
+    /// Takes what the list in the buffer says of buckets that no newer one named a head of. `None`: it makes no sense.
+    fn take_list(&mut self, spoken: Spoken, oldest: u32, left: &mut Left) -> Option<()> {
+        let layout = self.sizes();
+        let text = self.inline_at();
+        let Spoken { from, count, end, all } = spoken;
+        let base = self.state.record.at.sequence.checked_sub(self.word(text + 4) & (ALL - 1))?;
+        let Stretch { place_bits, width, skip_max, .. } = Stretch::new(&layout, base, end);
+        let behind = text + self.state.record.shape.inline();
+        let per_segment = layout.segment / layout.unit;
+        let older = if all && base <= oldest { Pointer::EMPTY } else { Pointer::OLDER };
+        let (mut at, mut done) = (text + FIXED, 0);
+        loop {
+            let entry = self.word(at) & u32::MAX >> (32 - 8 * length_u32(width));
+            let (place, skip) = (entry & ((1 << place_bits) - 1), entry >> place_bits);
+            let last = at >= behind;
+            let next = if last { count } else { done + skip as usize };
+            if next > count {
+                return None;
+            }
+            while done < next {
+                self.list(from + done, older, left);
+                done += 1;
+            }
+            if last {
+                return Some(()).filter(|()| at == behind);
+            }
+            at += width;
+            if skip < skip_max {
+                let lies = base + place / per_segment;
+                if done == count || lies >= end {
+                    return None;
+                }
+                // What had been freed by then was no head any more.
+                let head = if lies < oldest {
+                    Pointer::EMPTY
+                } else {
+                    Pointer::of_place(layout.physical(lies) * per_segment + place % per_segment)
+                };
+                self.list(from + done, head, left);
+                done += 1;
+            }
         }
     }
 
     /// A list says this of a bucket; a newer one has the better word.
-    fn list(&mut self, bucket: usize, head: Pointer, left: &mut usize) {
-        if self.head(bucket) == Pointer::UNLISTED {
-            self.put_head(bucket, head);
-            *left -= 1;
+    fn list(&mut self, bucket: usize, head: Pointer, left: &mut Left) {
+        let bucket = self.wrapped(bucket);
+        let known = self.head(bucket);
+        let unlisted = known == Pointer::UNLISTED;
+        if !unlisted && known != Pointer::OLDER {
+            return;
         }
+        left.unlisted -= usize::from(unlisted);
+        left.unknown -= usize::from(head != Pointer::OLDER);
+        self.put_head(bucket, head);
     }
 }

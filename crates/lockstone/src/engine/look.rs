@@ -124,7 +124,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             first: record.shape.has(FIRST),
             more: record.shape.has(MORE),
             hole,
-            undone: length_u32(self.state.scan.undone),
+            undone: self.state.scan.undone.into(),
         }));
     }
 

@@ -25,7 +25,7 @@ use crate::format::header::{
     RESERVE, SEQUENCE, SMALL, SORT, STANDARD, kind,
 };
 use crate::format::pointer::Pointer;
-use crate::format::record::{CLEAR, FIRST, MARK_CLOSE, MARK_OPEN, MARK_RESERVE, MORE, Shape};
+use crate::format::record::{CLEAR, FIRST, MARK_CLOSE, MARK_LIST, MARK_OPEN, MARK_RESERVE, MORE, Shape};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, Ram};
 use crate::report::Report;
@@ -305,7 +305,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.state.read_only = C::READER;
         if !C::SMALL {
             self.state.thorough = part.thorough;
-            self.state.glanced = false;
+            self.state.replay.glanced = false;
         }
         self.state.segments = layout.segments;
         self.state.layout = layout;
@@ -395,7 +395,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             return Err(OpenError::Heads { formatted: u16::try_from(formatted).unwrap_or_default() });
         }
         if !C::SMALL {
-            self.state.glanced = claimed == Some(newest - 1);
+            self.state.replay.glanced = claimed == Some(newest - 1);
             self.state.log.end.sequence = newest - 1;
         }
         self.unlock(root, best)
@@ -404,17 +404,25 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// Reads how all headers begin: the largest sequence number, if nothing that stands at a wrong place has a larger one.
     async fn glance(&mut self) -> Option<u32> {
         let own = kind::<S>(&self.sizes(), self.state.erased);
+        let from = length_u32(SEQUENCE);
+        let (from, end) = (from - from % self.sizes().unit, self.sizes().padded(from + 4));
         // Both one too large; 0: none.
         let (mut newest, mut moved) = (0, 0);
-        for physical in 0..self.sizes().segments {
+        // Down, as then few seem to be the newest so far: of those the rest is read too.
+        for physical in (0..self.sizes().segments).rev() {
             self.state.record.at = Position::new(physical, 0);
-            let read = self.fetch(0, self.sizes().padded(length_u32(SEQUENCE) + 4)).await;
+            let read = self.fetch(from, end).await;
             let sequence = self.word(SEQUENCE);
-            if !read || self.word(0) != MAGIC || self.word(KIND) & 0xffff & !SORT != own || sequence >= IN_RUN {
-                continue;
-            }
             let seen = if self.physical(sequence) == physical { &mut newest } else { &mut moved };
-            *seen = (sequence + 1).max(*seen);
+            if read
+                && (*seen..IN_RUN).contains(&sequence)
+                && self.fetch(0, end).await
+                && self.word(SEQUENCE) == sequence
+                && self.word(0) == MAGIC
+                && self.word(KIND) & 0xffff & !SORT == own
+            {
+                *seen = sequence + 1;
+            }
         }
         if moved > newest { None } else { newest.checked_sub(1) }
     }
@@ -443,7 +451,10 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.forget_used();
         self.state.restart();
         if !C::SMALL {
+            self.state.list_since = 0;
+            self.state.list_full = 0;
             self.state.list_from = 0;
+            self.state.list_whole = false;
         }
         let header = self.find_end().await?;
         if self.state.log.end.sequence == header {
@@ -454,16 +465,18 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
 
     /// The newest header with a record behind it. Those with nothing behind them, or that read well only now and then,
     /// were being written.
+    // Not inlined, for the sake of the stack of the replay that follows.
+    #[inline(never)]
     async fn find_end(&mut self) -> Result<u32, Unmountable> {
         let mut sequence = u32::MAX;
         for _ in 0..self.sizes().segments {
-            let glanced = !C::SMALL && core::mem::take(&mut self.state.glanced);
+            let glanced = !C::SMALL && core::mem::take(&mut self.state.replay.glanced);
             let newest = if glanced { Some(self.state.log.end.sequence) } else { self.newest_below(sequence).await };
             sequence = match newest {
                 Some(newest) => newest,
                 None => break,
             };
-            self.state.log.end.sequence = sequence;
+            self.state.log.end = Position::new(sequence, self.sizes().segment);
             if !self.enter(sequence).await {
                 continue;
             }
@@ -516,6 +529,15 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.state.replay.oldest = self.state.log.tail;
         self.state.replay.digest = self.state.header.long(DIGEST);
         self.state.replay.in_run = self.state.header.get(PREVIOUS_END) & IN_RUN != 0;
+        if !C::SMALL
+            && self.state.log.end.sequence - self.state.log.tail.min(self.state.log.end.sequence)
+                >= self.sizes().segments
+        {
+            // No log is longer than the part.
+            self.raise_doubt(self.state.log.end);
+            self.state.log.tail = self.state.log.end.sequence + 1 - self.sizes().segments;
+            self.state.replay.oldest = self.state.log.tail;
+        }
         let base = self.state.log.tail;
         let reserve = !C::SMALL && self.state.header.get(PREVIOUS_END) & RESERVE != 0;
         self.follow_marks(if reserve { Some(base) } else { None }, false).await
@@ -545,11 +567,12 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             }
             found = true;
         }
+        // What follows is not written: nobody need look again.
+        self.state.log.end.offset = self.state.scan.end;
         let mut tail = self.state.log.tail.max(oldest);
         let mut declared = tail;
         if let Some(base) = base {
-            let at = self.state.scan.at();
-            if self.written_end(at).await > at.offset {
+            if self.state.scan.end > self.state.scan.at().offset {
                 oldest = next;
             }
             let log = &mut self.state.log;
@@ -583,7 +606,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                 continue;
             }
             let Log { tail, declared, reclaimed, .. } = self.state.log;
-            self.state.log.end.sequence = next;
+            self.state.log.end = Position::new(next, self.sizes().segment);
             if !C::SMALL && self.mark() == MARK_RESERVE {
                 let base = self.word(self.inline_at());
                 self.enter(next).await;
@@ -604,14 +627,14 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// What stands behind a header that does not count may read well another time, and then it counts, and what was written
     /// elsewhere meanwhile does not: before anything is served or written, the segment is opened again.
     fn pass_over(&mut self, sequence: u32, newest: u32) {
-        let (bad, segments) = (self.state.before.bad(), self.sizes().segments);
+        let (bad, segments, segment) = (self.state.before.bad(), self.sizes().segments, self.sizes().segment);
         let log = &mut self.state.log;
         if !C::SMALL {
             // The one behind it may have been erased, but not to the end, and be read another time.
             let behind = (sequence + 1 + bad).min(log.base + segments - 1);
             log.stale = log.stale.max(if log.reclaimed { behind } else { sequence });
         }
-        log.end.sequence = newest;
+        log.end = Position::new(newest, segment);
         log.closed = true;
         log.for_all = true;
     }
@@ -619,22 +642,33 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// Reads as much of the log as it must, `header` being the newest segment with a header. False: a record was gone that
     /// had been seen before, and is void now.
     async fn replay(&mut self, header: u32) -> bool {
-        if !C::SMALL && !self.state.thorough && self.state.report.doubt.is_none() {
-            let before = self.state.before;
+        let short = !C::SMALL && !self.state.thorough && self.state.report.doubt.is_none();
+        let mut wrong = false;
+        if short {
+            let (before, end) = (self.state.before, self.state.log.end);
             if let Some(start) = self.read_lists(header).await {
                 let good = self.replay_from(header, Some(start)).await;
                 if self.state.report.is_sound() {
                     return good;
                 }
+                wrong = true;
             }
             // Something is missing or does not fit: the whole log says what.
             self.state.report = Report::NONE;
             self.state.before = before;
+            self.state.log.end = end;
             self.state.log.incomplete = false;
             self.state.path.target = None;
             self.heads.fill(Pointer::EMPTY);
         }
-        self.replay_from(header, None).await
+        let good = self.replay_from(header, None).await;
+        if wrong {
+            // The lists that are there are of no use: the next ones name all heads.
+            self.state.list_since = header + 1;
+            self.state.list_full = 0;
+            self.state.list_whole = false;
+        }
+        good
     }
 
     /// Reads the log from `start` on, or else from the oldest segment, to the newest.
@@ -735,6 +769,9 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             // It may stand inside of a run: what ends one may be written again behind it.
             self.remember(hash);
             return;
+        }
+        if !C::SMALL && mark == MARK_LIST {
+            self.note_list();
         }
         let closing = mark == MARK_CLOSE;
         let binds = if C::SMALL { None } else { self.bound_epoch() };
@@ -846,7 +883,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// Where the first write of this session goes.
     async fn find_resume_place(&mut self) {
         let at = self.state.scan.at();
-        let written = self.written_end(at).await;
+        let written = self.state.scan.end.max(at.offset);
         let [here, last, _] = self.state.scan.trail;
         let any = last.offset != 0;
         let end = if any { last } else { here };

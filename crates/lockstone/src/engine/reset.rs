@@ -110,7 +110,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if self.need(left.bytes, left.records) > self.capacity() { Err(Stop::Full) } else { Ok(()) }
     }
 
-    /// Finds a chunk of a factory copy.
+    /// Finds a chunk of a factory copy. Not inlined: the stack of its caller is deeper elsewhere.
+    #[inline(never)]
     pub(super) async fn find_chunk(&mut self, owner: u64, index: u32) -> Result<(), Stop<F::Error>> {
         self.walk(self.hash(CHUNK_SPACE, &chunk_name(owner, index))).await?;
         let good = self.state.path.found && self.state.record.class == Class::Chunk;

@@ -36,7 +36,9 @@ pub(super) enum Step {
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Begins a scan at the first record of a segment; false when the segment's header can't be read.
     pub(super) async fn enter(&mut self, sequence: u32) -> bool {
-        self.state.scan = Scan { sequence, end: self.sizes().segment, ..Scan::NOWHERE };
+        let log_end = self.state.log.end;
+        let end = if sequence == log_end.sequence { log_end.offset } else { self.sizes().segment };
+        self.state.scan = Scan { sequence, end, ..Scan::NOWHERE };
         if self.next_segment(sequence).await.is_some() && self.state.header.get(PREVIOUS) == sequence {
             self.state.scan.end = self.state.scan.end.min(self.state.header.get(PREVIOUS_END) & !FLAGS);
             self.state.scan.end_link = self.state.header.get(PREVIOUS_LINK);
@@ -85,7 +87,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     async fn cross(&mut self) -> Step {
         let from = self.state.scan.at();
         let open = self.is_open_ended();
-        let limit = if open { self.written_end(from).await } else { self.state.scan.end };
+        if open && self.state.scan.end == self.sizes().segment {
+            self.state.scan.end = self.written_end(from).await;
+        }
+        let limit = self.state.scan.end;
         if self.find_resume(limit).await {
             return Step::Record;
         }

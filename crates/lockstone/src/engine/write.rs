@@ -133,7 +133,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(())
     }
 
-    /// Puts the text of the record together in the buffer.
+    /// Puts the text of the record together in the buffer. Not inlined: the stack of its caller is deeper elsewhere.
+    #[inline(never)]
     async fn compose(&mut self, shape: Shape, name: &[u8], inline: &[u8]) -> Result<(), Stop<F::Error>> {
         let Draft { hash, mut client, mut whole, attributes, copy, .. } = self.state.draft;
         let text = shape.name_at::<S>();

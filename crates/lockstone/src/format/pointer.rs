@@ -38,15 +38,12 @@ impl Pointer {
 
     /// In place of a head of which no list has said anything yet; no such place is on any part.
     pub(crate) const UNLISTED: Self = Self { word: u32::MAX, check: u32::MAX };
+    /// In place of a head of which lists said only that it is older, or that there is none.
+    pub(crate) const OLDER: Self = Self { word: u32::MAX, check: 0 };
 
     /// Points to the record at a place, of which nothing else is known.
     pub(crate) const fn of_place(place: u32) -> Self {
         Self { word: place & REFERENCE_MASK, check: 0 }
-    }
-
-    /// The place alone.
-    pub(crate) const fn place(self, layout: &Layout) -> u32 {
-        self.word & ((1 << layout.place_bits) - 1)
     }
 
     /// Whether more than a place is known. A tag that begins with zeros is known, and does not look so.

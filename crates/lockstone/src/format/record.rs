@@ -85,6 +85,7 @@ impl Shape {
 
     /// A record that is a run of its own. `name` below 256, `inline` below 1,024.
     pub(crate) const fn single(kind: Kind, name: usize, inline: usize) -> Self {
+        debug_assert!(name < 256 && inline < 1024, "no record is as long as that");
         #[expect(clippy::cast_possible_truncation, reason = "masked")]
         let lengths = (name as u32) << 8 & NAME | (inline as u32) << 16 & INLINE;
         Self(kind as u32 | FIRST.0 | lengths)
