@@ -23,6 +23,7 @@ mod firmware;
 mod footprint;
 mod fuzz;
 mod install;
+mod library;
 mod size;
 mod stack;
 mod tools;

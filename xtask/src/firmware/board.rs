@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::{c, hosted};
 use crate::{Failure, root};
 
 /// A board that QEMU knows.
@@ -10,9 +11,11 @@ pub(crate) struct Board {
     pub(crate) name: &'static str,
     /// What its programs are compiled for.
     pub(crate) target: &'static str,
+    /// Its processor, as [library](crate::library) calls it, for programs in C; empty: it has none.
+    pub(crate) core: &'static str,
     /// Its flash outlives the emulator, so each start is one of the emulator; the others start again by themselves.
     pub(crate) keeps_flash: bool,
-    /// The flash is a file as the command line has it.
+    /// The flash of its programs in Rust is a file as the command line has it.
     pub(crate) has_file: bool,
     /// The SD card that it has, in bytes; 0: none.
     pub(crate) card: u64,
@@ -20,18 +23,41 @@ pub(crate) struct Board {
 
 /// All of them.
 pub(crate) const BOARDS: [Board; 3] = [
-    Board { name: "mps3-an547", target: "thumbv8m.main-none-eabi", keeps_flash: true, has_file: true, card: 0 },
-    Board { name: "microbit", target: "thumbv6m-none-eabi", keeps_flash: false, has_file: false, card: 0 },
-    Board { name: "lm3s6965evb", target: "thumbv7m-none-eabi", keeps_flash: true, has_file: false, card: 4 << 30 },
+    Board {
+        name: "mps3-an547",
+        target: "thumbv8m.main-none-eabi",
+        core: "cortex-m55",
+        keeps_flash: true,
+        has_file: true,
+        card: 0,
+    },
+    Board { name: "microbit", target: "thumbv6m-none-eabi", core: "", keeps_flash: false, has_file: false, card: 0 },
+    Board {
+        name: "lm3s6965evb",
+        target: "thumbv7m-none-eabi",
+        core: "cortex-m3",
+        keeps_flash: true,
+        has_file: false,
+        card: 4 << 30,
+    },
 ];
 
 impl Board {
-    /// Its programs, in the order of its manifest.
+    /// Its programs: those of its manifest, in their order, then those in C.
     pub(crate) fn programs(&self) -> Result<Vec<String>, Failure> {
         let manifest = root().join("firmware").join(self.name).join("Cargo.toml");
         let text =
             fs::read_to_string(&manifest).map_err(|error| format!("can't read {}: {error}", manifest.display()))?;
-        programs_of(&text).map_err(|what| format!("{}: {what}", manifest.display()))
+        let mut programs = programs_of(&text).map_err(|what| format!("{}: {what}", manifest.display()))?;
+        if !self.core.is_empty() {
+            programs.extend(c::PROGRAMS.map(str::to_owned));
+        }
+        Ok(programs)
+    }
+
+    /// Whether the command line opens what a program has written.
+    pub(crate) fn is_hosted(&self, program: &str) -> bool {
+        c::is_program(program) || self.has_file && program == hosted::PROGRAM
     }
 
     /// How often a program is started by us.

@@ -3,12 +3,14 @@
 //! ```text
 //! firmware/BOARD ── toolchain.rs ──> programs ── emulator.rs ──> console, exit code ─┬─ `#` lines ──> figures, an object each
 //!   (Cargo.toml names its programs)    (three starts, one flash)                     └─ the rest ──> BOARD/PROGRAM.out
+//! firmware/programs/*.c ── c.rs ──> the same, in C
 //! ```
 //!
 //! A program passes when it prints what its `.out` file says and ends with exit code 0; the one of `killed.rs` never ends.
 //! `UPDATE_EXPECT=1` writes the files anew. The last line is one object: boards and programs that ran.
 
 mod board;
+mod c;
 mod emulator;
 mod figure;
 mod hosted;
@@ -17,7 +19,7 @@ mod toolchain;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::size::{Budget, budgets};
@@ -25,6 +27,7 @@ use crate::{Failure, root};
 use board::{BOARDS, Board};
 use emulator::Run;
 pub(crate) use figure::Figure;
+pub(crate) use toolchain::cargo_for;
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -86,15 +89,17 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         let built = toolchain::build(board.name, board.target)?;
         for program in programs {
-            let ended = if program == killed::PROGRAM {
-                killed::run(board, &built.join(&program)).map(|line| println!("{line}"))
-            } else {
-                try_program(board, &program, &built, &budgets, &mut tally.measured)
-            };
+            let ended = image(board, &program, &built).and_then(|image| {
+                if program == killed::PROGRAM {
+                    return killed::run(board, &image).map(|line| println!("{line}"));
+                }
+                try_program(board, &program, &image, &budgets, &mut tally.measured)?;
+                if board.is_hosted(&program) {
+                    println!("{}", hosted::run(board, &program, &image)?);
+                }
+                Ok(())
+            });
             tally.add(board, &program, ended);
-            if program == hosted::PROGRAM && board.has_file {
-                tally.check("hosted", hosted::run(board, &built.join(&program)).map(|line| println!("{line}")));
-            }
         }
     }
     if *options == Options::default() {
@@ -140,18 +145,23 @@ pub(crate) fn measure(board: &str, program: &str) -> Result<Vec<Figure>, Failure
     emulator::name_missing()?;
     let board = BOARDS.iter().find(|known| known.name == board).ok_or("no such board")?;
     let built = toolchain::build(board.name, board.target)?;
-    Ok(Run::start(board, program, &built.join(program))?.figures)
+    Ok(Run::start(board, program, &image(board, program, &built)?)?.figures)
+}
+
+/// Where a program is, given where those in Rust were built; one in C is built here.
+fn image(board: &Board, program: &str, built: &Path) -> Result<PathBuf, Failure> {
+    if c::is_program(program) { c::build(board, program) } else { Ok(built.join(program)) }
 }
 
 /// Runs one program on a fresh flash, and holds what it prints against its `.out` file.
 fn try_program(
     board: &Board,
     program: &str,
-    built: &Path,
+    image: &Path,
     budgets: &[Budget<'_>],
     measured: &mut BTreeSet<(&'static str, String)>,
 ) -> Result<(), Failure> {
-    let run = Run::start(board, program, &built.join(program))?;
+    let run = Run::start(board, program, image)?;
     let mut over = None;
     for figure in &run.figures {
         let bars = figure.bars(board.name, program, budgets);

@@ -17,7 +17,7 @@ pub(crate) fn build_library(target: &str) -> Result<(), Failure> {
 
 fn build_as(package: &str, target: &str, what: &[&str]) -> Result<PathBuf, Failure> {
     let folder = target_folder();
-    let mut command = cargo_for(target)?;
+    let mut command = cargo_for(target, "build")?;
     command.args(["--quiet", "--locked", "--release", "--package", package, "--target", target]).args(what);
     command.arg("--target-dir").arg(&folder).current_dir(root().join("firmware"));
     command.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RUSTFLAGS");
@@ -28,16 +28,16 @@ fn build_as(package: &str, target: &str, what: &[&str]) -> Result<PathBuf, Failu
     }
 }
 
-/// `cargo build` with a compiler that has `core` for the target, or can make it.
-pub(crate) fn cargo_for(target: &str) -> Result<Command, Failure> {
+/// `cargo build`, or another command that builds, with a compiler that has `core` for the target, or can make it.
+pub(crate) fn cargo_for(target: &str, build: &str) -> Result<Command, Failure> {
     if tools::has_target(target) {
         let mut command = tools::cargo();
-        command.arg("build");
+        command.arg(build);
         return Ok(command);
     }
     size::name_missing().map_err(|missing| format!("{missing}\n  or with rustup: rustup target add {target}"))?;
     let mut command = Command::new(size::CARGO);
-    command.args(["build", "-Zbuild-std=core"]);
+    command.args([build, "-Zbuild-std=core"]);
     command.env("RUSTC", size::RUSTC).env("RUSTDOC", "/usr/bin/rustdoc").env("RUSTC_BOOTSTRAP", "1");
     command.env(format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase()), size::TOOLS[0]);
     Ok(command)

@@ -1,0 +1,166 @@
+//! The C library for processors without an operating system, and the compiler that links with it.
+//!
+//! ```text
+//! crates/lockstone-ffi ── cargo, one processor ──> liblockstone_ffi.a ─┐
+//! a program in C ──────── arm-none-eabi-gcc ───────────────────────────┴──> linked
+//! ```
+//!
+//! One place for `capi`, `dist` and the C programs of `firmware`, so that what is tested is what is handed out.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Failure, firmware, root, tools};
+
+/// The compiler for C, and the Debian package that brings it.
+pub(crate) const GCC: &str = "arm-none-eabi-gcc";
+pub(crate) const PACKAGE: &str = "gcc-arm-none-eabi";
+/// What the library has, and that it stops on a panic.
+pub(crate) const FEATURES: &str = "cfstore,panic-handler,psa";
+/// How C is compiled: as strict as the tests on the host.
+const C: &[&str] = &["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Os", "-g", "-ffreestanding"];
+const LINK: &[&str] =
+    &["-nostdlib", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-Wl,-z,noexecstack"];
+
+/// A processor, and how each compiler calls it.
+#[derive(Debug)]
+pub(crate) struct Core {
+    /// How it is called here.
+    pub(crate) name: &'static str,
+    /// What Rust compiles for.
+    pub(crate) target: &'static str,
+    /// And for which processor of that kind; empty: any.
+    rust_cpu: &'static str,
+    /// What gcc is told.
+    pub(crate) gcc: &'static [&'static str],
+}
+
+const fn core(name: &'static str, target: &'static str, rust_cpu: &'static str, gcc: &'static [&'static str]) -> Core {
+    Core { name, target, rust_cpu, gcc }
+}
+
+/// All that there is a library for. An `f` at the end: floats are passed in registers of the FPU, so the program is too.
+pub(crate) const CORES: [Core; 8] = [
+    core("cortex-m0plus", "thumbv6m-none-eabi", "", &["-mcpu=cortex-m0plus", "-mfloat-abi=soft"]),
+    core("cortex-m3", "thumbv7m-none-eabi", "", &["-mcpu=cortex-m3", "-mfloat-abi=soft"]),
+    core("cortex-m4", "thumbv7em-none-eabi", "", &["-mcpu=cortex-m4", "-mfloat-abi=soft"]),
+    core("cortex-m4f", "thumbv7em-none-eabihf", "", &["-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=auto"]),
+    core("cortex-m33", "thumbv8m.main-none-eabi", "", &["-mcpu=cortex-m33", "-mfloat-abi=soft"]),
+    core("cortex-m33f", "thumbv8m.main-none-eabihf", "", &["-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=auto"]),
+    core("cortex-m55", "thumbv8m.main-none-eabi", "cortex-m55", &["-mcpu=cortex-m55", "-mfloat-abi=soft"]),
+    core(
+        "cortex-m55f",
+        "thumbv8m.main-none-eabihf",
+        "cortex-m55",
+        &["-mcpu=cortex-m55", "-mfloat-abi=hard", "-mfpu=auto"],
+    ),
+];
+
+/// The processor with a name.
+pub(crate) fn core_named(name: &str) -> Result<&'static Core, Failure> {
+    CORES.iter().find(|core| core.name == name).ok_or_else(|| format!("there is no library for {name}"))
+}
+
+/// Says what is not installed.
+pub(crate) fn name_missing() -> Result<(), Failure> {
+    if tools::answers(GCC) {
+        Ok(())
+    } else {
+        Err(format!("missing: {GCC}\n  on Debian: apt-get install --no-install-recommends {PACKAGE}"))
+    }
+}
+
+/// Where the headers are.
+pub(crate) fn headers() -> PathBuf {
+    root().join("crates").join("lockstone-ffi").join("include")
+}
+
+/// Builds the library for a processor, for small code; where it is.
+pub(crate) fn build(core: &Core) -> Result<PathBuf, Failure> {
+    let folder = tools::target_folder().join("library").join(core.name);
+    let mut cargo = firmware::cargo_for(core.target, "rustc")?;
+    cargo.args([
+        "--quiet",
+        "--locked",
+        "--release",
+        "--package",
+        "lockstone-ffi",
+        "--lib",
+        "--crate-type",
+        "staticlib",
+    ]);
+    cargo.args(["--no-default-features", "--features", FEATURES, "--target", core.target, "--target-dir"]).arg(&folder);
+    cargo.current_dir(root()).env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", rust_flags(core));
+    // The workspace's own release profile is for hosts.
+    for (key, value) in [("OPT_LEVEL", "s"), ("LTO", "fat"), ("DEBUG", "false")] {
+        cargo.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
+    }
+    tools::succeed(&mut cargo, &format!("building the library for {}", core.name))?;
+    Ok(folder.join(core.target).join("release").join("liblockstone_ffi.a"))
+}
+
+/// Builds the library of this host, static and shared, as it is shipped; where they are.
+pub(crate) fn build_host() -> Result<Vec<PathBuf>, Failure> {
+    let folder = tools::target_folder().join("library").join("host");
+    let mut cargo = tools::cargo();
+    cargo
+        .args(["build", "--quiet", "--locked", "--release", "--package", "lockstone-ffi", "--target-dir"])
+        .arg(&folder);
+    // No line numbers: with them stands where on this machine its sources were.
+    cargo.current_dir(root()).env("CARGO_PROFILE_RELEASE_DEBUG", "false");
+    tools::succeed(&mut cargo, "building the library")?;
+    Ok(["a", "so"].map(|kind| folder.join("release").join("liblockstone_ffi").with_extension(kind)).to_vec())
+}
+
+fn rust_flags(core: &Core) -> String {
+    let small = r#"--cfg ascon_backend="soft-compact""#;
+    if core.rust_cpu.is_empty() { small.to_owned() } else { format!("{small} -Ctarget-cpu={}", core.rust_cpu) }
+}
+
+/// The C compiler for a processor, told where the headers are.
+fn gcc(core: &Core, headers: &Path) -> Command {
+    let mut command = Command::new(GCC);
+    command.args(C).arg("-mthumb").args(core.gcc).arg("-I").arg(headers);
+    command
+}
+
+/// Compiles sources for a processor and links them with a library; `further` are options, such as a linker script.
+pub(crate) fn link(
+    core: &Core,
+    headers: &Path,
+    sources: &[PathBuf],
+    library: &Path,
+    further: &[String],
+    to: &Path,
+) -> Result<(), Failure> {
+    let mut command = gcc(core, headers);
+    command.args(LINK).args(further).args(sources).arg(library).arg("-o").arg(to);
+    tools::succeed(&mut command, &format!("linking {} for {}", to.display(), core.name))
+}
+
+/// Links the least program, `c/bare.c`, with a library: whatever that lacks is found here.
+pub(crate) fn link_bare(core: &Core, headers: &Path, library: &Path, to: &Path) -> Result<(), Failure> {
+    let source = root().join("crates").join("lockstone-ffi").join("c").join("bare.c");
+    link(core, headers, &[source], library, &[], to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_is_found_by_its_name_and_is_there_once() {
+        for core in &CORES {
+            assert_eq!(core_named(core.name).unwrap().name, core.name);
+            assert_eq!(CORES.iter().filter(|other| other.name == core.name).count(), 1);
+            assert_eq!(core.name.ends_with('f'), core.target.ends_with("hf") && core.gcc.contains(&"-mfloat-abi=hard"));
+        }
+        assert!(core_named("z80").is_err());
+    }
+
+    #[test]
+    fn a_processor_that_is_one_of_a_kind_is_told_to_rust() {
+        assert!(rust_flags(core_named("cortex-m55").unwrap()).ends_with(" -Ctarget-cpu=cortex-m55"));
+        assert!(!rust_flags(core_named("cortex-m33").unwrap()).contains("target-cpu"));
+    }
+}
