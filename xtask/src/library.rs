@@ -33,28 +33,28 @@ pub(crate) struct Core {
     rust_cpu: &'static str,
     /// What gcc is told.
     pub(crate) gcc: &'static [&'static str],
-}
-
-const fn core(name: &'static str, target: &'static str, rust_cpu: &'static str, gcc: &'static [&'static str]) -> Core {
-    Core { name, target, rust_cpu, gcc }
+    /// The architecture, as an object file says it.
+    pub(crate) architecture: &'static str,
 }
 
 /// All that there is a library for. An `f` at the end: floats are passed in registers of the FPU, so the program is too.
+#[rustfmt::skip] // a table
 pub(crate) const CORES: [Core; 8] = [
-    core("cortex-m0plus", "thumbv6m-none-eabi", "", &["-mcpu=cortex-m0plus", "-mfloat-abi=soft"]),
-    core("cortex-m3", "thumbv7m-none-eabi", "", &["-mcpu=cortex-m3", "-mfloat-abi=soft"]),
-    core("cortex-m4", "thumbv7em-none-eabi", "", &["-mcpu=cortex-m4", "-mfloat-abi=soft"]),
-    core("cortex-m4f", "thumbv7em-none-eabihf", "", &["-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=auto"]),
-    core("cortex-m33", "thumbv8m.main-none-eabi", "", &["-mcpu=cortex-m33", "-mfloat-abi=soft"]),
-    core("cortex-m33f", "thumbv8m.main-none-eabihf", "", &["-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=auto"]),
-    core("cortex-m55", "thumbv8m.main-none-eabi", "cortex-m55", &["-mcpu=cortex-m55", "-mfloat-abi=soft"]),
-    core(
-        "cortex-m55f",
-        "thumbv8m.main-none-eabihf",
-        "cortex-m55",
-        &["-mcpu=cortex-m55", "-mfloat-abi=hard", "-mfpu=auto"],
-    ),
+    core(["cortex-m0plus", "thumbv6m-none-eabi", "", "v6S-M"], &["-mcpu=cortex-m0plus", SOFT]),
+    core(["cortex-m3", "thumbv7m-none-eabi", "", "v7"], &["-mcpu=cortex-m3", SOFT]),
+    core(["cortex-m4", "thumbv7em-none-eabi", "", "v7E-M"], &["-mcpu=cortex-m4", SOFT]),
+    core(["cortex-m4f", "thumbv7em-none-eabihf", "", "v7E-M"], &["-mcpu=cortex-m4", HARD, "-mfpu=auto"]),
+    core(["cortex-m33", "thumbv8m.main-none-eabi", "", "v8-M.mainline"], &["-mcpu=cortex-m33", SOFT]),
+    core(["cortex-m33f", "thumbv8m.main-none-eabihf", "", "v8-M.mainline"], &["-mcpu=cortex-m33", HARD, "-mfpu=auto"]),
+    core(["cortex-m55", "thumbv8m.main-none-eabi", "cortex-m55", "v8.1-M.mainline"], &["-mcpu=cortex-m55", SOFT]),
+    core(["cortex-m55f", "thumbv8m.main-none-eabihf", "cortex-m55", "v8.1-M.mainline"], &["-mcpu=cortex-m55", HARD, "-mfpu=auto"]),
 ];
+const SOFT: &str = "-mfloat-abi=soft";
+const HARD: &str = "-mfloat-abi=hard";
+
+const fn core([name, target, rust_cpu, architecture]: [&'static str; 4], gcc: &'static [&'static str]) -> Core {
+    Core { name, target, rust_cpu, gcc, architecture }
+}
 
 /// The processor with a name.
 pub(crate) fn core_named(name: &str) -> Result<&'static Core, Failure> {
@@ -97,6 +97,11 @@ pub(crate) fn build(core: &Core) -> Result<PathBuf, Failure> {
     }
     tools::succeed(&mut cargo, &format!("building the library for {}", core.name))?;
     Ok(folder.join(core.target).join("release").join("liblockstone_ffi.a"))
+}
+
+/// Name and version of the Rust compiler that [`build`] takes.
+pub(crate) fn compiler(core: &Core) -> Result<String, Failure> {
+    firmware::compiler_for(core.target)
 }
 
 /// Builds the library of this host, static and shared, as it is shipped; where they are.
@@ -153,7 +158,7 @@ mod tests {
         for core in &CORES {
             assert_eq!(core_named(core.name).unwrap().name, core.name);
             assert_eq!(CORES.iter().filter(|other| other.name == core.name).count(), 1);
-            assert_eq!(core.name.ends_with('f'), core.target.ends_with("hf") && core.gcc.contains(&"-mfloat-abi=hard"));
+            assert_eq!(core.name.ends_with('f'), core.target.ends_with("hf") && core.gcc.contains(&HARD));
         }
         assert!(core_named("z80").is_err());
     }

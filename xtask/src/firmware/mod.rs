@@ -27,7 +27,7 @@ use crate::{Failure, root};
 use board::{BOARDS, Board};
 use emulator::Run;
 pub(crate) use figure::Figure;
-pub(crate) use toolchain::cargo_for;
+pub(crate) use toolchain::{cargo_for, compiler as compiler_for};
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
