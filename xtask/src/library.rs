@@ -117,13 +117,28 @@ pub(crate) fn build_host() -> Result<Vec<PathBuf>, Failure> {
     Ok(["a", "so"].map(|kind| folder.join("release").join("liblockstone_ffi").with_extension(kind)).to_vec())
 }
 
+/// Builds the library of this host as if it had no operating system: with the hooks that a chip has.
+pub(crate) fn build_host_without_std() -> Result<PathBuf, Failure> {
+    let folder = tools::target_folder().join("library").join("host-without-std");
+    let mut cargo = tools::cargo();
+    cargo.args(["rustc", "--quiet", "--locked", "--release", "--package", "lockstone-ffi", "--lib"]);
+    cargo
+        .args(["--crate-type", "staticlib", "--no-default-features", "--features", FEATURES, "--target-dir"])
+        .arg(&folder);
+    for (key, value) in [("LTO", "fat"), ("DEBUG", "false"), ("PANIC", "abort")] {
+        cargo.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
+    }
+    tools::succeed(cargo.current_dir(root()), "building the library without std")?;
+    Ok(folder.join("release").join("liblockstone_ffi.a"))
+}
+
 fn rust_flags(core: &Core) -> String {
     let small = r#"--cfg ascon_backend="soft-compact""#;
     if core.rust_cpu.is_empty() { small.to_owned() } else { format!("{small} -Ctarget-cpu={}", core.rust_cpu) }
 }
 
 /// The C compiler for a processor, told where the headers are.
-fn gcc(core: &Core, headers: &Path) -> Command {
+pub(crate) fn gcc(core: &Core, headers: &Path) -> Command {
     let mut command = Command::new(GCC);
     command.args(C).arg("-mthumb").args(core.gcc).arg("-I").arg(headers);
     command

@@ -11,6 +11,7 @@
 //!                  [--seconds N] [--json]
 //!                  [--corpus]  ... only the corpus, once
 //!                  [--merge]   ... chooses the corpus anew from what was found here
+//! cargo xtask ports            FreeRTOS and Zephyr: what is in ports/, on stubs of both
 //! cargo xtask size [--json]    code, RAM and stack on Arm cores, against firmware/budgets.txt
 //!                  [--check]   ... and fails when a bar is not met
 //!                  [--write-docs]  ... and writes docs/footprint.md, with what the boards measure
@@ -26,6 +27,7 @@ mod footprint;
 mod fuzz;
 mod install;
 mod library;
+mod ports;
 mod size;
 mod stack;
 mod tools;
@@ -34,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask capi [install --prefix P] | ci | dist [host | PROCESSOR]... | firmware [BOARD] [PROGRAM] | fuzz [TARGET] [--seconds N] [--corpus] \
-    [--merge] [--json] | size [--json] [--check] [--write-docs]";
+    [--merge] [--json] | ports | size [--json] [--check] [--write-docs]";
 
 /// What a chore says when it did not succeed.
 type Failure = String;
@@ -62,6 +64,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         }
         Some((chore, options)) if chore == "dist" => dist::run(&dist::Options::parse(options).ok_or(USAGE)?),
         Some((chore, options)) if chore == "fuzz" => fuzz::run(&fuzz::Options::parse(options).ok_or(USAGE)?),
+        Some((chore, [])) if chore == "ports" => ports::run(),
         Some((chore, options)) if chore == "size" => size::run(&size::Options::parse(options).ok_or(USAGE)?),
         _ => Err(USAGE.to_owned()),
     }

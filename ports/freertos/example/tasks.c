@@ -1,0 +1,83 @@
+/*
+ * Two tasks with a store: a sensor that keeps its newest reading, and a network stack that keeps its session, both under a name of
+ * "state". Neither knows of the other.
+ */
+#include "lockstone_freertos.h"
+
+/* Yours: flash, root key, and randomness for the first start; see docs/c.md. */
+int32_t board_platform(lockstone_platform *platform);
+
+#define FLASH_SIZE (64u * 4096u)
+#define HEADS 50
+#define SENSOR 1
+#define NETWORK 2
+#define ROUNDS 50
+
+static uint64_t ram[LOCKSTONE_MEMORY_SIZE(HEADS, FLASH_SIZE, 0, 0) / 8 + 1];
+
+/* What failed last: a product reports it. */
+volatile int32_t failure;
+
+static void sensor(void *unused) {
+    uint32_t reading;
+    (void)unused;
+    for (reading = 1; reading <= ROUNDS && failure == 0; reading++) {
+        int32_t status = lockstone_put("state", &reading, sizeof(reading), 0);
+        if (status != 0) {
+            failure = status;
+        }
+        vTaskDelay(1);
+    }
+    vTaskDelete(NULL);
+}
+
+static void network(void *unused) {
+    uint8_t session[40] = {0};
+    (void)unused;
+    for (session[0] = 1; session[0] <= ROUNDS && failure == 0; session[0]++) {
+        size_t length = 0;
+        uint8_t found[sizeof(session)];
+        int32_t status = lockstone_put("state", session, sizeof(session), 0);
+        if (status == 0) {
+            status = lockstone_get("state", found, sizeof(found), &length);
+        }
+        if (status == 0 && (length != sizeof(found) || found[0] != session[0])) {
+            status = LOCKSTONE_E_DAMAGED; /* somebody else wrote it, which can't be */
+        }
+        if (status != 0) {
+            failure = status;
+        }
+    }
+    vTaskDelete(NULL);
+}
+
+/* Formats a flash that is blank, and nothing else. */
+static int32_t open_store(void) {
+    lockstone_platform platform = {0};
+    lockstone_memory memory = {ram, sizeof(ram), HEADS, 0, 0};
+    int32_t status = board_platform(&platform);
+    if (status != 0) {
+        return status;
+    }
+    lockstone_freertos_platform(&platform);
+    status = lockstone_open(&platform, &memory);
+    return status == LOCKSTONE_E_BLANK ? lockstone_format(&platform, &memory) : status;
+}
+
+int main(void) {
+    TaskHandle_t task;
+    if (open_store() != 0) {
+        return 1;
+    }
+    /* A put takes about 3.5 kB of stack, and so does each call: see docs/c.md. The unit here is words. */
+    if (xTaskCreate(sensor, "sensor", 1024, NULL, 2, &task) != pdPASS) {
+        return 1;
+    }
+    lockstone_freertos_set_client(task, SENSOR);
+    if (xTaskCreate(network, "network", 1024, NULL, 1, &task) != pdPASS) {
+        return 1;
+    }
+    lockstone_freertos_set_client(task, NETWORK);
+    vTaskStartScheduler();
+    return 1; /* it comes back only when there is no RAM for the idle task */
+}
