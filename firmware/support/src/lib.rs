@@ -32,4 +32,4 @@ mod program;
 pub use failure::Failure;
 pub use once::Once;
 pub use open::open;
-pub use program::{run, run_again};
+pub use program::{end, run, run_again};

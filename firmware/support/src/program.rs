@@ -15,6 +15,14 @@ macro_rules! program {
             ::board::start($main)
         }
 
+        $crate::stop_on_panic!();
+    };
+}
+
+/// What a panic does: says so, and ends the emulator.
+#[macro_export]
+macro_rules! stop_on_panic {
+    () => {
         #[panic_handler]
         fn stop(info: &core::panic::PanicInfo<'_>) -> ! {
             $crate::println!("{info}");
@@ -25,7 +33,11 @@ macro_rules! program {
 
 /// Runs the program and ends the emulator with its exit code.
 pub fn run(program: fn() -> Result<(), Failure>) -> ! {
-    let ended = program();
+    end(program())
+}
+
+/// Ends the emulator: for programs whose tasks never return.
+pub fn end(ended: Result<(), Failure>) -> ! {
     stack::report();
     exit(u32::from(ended.is_err()))
 }
