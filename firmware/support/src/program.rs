@@ -43,6 +43,7 @@ pub fn end(ended: Result<(), Failure>) -> ! {
 }
 
 /// The same on a board whose flash lasts as long as the emulator: restarts it until it was started so often.
+#[cfg(target_arch = "arm")]
 pub fn run_again(program: fn() -> Result<(), Failure>, starts: u32) -> ! {
     let start = crate::nvmc::count_start();
     if start > 1 {

@@ -77,7 +77,6 @@ struct Tally {
 
 /// Builds and runs what was asked for.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    emulator::name_missing()?;
     let path = root().join("firmware").join("budgets.txt");
     let text = fs::read_to_string(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     let budgets = budgets(&text)?;
@@ -85,6 +84,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     for board in &BOARDS {
         let programs: Vec<_> = board.programs()?.into_iter().filter(|name| options.is_asked(board, name)).collect();
         if programs.is_empty() {
+            continue;
+        }
+        if let Some(missing) = board.lacks() {
+            if board.is_arm() || options.board.is_some() {
+                return Err(missing);
+            }
+            println!("NOT RUN  {}: {missing}", board.name);
             continue;
         }
         let built = toolchain::build(board.name, board.target)?;
@@ -142,8 +148,8 @@ pub(crate) fn compiler() -> Result<String, Failure> {
 
 /// What a program of a board measures.
 pub(crate) fn measure(board: &str, program: &str) -> Result<Vec<Figure>, Failure> {
-    emulator::name_missing()?;
     let board = BOARDS.iter().find(|known| known.name == board).ok_or("no such board")?;
+    board.lacks().map_or(Ok(()), Err)?;
     let built = toolchain::build(board.name, board.target)?;
     Ok(Run::start(board, program, &image(board, program, &built)?)?.figures)
 }

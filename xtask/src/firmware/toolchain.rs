@@ -1,4 +1,4 @@
-//! The compiler for Arm cores: that of rustup when it has the target, else Debian's, which builds `core` from its own source.
+//! The compiler for the boards' cores: that of rustup when it has the target, else Debian's, which builds `core` from its own source.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -39,8 +39,20 @@ pub(crate) fn cargo_for(target: &str, build: &str) -> Result<Command, Failure> {
     let mut command = Command::new(size::CARGO);
     command.args([build, "-Zbuild-std=core"]);
     command.env("RUSTC", size::RUSTC).env("RUSTDOC", "/usr/bin/rustdoc").env("RUSTC_BOOTSTRAP", "1");
-    command.env(format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase()), size::TOOLS[0]);
+    command.env(format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase()), linker(target));
     Ok(command)
+}
+
+/// The linker for Debian's compiler.
+fn linker(target: &str) -> &'static str {
+    if target.starts_with("riscv") { "riscv64-unknown-elf-ld" } else { size::TOOLS[0] }
+}
+
+/// A linker that is not installed and that programs for a core of another kind need: rustup's compiler brings its own.
+pub(crate) fn linker_that_lacks(target: &str) -> Option<&'static str> {
+    let linker = linker(target);
+    let is_needed = linker != size::TOOLS[0] && !tools::has_target(target);
+    (is_needed && !tools::answers(linker)).then_some(linker)
 }
 
 /// Name and version of the compiler for a target.
