@@ -274,6 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn every_program_is_in_the_table_of_twins_and_what_that_names_is_there() {
+        let text = fs::read_to_string(root().join("docs").join("porting.md")).unwrap();
+        let table = text.split_once("## Programs, and their twins on a host").unwrap().1;
+        let links = table.split("](").skip(1).filter_map(|link| Some(link.split_once(')')?.0));
+        let links: Vec<_> = links.map(|link| root().join("docs").join(link)).collect();
+        for link in &links {
+            assert!(link.is_file(), "{}", link.display());
+        }
+        let programs = fs::read_dir(root().join("firmware").join("programs")).unwrap();
+        for program in programs.map(|entry| entry.unwrap().path()) {
+            let named = |link: &PathBuf| link.canonicalize().unwrap() == program.canonicalize().unwrap();
+            assert!(links.iter().any(named), "{} has no row", program.display());
+        }
+    }
+
+    #[test]
     fn every_program_of_a_board_has_its_output() {
         for board in &BOARDS {
             let programs = board.programs().unwrap();
