@@ -69,12 +69,12 @@ int main(void) {
     if (open_store() != 0) {
         return 1;
     }
-    /* A put takes about 3.5 kB of stack, and so does each call: see docs/c.md. The unit here is words. */
-    if (xTaskCreate(sensor, "sensor", 1024, NULL, 2, &task) != pdPASS) {
+    /* A call takes up to 4.3 kB of stack: see docs/footprint.md. The unit here is words. */
+    if (xTaskCreate(sensor, "sensor", 1280, NULL, 2, &task) != pdPASS) {
         return 1;
     }
     lockstone_freertos_set_client(task, SENSOR);
-    if (xTaskCreate(network, "network", 1024, NULL, 1, &task) != pdPASS) {
+    if (xTaskCreate(network, "network", 1280, NULL, 1, &task) != pdPASS) {
         return 1;
     }
     lockstone_freertos_set_client(task, NETWORK);
