@@ -76,7 +76,8 @@ endif()
 set(lockstone_FOUND TRUE)
 "#;
 
-/// Builds and runs an example with what pkg-config says of a prefix, in a fresh folder; false when there is no pkg-config.
+/// Builds and runs an example with what pkg-config says of a prefix, in a fresh folder, and once more with what CMake finds there, if
+/// that is installed; false when there is no pkg-config.
 pub(crate) fn try_it(prefix: &Path, run: &Path) -> Result<bool, Failure> {
     if !tools::answers("pkg-config") {
         return Ok(false);
@@ -92,10 +93,29 @@ pub(crate) fn try_it(prefix: &Path, run: &Path) -> Result<bool, Failure> {
     gcc.args(["-std=c99", "-Wall", "-Wextra", "-Werror"]);
     gcc.arg(root().join("crates").join("lockstone-ffi").join("examples").join("hello.c")).arg("-o").arg(&binary);
     tools::succeed(gcc.args(said.split_whitespace()), "compiling hello with what was installed")?;
-    let mut hello = Command::new(&binary);
-    hello.current_dir(run).env("LD_LIBRARY_PATH", prefix.join("lib")).env("LOCKSTONE_DEVICE", "installed");
-    tools::succeed(hello.stdout(Stdio::null()), "hello, with what was installed")?;
+    let mut programs = vec![binary];
+    if tools::answers("cmake") {
+        let option = format!("-DCMAKE_PREFIX_PATH={}", prefix.display());
+        programs
+            .push(build_with_cmake(&root().join("ports").join("tests"), &run.join("cmake"), &option)?.join("hello"));
+    }
+    for program in programs {
+        let mut hello = Command::new(&program);
+        hello.current_dir(run).env("LD_LIBRARY_PATH", prefix.join("lib")).env("LOCKSTONE_DEVICE", "installed");
+        tools::succeed(hello.stdout(Stdio::null()), "hello, with what was installed")?;
+    }
     Ok(true)
+}
+
+/// Configures and builds a project of CMake's in a fresh folder; that folder.
+pub(crate) fn build_with_cmake(source: &Path, folder: &Path, option: &str) -> Result<PathBuf, Failure> {
+    let _ = std::fs::remove_dir_all(folder);
+    let mut configure = Command::new("cmake");
+    configure.arg("-S").arg(source).arg("-B").arg(folder).arg(option).stdout(Stdio::null());
+    tools::succeed(&mut configure, &format!("cmake, for {}", source.display()))?;
+    let mut build = Command::new("cmake");
+    tools::succeed(build.arg("--build").arg(folder).stdout(Stdio::null()), &format!("building {}", source.display()))?;
+    Ok(folder.to_owned())
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {

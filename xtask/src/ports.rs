@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::library::{self, CORES};
-use crate::{Failure, root, tools};
+use crate::{Failure, install, root, tools};
 
 const HOST: &[&str] = &["-std=c99", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-O1"];
 const CONFIG: &[&str] =
@@ -63,8 +63,12 @@ pub(crate) fn run() -> Result<(), Failure> {
             return Err(format!("{} passes without a lock: its test shows nothing", port.name));
         }
     }
+    let modules = try_module(&built, &library)?;
     let targets = compile_for_chips(&built)?;
-    println!(r#"{{"name":"ports","ports":{},"failed":0,"targets":{targets},"unit":"ports","met":true}}"#, PORTS.len());
+    println!(
+        r#"{{"name":"ports","ports":{},"failed":0,"modules":{modules},"targets":{targets},"unit":"ports","met":true}}"#,
+        PORTS.len()
+    );
     Ok(())
 }
 
@@ -98,6 +102,21 @@ impl Port {
         tools::succeed(&mut gcc, &format!("compiling the test of {}", self.name))?;
         Ok(to)
     }
+}
+
+/// Builds Zephyr's module with its own CMakeLists.txt, as Zephyr would, and runs the test of it; for how many.
+fn try_module(built: &Path, library: &Path) -> Result<usize, Failure> {
+    if !tools::answers("cmake") {
+        println!("cmake is not installed: the CMakeLists.txt of ports/zephyr was not run");
+        return Ok(0);
+    }
+    let folder = built.join("ready");
+    install::put(&folder, "unused", &[library.to_owned()], &[])?;
+    let option = format!("-DCONFIG_LOCKSTONE_DIRECTORY={}", folder.display());
+    let source = root().join("ports").join("tests").join("zephyr");
+    let program = install::build_with_cmake(&source, &built.join("module"), &option)?.join("zephyr_module");
+    tools::succeed(&mut Command::new(program), "zephyr, as a module")?;
+    Ok(1)
 }
 
 /// Compiles what a product compiles, with the compiler of each processor; for how many.
