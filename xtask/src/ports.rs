@@ -53,6 +53,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let library = library::build_host_without_std()?;
     let built = tools::target_folder().join("ports");
     std::fs::create_dir_all(&built).map_err(|error| format!("can't make {}: {error}", built.display()))?;
+    try_soft_key(&built)?;
     for port in &PORTS {
         let works = tools::succeed(&mut Command::new(port.link(&built, &library, "")?), port.name);
         works.map_err(|failure| format!("{failure}: run it again, it is {}", built.join(port.name).display()))?;
@@ -102,6 +103,19 @@ impl Port {
         tools::succeed(&mut gcc, &format!("compiling the test of {}", self.name))?;
         Ok(to)
     }
+}
+
+/// Holds the keys derived in C against the table that `SoftRootKey` is held against too.
+fn try_soft_key(built: &Path) -> Result<(), Failure> {
+    let ports = root().join("ports");
+    let (program, folder) = (built.join("soft_key"), ports.join("soft-key"));
+    let mut gcc = Command::new("gcc");
+    gcc.args(HOST).args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I"]).arg(&folder);
+    gcc.arg(folder.join("lockstone_soft_key.c")).arg(ports.join("tests").join("soft_key.c")).arg("-o").arg(&program);
+    tools::succeed(&mut gcc, "compiling the test of soft-key")?;
+    let table = ports.join("tests").join("soft_key.txt");
+    let table = std::fs::File::open(&table).map_err(|error| format!("can't read {}: {error}", table.display()))?;
+    tools::succeed(Command::new(&program).stdin(table), "soft-key")
 }
 
 /// Builds Zephyr's module with its own CMakeLists.txt, as Zephyr would, and runs the test of it; for how many.
