@@ -1,4 +1,4 @@
-//! Embassy: two tasks that its executor runs share a store, each through a handle that reaches its own keys only.
+//! Embassy: three tasks that its executor runs share a store, each through a handle that reaches its own keys only.
 #![no_std]
 #![no_main]
 
@@ -17,6 +17,7 @@ board::program!(start);
 
 const SENSOR: u32 = 1;
 const NETWORK: u32 = 2;
+const CLOCK: u32 = 3;
 const ROUNDS: u32 = 20;
 
 // Tasks live for ever, and so does what they borrow: each of these is taken once.
@@ -30,7 +31,7 @@ static DONE: StaticCell<Done> = StaticCell::new();
 type Keys = Shared<'static, NoopRawMutex, &'static mut Timed<Flash>, Ascon>;
 type Mine = Handle<&'static Keys>;
 /// What a task has to say at its end.
-type Done = [Signal<NoopRawMutex, Result<u32, Failure>>; 2];
+type Done = [Signal<NoopRawMutex, Result<u32, Failure>>; 3];
 
 /// Counts its readings.
 async fn sense(mine: Mine) -> Result<u32, Failure> {
@@ -66,6 +67,12 @@ async fn network(mine: Mine, done: &'static Done) {
     done[1].signal(talk(mine).await);
 }
 
+/// So two wait while one is in a call, and none may wake the other before its turn.
+#[embassy_executor::task]
+async fn clock(mine: Mine, done: &'static Done) {
+    done[2].signal(sense(mine).await);
+}
+
 /// Opens the store, and says who is who.
 #[embassy_executor::task]
 async fn boundary(spawner: Spawner) {
@@ -78,12 +85,14 @@ async fn serve(spawner: Spawner) -> Result<(), Failure> {
     drop(open::<_, Ascon, _, _>(&mut *flash, PART, &root, &mut *memory)?); // a blank flash is formatted
     let store = Store::mount(flash, PART, &root, memory).await?;
     let (store, done) =
-        (STORE.init(Shared::new(Clients::new(store, &mut []))), DONE.init([Signal::new(), Signal::new()]));
+        (STORE.init(Shared::new(Clients::new(store, &mut []))), DONE.init([const { Signal::new() }; 3]));
     let (store, done) = (&*store, &*done);
     spawner.spawn(sensor(Handle::of(store, SENSOR), done))?;
     spawner.spawn(network(Handle::of(store, NETWORK), done))?;
+    spawner.spawn(clock(Handle::of(store, CLOCK), done))?;
     println!("sensor: {} readings", done[0].wait().await?);
     println!("network: session {}", done[1].wait().await?);
+    println!("clock: {} readings", done[2].wait().await?);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
-//! Tasks of Embassy, or of any other executor: the store behind the asynchronous mutex of `embassy-sync`.
+//! Tasks of Embassy, or of any other executor: the store behind a lock that wakes one task at a time, in the order in which they came.
 
 use core::fmt;
-use core::ops::Deref;
+use core::ops::{Deref, DerefMut};
 
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embassy_sync::mutex::{Mutex, MutexGuard};
@@ -9,11 +9,17 @@ use embedded_storage_async::nor_flash::NorFlash;
 use lockstone::asynchronous::Clients;
 use lockstone::seal::Suite;
 use lockstone::trust::{MonotonicCounter, NoCounter};
-use lockstone::{ClientId, Error, Put, Rights};
+use lockstone::{Attributes, ClientId, Cursor, Error, Put, Rights};
 
-use Error as Failure;
+use SharedError as Failure;
+
+use crate::turns::{Turn, Turns};
 
 /// The store and its lock. `M` says from where it is called: `NoopRawMutex` for one executor, `CriticalSectionRawMutex` for several.
+///
+/// `WAITING` tasks may wait while another is in a call: as many as there are tasks with a handle, less one, never see
+/// [`SharedError::Crowded`]. A waiter takes 16 bytes of RAM or a few more. Each waits for those that came before it, and sleeps until
+/// it is its turn.
 ///
 /// A call that is dropped at an await gives the lock back, and the store looks at its flash again before it does anything else.
 ///
@@ -37,23 +43,78 @@ use Error as Failure;
 /// # Ok(()) })
 /// # }
 /// ```
-pub struct Shared<'m, M: RawMutex, F, S, C = NoCounter> {
+pub struct Shared<'m, M: RawMutex, F, S, C = NoCounter, const WAITING: usize = 8> {
+    turns: Turns<M, WAITING>,
+    /// Whoever has its turn is alone here, so this never makes anybody wait: that mutex keeps one waker only, and two tasks that waited
+    /// for it would wake each other for ever.
     clients: Mutex<M, Clients<'m, F, S, C>>,
 }
 
-/// The store, as long as this is kept.
-pub type Held<'s, 'm, M, F, S, C> = MutexGuard<'s, M, Clients<'m, F, S, C>>;
+/// The store, as long as this is kept. In this order: the store is given back, and then the turn.
+pub struct Held<'s, 'm, M: RawMutex, F, S, C = NoCounter, const WAITING: usize = 8> {
+    clients: MutexGuard<'s, M, Clients<'m, F, S, C>>,
+    _turn: Turn<'s, M, WAITING>,
+}
 
-impl<'m, M: RawMutex, F, S, C> Shared<'m, M, F, S, C> {
+impl<'m, M: RawMutex, F, S, C, const WAITING: usize> Deref for Held<'_, 'm, M, F, S, C, WAITING> {
+    type Target = Clients<'m, F, S, C>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.clients
+    }
+}
+
+impl<M: RawMutex, F, S, C, const WAITING: usize> DerefMut for Held<'_, '_, M, F, S, C, WAITING> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.clients
+    }
+}
+
+impl<M: RawMutex, F, S, C, const WAITING: usize> fmt::Debug for Held<'_, '_, M, F, S, C, WAITING> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
+    }
+}
+
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedError<E> {
+    /// What the store said.
+    Store(Error<E>),
+    /// As many tasks wait as there is room for. Nothing was changed: give [`Shared`] a larger `WAITING`.
+    Crowded,
+}
+
+impl<E> From<Error<E>> for SharedError<E> {
+    fn from(error: Error<E>) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<E: fmt::Debug> fmt::Display for SharedError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Crowded => f.write_str("as many tasks wait for the store as there is room for"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> core::error::Error for SharedError<E> {}
+
+impl<'m, M: RawMutex, F, S, C, const WAITING: usize> Shared<'m, M, F, S, C, WAITING> {
     /// Puts a lock around a store.
     pub const fn new(clients: Clients<'m, F, S, C>) -> Self {
-        Self { clients: Mutex::new(clients) }
+        Self { turns: Turns::new(), clients: Mutex::new(clients) }
     }
 
     /// The store itself, for as long as it is held: for several calls that belong together. Give it to no client, as it
-    /// reaches all of them.
-    pub async fn lock(&self) -> Held<'_, 'm, M, F, S, C> {
-        self.clients.lock().await
+    /// reaches all of them. `None`: `WAITING` others wait already.
+    ///
+    /// A task that calls a handle while it holds this waits for itself, for ever: call the store that it holds.
+    pub async fn lock(&self) -> Option<Held<'_, 'm, M, F, S, C, WAITING>> {
+        let turn = self.turns.take().await?;
+        Some(Held { clients: self.clients.lock().await, _turn: turn })
     }
 
     /// Gives the store back.
@@ -62,16 +123,16 @@ impl<'m, M: RawMutex, F, S, C> Shared<'m, M, F, S, C> {
     }
 }
 
-impl<'m, M: RawMutex, F: NorFlash, S, C> Shared<'m, M, F, S, C> {
-    async fn hold(&self) -> Result<Held<'_, 'm, M, F, S, C>, Error<F::Error>> {
-        Ok(self.lock().await)
+impl<'m, M: RawMutex, F: NorFlash, S, C, const WAITING: usize> Shared<'m, M, F, S, C, WAITING> {
+    async fn hold(&self) -> Result<Held<'_, 'm, M, F, S, C, WAITING>, SharedError<F::Error>> {
+        self.lock().await.ok_or(SharedError::Crowded)
     }
 }
 
-impl<M: RawMutex, F, S, C> fmt::Debug for Shared<'_, M, F, S, C> {
+impl<M: RawMutex, F, S, C, const WAITING: usize> fmt::Debug for Shared<'_, M, F, S, C, WAITING> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Shared")
     }
 }
 
-handle!(lockstone_macros::keep, ['m, M: RawMutex], Shared<'m, M, F, S, C>);
+handle!(lockstone_macros::keep, ['m, M: RawMutex], [const WAITING: usize], Shared<'m, M, F, S, C, WAITING>);

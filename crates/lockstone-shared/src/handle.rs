@@ -2,7 +2,7 @@
 
 /// Makes `Handle` for a `Shared` with these parameters; `$source` keeps or strips what is asynchronous.
 macro_rules! handle {
-    ($source:path, [$($parameter:tt)*], $shared:ty) => {
+    ($source:path, [$($parameter:tt)*], [$($number:tt)*], $shared:ty) => {
         /// One client's way to the store. Each call takes the lock and gives it back.
         ///
         /// Whoever has a [`Shared`] makes handles; whoever has a handle reaches the keys of its client, and what others share.
@@ -21,8 +21,7 @@ macro_rules! handle {
         }
 
         #[$source]
-        #[allow(clippy::needless_question_mark, reason = "errors are of another type with threads, of the same with tasks")]
-        impl<$($parameter)*, F: NorFlash, S: Suite, C: MonotonicCounter, P: Deref<Target = $shared>> Handle<P> {
+        impl<$($parameter)*, F: NorFlash, S: Suite, C: MonotonicCounter, P: Deref<Target = $shared>, $($number)*> Handle<P> {
             /// Stores a value; see [`Client::put`](lockstone::Client::put).
             ///
             /// # Errors
@@ -74,6 +73,48 @@ macro_rules! handle {
             /// As [`put`](Self::put).
             pub async fn delete(&self, name: &[u8]) -> Result<bool, Failure<F::Error>> {
                 Ok(self.shared.hold().await?.client(self.id).delete(name).await?)
+            }
+
+            /// The attributes of an entry; see [`Client::attributes_of`](lockstone::Client::attributes_of).
+            ///
+            /// # Errors
+            /// As [`put`](Self::put).
+            pub async fn attributes_of(&self, name: &[u8]) -> Result<Option<Attributes>, Failure<F::Error>> {
+                Ok(self.shared.hold().await?.client(self.id).attributes_of(name).await?)
+            }
+
+            /// Changes the attributes of an entry; see [`Client::set_attributes`](lockstone::Client::set_attributes).
+            ///
+            /// # Errors
+            /// As [`put`](Self::put).
+            pub async fn set_attributes(
+                &self,
+                name: &[u8],
+                attributes: Attributes,
+            ) -> Result<bool, Failure<F::Error>> {
+                Ok(self.shared.hold().await?.client(self.id).set_attributes(name, attributes).await?)
+            }
+
+            /// The next of the client's names; see [`Client::next_key`](lockstone::Client::next_key). Others may write between two
+            /// of these calls: what that means for a cursor, [`Store::next_key`](lockstone::Store::next_key) says.
+            ///
+            /// # Errors
+            /// As [`put`](Self::put).
+            pub async fn next_key(
+                &self,
+                cursor: &mut Cursor,
+                prefix: &[u8],
+                name: &mut [u8; 255],
+            ) -> Result<Option<usize>, Failure<F::Error>> {
+                Ok(self.shared.hold().await?.client(self.id).next_key(cursor, prefix, name).await?)
+            }
+
+            /// Whether this client may execute something; see [`Client::may_execute`](lockstone::Client::may_execute).
+            ///
+            /// # Errors
+            /// As [`put`](Self::put).
+            pub async fn may_execute(&self, owner: ClientId, name: &[u8]) -> Result<bool, Failure<F::Error>> {
+                Ok(self.shared.hold().await?.client(self.id).may_execute(owner, name).await?)
             }
 
             /// Lets another client at a key; see [`Client::share`](lockstone::Client::share).

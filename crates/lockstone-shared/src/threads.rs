@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use embedded_storage::nor_flash::NorFlash;
 use lockstone::seal::Suite;
 use lockstone::trust::{MonotonicCounter, NoCounter};
-use lockstone::{ClientId, Clients, Error, Put, Rights};
+use lockstone::{Attributes, ClientId, Clients, Cursor, Error, Put, Rights};
 
 use SharedError as Failure;
 
@@ -48,7 +48,8 @@ pub enum SharedError<E> {
     /// What the store said.
     Store(Error<E>),
     /// A thread panicked in the midst of a call, so what the store keeps in RAM can't be relied upon. Nothing was changed by this
-    /// call, and what was acknowledged is on flash: drop the store, and mount it anew.
+    /// call, and what was acknowledged is on flash. A store that was mounted with `&mut` of its flash and its memory is dropped, and
+    /// both are free to mount it anew; one that took its flash for good, or is a static, is mounted anew by a restart.
     Poisoned,
 }
 
@@ -77,6 +78,8 @@ impl<'m, F, S, C> Shared<'m, F, S, C> {
 
     /// The store itself, for as long as it is held: for several calls that belong together. Give it to no client, as it
     /// reaches all of them. `None`: a thread panicked while it held it.
+    ///
+    /// A thread that calls a handle while it holds this waits for itself, for ever, or panics: call the store that it holds.
     pub fn lock(&self) -> Option<Held<'_, 'm, F, S, C>> {
         self.clients.lock().ok()
     }
@@ -99,4 +102,4 @@ impl<F, S, C> fmt::Debug for Shared<'_, F, S, C> {
     }
 }
 
-handle!(lockstone_macros::strip, ['m], Shared<'m, F, S, C>);
+handle!(lockstone_macros::strip, ['m], [], Shared<'m, F, S, C>);
