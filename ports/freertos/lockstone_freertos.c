@@ -6,7 +6,7 @@
 static StaticSemaphore_t mutex_memory;
 static SemaphoreHandle_t mutex;
 
-/* Before the scheduler runs there is one thread, and a mutex has no owner yet. */
+/* Before the scheduler runs there is one thread, and a mutex has no owner yet: nothing is locked, and it has no keys. */
 static int is_alone(void) {
     return xTaskGetSchedulerState() == taskSCHEDULER_NOT_STARTED;
 }
@@ -25,12 +25,15 @@ static void unlock(void *context) {
     }
 }
 
+/* The number and one: a task that nobody has assigned has a null pointer there, and so -1, which is nobody's number. */
 static int32_t client(void *context) {
     (void)context;
-    return is_alone() ? 0 : (int32_t)(intptr_t)pvTaskGetThreadLocalStoragePointer(NULL, LOCKSTONE_FREERTOS_SLOT);
+    return is_alone() ? -1 : (int32_t)((intptr_t)pvTaskGetThreadLocalStoragePointer(NULL, LOCKSTONE_FREERTOS_SLOT) - 1);
 }
 
 void lockstone_freertos_platform(lockstone_platform *platform) {
+    static const lockstone_platform nothing = {0};
+    *platform = nothing;
     mutex = xSemaphoreCreateRecursiveMutexStatic(&mutex_memory);
     platform->lock = lock;
     platform->unlock = unlock;
@@ -38,5 +41,5 @@ void lockstone_freertos_platform(lockstone_platform *platform) {
 }
 
 void lockstone_freertos_set_client(TaskHandle_t task, int32_t number) {
-    vTaskSetThreadLocalStoragePointer(task, LOCKSTONE_FREERTOS_SLOT, (void *)(intptr_t)number);
+    vTaskSetThreadLocalStoragePointer(task, LOCKSTONE_FREERTOS_SLOT, (void *)((intptr_t)number + 1));
 }

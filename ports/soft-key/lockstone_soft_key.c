@@ -7,7 +7,8 @@
 
 typedef struct xof {
     uint64_t state[5];
-    unsigned filled; /* bytes absorbed into, or given from, the present block of eight */
+    uint64_t between[5]; /* the state in the midst of a round: as secret, and here so that it is wiped too */
+    unsigned filled;     /* bytes absorbed into, or given from, the present block of eight */
 } xof;
 
 static uint64_t turned(uint64_t word, unsigned by) {
@@ -15,10 +16,10 @@ static uint64_t turned(uint64_t word, unsigned by) {
 }
 
 /* Twelve rounds (SP 800-232, 3): a constant, 64 S-boxes side by side, and a linear layer. */
-static void permute(uint64_t s[5]) {
+static void permute(xof *sponge) {
+    volatile uint64_t *s = sponge->state, *t = sponge->between; /* volatile: no copy of the state on the stack */
     uint64_t constant;
     for (constant = 0xf0; constant >= 0x4b; constant -= 0x0f) {
-        uint64_t t[5];
         unsigned index;
         s[2] ^= constant;
         s[0] ^= s[4];
@@ -42,7 +43,7 @@ static void permute(uint64_t s[5]) {
 static void next_byte(xof *sponge) {
     sponge->filled = (sponge->filled + 1) % 8;
     if (sponge->filled == 0) {
-        permute(sponge->state);
+        permute(sponge);
     }
 }
 
@@ -56,21 +57,22 @@ static void absorb(xof *sponge, const uint8_t *bytes, size_t length) {
 
 void lockstone_soft_key_derive(const uint8_t root[32], const uint8_t *label, size_t length, uint8_t key[32]) {
     static const char purpose[] = "lockstone root key derivation 01";
-    xof sponge = {{0x0000080000cc0003u, 0, 0, 0, 0}, 0};
-    volatile uint64_t *wiped = sponge.state;
+    xof sponge = {{0x0000080000cc0003u, 0, 0, 0, 0}, {0, 0, 0, 0, 0}, 0};
+    volatile uint64_t *state = sponge.state, *between = sponge.between;
     unsigned index;
-    permute(sponge.state);
+    permute(&sponge);
     absorb(&sponge, (const uint8_t *)purpose, sizeof(purpose) - 1);
     absorb(&sponge, root, 32);
     absorb(&sponge, label, length);
     sponge.state[0] ^= (uint64_t)1 << 8 * sponge.filled; /* the padding: a one, and zeros to the end of the block */
     sponge.filled = 0;
-    permute(sponge.state);
+    permute(&sponge);
     for (index = 0; index < 32; index++) {
         key[index] = (uint8_t)(sponge.state[0] >> 8 * sponge.filled);
         next_byte(&sponge);
     }
     for (index = 0; index < 5; index++) {
-        wiped[index] = 0;
+        state[index] = 0;
+        between[index] = 0;
     }
 }

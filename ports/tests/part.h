@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PART_SIZE (64u * 4096u)
+#ifndef PART_BLOCKS
+#define PART_BLOCKS 64u
+#endif
+#define PART_SIZE (PART_BLOCKS * PART_BLOCK)
 #define PART_BLOCK 4096u
 #define PART_UNIT 4u
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zephyr/drivers/flash.h>
 #include <zephyr/kernel.h>
 #include <zephyr/random/random.h>
@@ -21,7 +22,7 @@ struct device {
 };
 
 static struct device flash_device = {1};
-static const struct flash_area partition = {FIXED_PARTITION_ID(lockstone_partition), START, PART_SIZE, &flash_device};
+static struct flash_area partition = {FIXED_PARTITION_ID(lockstone_partition), START, PART_SIZE, &flash_device};
 static pthread_mutex_t mutex;
 static char said[64];
 
@@ -55,11 +56,10 @@ const struct device *flash_area_get_device(const struct flash_area *area) {
 }
 
 int flash_get_page_info_by_offs(const struct device *device, off_t offset, struct flash_pages_info *info) {
-    if (offset < START || offset >= START + (off_t)PART_SIZE) {
-        info->size = 16 * PART_BLOCK;
-        return 0;
-    }
-    info->size = device->is_uniform || offset < START + 8 * (off_t)PART_BLOCK ? PART_BLOCK : 2 * PART_BLOCK;
+    const int is_before = offset < START || offset >= START + (off_t)PART_SIZE;
+    const int is_small = device->is_uniform || offset < START + (off_t)PART_SIZE / 2;
+    info->size = is_before ? 16 * PART_BLOCK : is_small ? PART_BLOCK : 2 * PART_BLOCK;
+    info->start_offset = offset - offset % (off_t)info->size;
     return 0;
 }
 
@@ -99,13 +99,31 @@ void printk(const char *format, ...) {
 
 int sample_main(void);
 
+/* The first that fails says so, and the others wait for the end. */
+static void failed(int32_t status) {
+    static int is_said;
+    if (__sync_lock_test_and_set(&is_said, 1) == 0) {
+        fprintf(stderr, "a thread was told %d\n", (int)status);
+        stop("a call failed");
+    }
+    for (;;) {
+        (void)pause();
+    }
+}
+
 static void *write_mine(void *number) {
     char name[] = {'t', *(const char *)number, '\0'};
     uint32_t round;
     for (round = 1; round <= ROUNDS; round++) {
         uint32_t found = 0;
-        if (lockstone_put(name, &round, sizeof(round), 0) != 0 || lockstone_get(name, &found, sizeof(found), NULL) != 0 ||
-            found != round) {
+        int32_t status = lockstone_put(name, &round, sizeof(round), 0);
+        if (status == 0) {
+            status = lockstone_get(name, &found, sizeof(found), NULL);
+        }
+        if (status != 0) {
+            failed(status);
+        }
+        if (found != round) {
             stop("a thread does not find what it wrote");
         }
     }
@@ -139,10 +157,25 @@ int main(void) {
     for (index = 0; index < THREADS; index++) {
         (void)pthread_join(threads[index], NULL);
     }
+    memset(&platform, 0xa5, sizeof(platform)); /* as a stack leaves it */
+    if (lockstone_zephyr_platform(&platform) != 0 || platform.counter_read != NULL || platform.flags != 0 ||
+        platform.context != NULL || platform.client != NULL) {
+        stop("the platform was not zeroed");
+    }
     flash_device.is_uniform = 0;
     if (lockstone_zephyr_platform(&platform) != LOCKSTONE_E_LAYOUT) {
         stop("pages of two sizes were taken");
     }
-    printf("zephyr: 3 starts, %u writes, %d threads one at a time\n", part_writes(), THREADS);
+    flash_device.is_uniform = 1;
+    partition.fa_off += PART_BLOCK / 2;
+    if (lockstone_zephyr_platform(&platform) != LOCKSTONE_E_LAYOUT) {
+        stop("a partition that begins in the midst of a page was taken");
+    }
+    partition.fa_off -= PART_BLOCK / 2;
+    partition.fa_size -= PART_BLOCK / 2;
+    if (lockstone_zephyr_platform(&platform) != LOCKSTONE_E_LAYOUT) {
+        stop("a partition that ends in the midst of a page was taken");
+    }
+    printf("zephyr: 3 starts, %u writes, %d threads, each waits for the others\n", part_writes(), THREADS);
     return 0;
 }

@@ -6,6 +6,10 @@
 #include <zephyr/random/random.h>
 #include <zephyr/storage/flash_map.h>
 
+#ifndef CONFIG_CSPRNG_ENABLED
+#error "Lockstone needs a generator for sys_csrand_get: CONFIG_ENTROPY_GENERATOR, or CONFIG_CSPRNG_ENABLED by other means"
+#endif
+
 #define SIZE FIXED_PARTITION_SIZE(lockstone_partition)
 
 /* Zephyr's mutex lets its owner in again, and inherits priority. */
@@ -45,7 +49,7 @@ static void unlock(void *context) {
     (void)k_mutex_unlock(&mutex);
 }
 
-/* The size of a page, if all of the partition are alike; 0 if not. */
+/* The size of a page, if all of the partition are alike, and begin and end with it; 0 if not. */
 static uint32_t page_size(void) {
     const struct device *device = flash_area_get_device(area);
     struct flash_pages_info page = {0};
@@ -53,6 +57,7 @@ static uint32_t page_size(void) {
     off_t offset;
     for (offset = 0; offset < (off_t)area->fa_size; offset += (off_t)page.size) {
         if (flash_get_page_info_by_offs(device, area->fa_off + offset, &page) != 0 || page.size == 0 ||
+            page.start_offset != area->fa_off + offset || page.size > area->fa_size - (size_t)offset ||
             (size != 0 && page.size != size)) {
             return 0;
         }
@@ -62,6 +67,8 @@ static uint32_t page_size(void) {
 }
 
 int32_t lockstone_zephyr_platform(lockstone_platform *platform) {
+    static const lockstone_platform nothing = {0};
+    *platform = nothing;
     if (flash_area_open(FIXED_PARTITION_ID(lockstone_partition), &area) != 0) {
         return LOCKSTONE_E_FLASH;
     }

@@ -15,8 +15,12 @@ extern "C" {
 #endif
 
 /*
- * Fills in the flash, the lock and randomness. LOCKSTONE_E_FLASH: the partition is not there; LOCKSTONE_E_LAYOUT: its pages are
- * not all of one size.
+ * Zeros the platform, and fills in the flash, the lock and randomness: call it first, and fill in the rest then. That is derive_key,
+ * and either a counter, or LOCKSTONE_FLASH_IS_TRUSTED in `flags` where the partition is inside the chip and nobody can write it; with
+ * neither, PSA's functions store nothing without PSA_STORAGE_FLAG_NO_REPLAY_PROTECTION. LOCKSTONE_E_FLASH: the partition is not there; LOCKSTONE_E_LAYOUT: its
+ * pages are not all of one size, or it does not begin or end with one.
+ *
+ * The library reads any address and length: where the flash driver reads whole blocks only, set a `read` of your own.
  */
 int32_t lockstone_zephyr_platform(lockstone_platform *platform);
 

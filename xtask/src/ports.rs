@@ -2,18 +2,21 @@
 //!
 //! ```text
 //! crates/lockstone-ffi without std, for this host ─┐
-//! ports/freertos, ports/zephyr ────────────────────┼─ gcc ─> run; and once more with a lock that locks nothing, which must fail
+//! ports/freertos, ports/zephyr ────────────────────┼─ gcc ─> run; and once more with a lock that locks nothing, where a call must be
+//!                                                  │         told that another is inside
 //! ports/tests: stubs on POSIX threads ─────────────┘
 //! ports/freertos, ports/zephyr ─ arm-none-eabi-gcc ─> compiled, for each processor that has a library
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::library::{self, CORES};
 use crate::{Failure, install, root, tools};
 
 const HOST: &[&str] = &["-std=c99", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-O1"];
+/// What a test ends with that found something wrong.
+const STOPPED: i32 = 3;
 const CONFIG: &[&str] =
     &["-DCONFIG_LOCKSTONE_HEADS=50", "-DCONFIG_LOCKSTONE_ASSET_BYTES=0", "-DCONFIG_LOCKSTONE_CFSTORE_BYTES=0"];
 
@@ -26,6 +29,12 @@ struct Port {
     /// What only a test compiles.
     test: &'static [&'static str],
     headers: &'static [&'static str],
+    /// What a call is told, and says, when there is no lock: the library finds another call inside.
+    without_lock: &'static str,
+    /// Further flashes that it must work on, in erase blocks: the least that the guide says, and the least that there can be.
+    blocks: &'static [&'static str],
+    /// What the guide asks of the system's configuration, each taken away by a macro of the stub: then nothing compiles.
+    settings: &'static [&'static str],
 }
 
 const PORTS: [Port; 2] = [
@@ -35,6 +44,9 @@ const PORTS: [Port; 2] = [
         example: "freertos/example/tasks.c",
         test: &["tests/part.c", "tests/freertos.c", "tests/freertos/kernel.c"],
         headers: &["freertos", "soft-key", "tests", "tests/freertos"],
+        without_lock: "a task was told -3\nstopped: a task failed\n",
+        blocks: &[],
+        settings: &["MUTEXES", "RECURSIVE_MUTEXES", "STATIC_ALLOCATION", "STORAGE_POINTERS", "SCHEDULER_STATE"],
     },
     Port {
         name: "zephyr",
@@ -42,6 +54,9 @@ const PORTS: [Port; 2] = [
         example: "zephyr/sample/src/main.c",
         test: &["tests/part.c", "tests/zephyr.c"],
         headers: &["zephyr", "soft-key", "tests", "tests/zephyr"],
+        without_lock: "a thread was told -3\nstopped: a call failed\n",
+        blocks: &["-DPART_BLOCKS=4u", "-DPART_BLOCKS=8u"],
+        settings: &["CSPRNG_ENABLED"],
     },
 ];
 
@@ -58,19 +73,33 @@ pub(crate) fn run() -> Result<(), Failure> {
         let works = tools::succeed(&mut Command::new(port.link(&built, &library, "")?), port.name);
         works.map_err(|failure| format!("{failure}: run it again, it is {}", built.join(port.name).display()))?;
         let broken = port.link(&built, &library, "-DBROKEN_LOCK")?;
-        let mut broken = Command::new(broken);
-        let ended = broken.stderr(Stdio::null()).stdout(Stdio::null()).status();
-        if ended.map_err(|error| format!("{}: {error}", port.name))?.success() {
-            return Err(format!("{} passes without a lock: its test shows nothing", port.name));
+        let ended = Command::new(broken).output().map_err(|error| format!("{}: {error}", port.name))?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        if ended.status.code() != Some(STOPPED) || said != port.without_lock {
+            let name = port.name;
+            return Err(format!(
+                "{name}, without a lock, ended with {} and said {said:?}: what does it show?",
+                ended.status
+            ));
+        }
+        for blocks in port.blocks {
+            tools::succeed(
+                &mut Command::new(port.link(&built, &library, blocks)?),
+                &format!("{}, {blocks}", port.name),
+            )?;
+        }
+        for setting in port.settings {
+            port.must_not_compile(&built, setting)?;
         }
     }
     let modules = try_module(&built, &library)?;
     let targets = compile_for_chips(&built)?;
+    let is_met = modules > 0 && targets == CORES.len();
     println!(
-        r#"{{"name":"ports","ports":{},"failed":0,"modules":{modules},"targets":{targets},"unit":"ports","met":true}}"#,
+        r#"{{"name":"ports","ports":{},"failed":0,"modules":{modules},"targets":{targets},"unit":"ports","met":{is_met}}}"#,
         PORTS.len()
     );
-    Ok(())
+    if is_met { Ok(()) } else { Err(format!("not all was tried: missing is cmake, make or {}", library::GCC)) }
 }
 
 impl Port {
@@ -84,6 +113,19 @@ impl Port {
         for folder in Self::paths(self.headers) {
             command.arg("-I").arg(folder);
         }
+    }
+
+    /// Compiles without something that the guide asks for, which must end with the port's own words.
+    fn must_not_compile(&self, built: &Path, setting: &str) -> Result<(), Failure> {
+        let mut gcc = Command::new("gcc");
+        self.tell(gcc.args(HOST).arg(format!("-DWITHOUT_{setting}")));
+        gcc.arg("-c").args(Self::paths(self.port).first()).arg("-o").arg(built.join("without.o"));
+        let ended = gcc.output().map_err(|error| format!("gcc: {error}"))?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        if ended.status.success() || !said.contains("#error \"Lockstone needs ") {
+            return Err(format!("{} without {setting} compiles, or says only: {said}", self.name));
+        }
+        Ok(())
     }
 
     /// Links port, example and test; the program.
@@ -115,7 +157,14 @@ fn try_soft_key(built: &Path) -> Result<(), Failure> {
     tools::succeed(&mut gcc, "compiling the test of soft-key")?;
     let table = ports.join("tests").join("soft_key.txt");
     let table = std::fs::File::open(&table).map_err(|error| format!("can't read {}: {error}", table.display()))?;
-    tools::succeed(Command::new(&program).stdin(table), "soft-key")
+    tools::succeed(Command::new(&program).stdin(table), "soft-key")?;
+    for optimized in ["-O1", "-O2", "-Os"] {
+        let mut gcc = Command::new("gcc");
+        gcc.args(HOST).arg(optimized).arg(ports.join("tests").join("soft_key_wiped.c")).args(["-lpthread", "-o"]);
+        tools::succeed(gcc.arg(&program), "compiling the test of what soft-key leaves")?;
+        tools::succeed(&mut Command::new(&program), &format!("soft-key, {optimized}: what it leaves on the stack"))?;
+    }
+    Ok(())
 }
 
 /// Builds Zephyr's module with its own CMakeLists.txt, as Zephyr would, and runs the test of it; for how many.
@@ -124,7 +173,7 @@ fn try_module(built: &Path, library: &Path) -> Result<usize, Failure> {
         println!("cmake is not installed: the CMakeLists.txt of ports/zephyr was not run");
         return Ok(0);
     }
-    let folder = built.join("ready");
+    let folder = built.join("ready, with spaces");
     install::put(&folder, "unused", &[library.to_owned()], &[])?;
     let option = format!("-DCONFIG_LOCKSTONE_DIRECTORY={}", folder.display());
     let source = root().join("ports").join("tests").join("zephyr");
@@ -179,6 +228,9 @@ mod tests {
             .collect();
         let used: BTreeSet<_> =
             ["CMakeLists.txt", "lockstone_zephyr.c"].iter().flat_map(|file| names(&read(file), "CONFIG_")).collect();
+        // Zephyr's own: Kconfig depends on the one, and an error names how to get it.
+        let of_zephyr = ["CSPRNG_ENABLED", "ENTROPY_GENERATOR"];
+        let used: BTreeSet<_> = used.into_iter().filter(|name| !of_zephyr.contains(&name.as_str())).collect();
         assert_eq!(used, declared);
         let known: BTreeSet<_> = ["FLASH", "FLASH_MAP", "FLASH_PAGE_LAYOUT", "ENTROPY_GENERATOR", "MAIN_STACK_SIZE"]
             .map(str::to_owned)
@@ -193,6 +245,9 @@ mod tests {
     #[test]
     fn what_the_module_names_is_there() {
         assert_eq!(read("zephyr/module.yml"), "name: lockstone\nbuild:\n  cmake: .\n  kconfig: Kconfig\n");
+        // West looks for it at the root of a project.
+        let of_root = "name: lockstone\nbuild:\n  cmake: ports/zephyr\n  kconfig: ports/zephyr/Kconfig\n";
+        assert_eq!(read("../../zephyr/module.yml"), of_root);
         let sources = read("CMakeLists.txt");
         let sources = sources.split_once("zephyr_library_sources(").unwrap().1.split_once(')').unwrap().0;
         assert_eq!(sources.split_whitespace().count(), 2);

@@ -4,7 +4,7 @@
  */
 #include "lockstone_freertos.h"
 
-/* Yours: flash, root key, and randomness for the first start; see docs/c.md. */
+/* Yours: fills in flash, root key, and randomness for the first start, and leaves the rest as it is; see docs/c.md. */
 int32_t board_platform(lockstone_platform *platform);
 
 #define FLASH_SIZE (64u * 4096u)
@@ -53,31 +53,52 @@ static void network(void *unused) {
 
 /* Formats a flash that is blank, and nothing else. */
 static int32_t open_store(void) {
-    lockstone_platform platform = {0};
+    lockstone_platform platform;
     lockstone_memory memory = {ram, sizeof(ram), HEADS, 0, 0};
-    int32_t status = board_platform(&platform);
+    int32_t status;
+    lockstone_freertos_platform(&platform);
+    status = board_platform(&platform);
     if (status != 0) {
         return status;
     }
-    lockstone_freertos_platform(&platform);
     status = lockstone_open(&platform, &memory);
     return status == LOCKSTONE_E_BLANK ? lockstone_format(&platform, &memory) : status;
 }
 
-int main(void) {
+/* A call takes up to 4.3 kB of stack: see docs/footprint.md. The unit here is words. */
+#define STACK 1280
+
+static int32_t start(TaskFunction_t function, const char *name, UBaseType_t priority, int32_t number) {
     TaskHandle_t task;
-    if (open_store() != 0) {
-        return 1;
+    if (xTaskCreate(function, name, STACK, NULL, priority, &task) != pdPASS) {
+        return LOCKSTONE_E_OUT_OF_MEMORY;
     }
-    /* A call takes up to 4.3 kB of stack: see docs/footprint.md. The unit here is words. */
-    if (xTaskCreate(sensor, "sensor", 1280, NULL, 2, &task) != pdPASS) {
-        return 1;
+    lockstone_freertos_set_client(task, number);
+    return 0;
+}
+
+/*
+ * The first task opens the store: before the scheduler runs, FreeRTOS has interrupts masked once anything was asked of it, and a flash
+ * driver may wait for one. Its priority is above those of the tasks that it makes, so none runs before it has its number.
+ */
+static void boundary(void *unused) {
+    int32_t status = open_store();
+    (void)unused;
+    if (status == 0) {
+        status = start(sensor, "sensor", 2, SENSOR);
     }
-    lockstone_freertos_set_client(task, SENSOR);
-    if (xTaskCreate(network, "network", 1280, NULL, 1, &task) != pdPASS) {
-        return 1;
+    if (status == 0) {
+        status = start(network, "network", 1, NETWORK);
     }
-    lockstone_freertos_set_client(task, NETWORK);
-    vTaskStartScheduler();
-    return 1; /* it comes back only when there is no RAM for the idle task */
+    if (status != 0) {
+        failure = status;
+    }
+    vTaskDelete(NULL);
+}
+
+int main(void) {
+    if (xTaskCreate(boundary, "boundary", STACK, NULL, 3, NULL) == pdPASS) {
+        vTaskStartScheduler();
+    }
+    return 1; /* only when there is no RAM for a task */
 }

@@ -1,4 +1,7 @@
-/* The stub itself. Tasks are threads that begin with the scheduler; when all have ended, `scheduler_ended` is called. */
+/*
+ * The stub itself. Tasks are threads, which begin with the scheduler. One that is made by a task begins when that ends, as if its
+ * priority were less; so a task has its number when it begins. When all have ended, `scheduler_ended` is called.
+ */
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -37,7 +40,11 @@ BaseType_t xTaskCreate(TaskFunction_t function, const char *name, uint16_t words
     }
     tasks[count].function = function;
     tasks[count].parameter = parameter;
-    *created = &tasks[count++];
+    tasks[count].local = NULL;
+    if (created != NULL) {
+        *created = &tasks[count];
+    }
+    count++;
     return pdPASS;
 }
 
@@ -61,18 +68,22 @@ void vTaskDelay(TickType_t ticks) {
 }
 
 void vTaskStartScheduler(void) {
-    unsigned index;
+    unsigned first = 0;
     if (pthread_key_create(&self, NULL) != 0) {
         return;
     }
     is_running = 1;
-    for (index = 0; index < count; index++) {
-        if (pthread_create(&tasks[index].thread, NULL, run, &tasks[index]) != 0) {
-            stop("no thread");
+    while (first < count) {
+        unsigned index, end = count;
+        for (index = first; index < end; index++) {
+            if (pthread_create(&tasks[index].thread, NULL, run, &tasks[index]) != 0) {
+                stop("no thread");
+            }
         }
-    }
-    for (index = 0; index < count; index++) {
-        (void)pthread_join(tasks[index].thread, NULL);
+        for (index = first; index < end; index++) {
+            (void)pthread_join(tasks[index].thread, NULL);
+        }
+        first = end;
     }
     is_running = 0;
     scheduler_ended();

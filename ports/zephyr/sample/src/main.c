@@ -13,7 +13,7 @@ static int32_t derive_key(void *context, const uint8_t *label, size_t length, ui
 
 /* Formats a partition that is blank, and nothing else. */
 static int32_t open_store(void) {
-    lockstone_platform platform = {0};
+    lockstone_platform platform;
     lockstone_memory memory = lockstone_zephyr_memory();
     int32_t status = lockstone_zephyr_platform(&platform);
     if (status != 0) {

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "part.h"
 #include "stub_types.h"
 
 struct device;
@@ -18,7 +19,7 @@ struct flash_area {
 /* What devicetree would say of the partition. */
 #define FIXED_PARTITION_ID(label) stub_id_of_##label
 #define FIXED_PARTITION_SIZE(label) stub_size_of_##label
-enum { stub_id_of_lockstone_partition = 7, stub_size_of_lockstone_partition = 64 * 4096 };
+enum { stub_id_of_lockstone_partition = 7, stub_size_of_lockstone_partition = PART_SIZE };
 
 int flash_area_open(uint8_t id, const struct flash_area **area);
 int flash_area_read(const struct flash_area *area, off_t offset, void *to, size_t length);
