@@ -6,14 +6,16 @@
 //! README.md, licences (of others too), SHA256SUMS ─────┘
 //! ```
 //!
-//! Each is tried before it counts: its sums are checked, on the host a program runs with what pkg-config says, and for each chip the
-//! least program is linked, and must be for the architecture that the folder says. What can't be made is named, and is a failure.
+//! Each is tried before it counts, as whoever gets it would: copied to another place, its sums checked, and a program compiled with the
+//! very line of its README. On the host that runs, also with what pkg-config and CMake say; for each chip the library must be for the
+//! architecture and the float ABI that the folder says. What can't be made is named, and is a failure.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::library::{self, CORES, Core};
-use crate::{Failure, install, root, tools};
+use crate::tools::output;
+use crate::{Failure, install, licences, root, tools};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const HOST: &str = "host";
@@ -29,10 +31,16 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the names; `None` when there is one that we don't know.
-    pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
-        let known = |name: &String| name == HOST || library::core_named(name).is_ok();
-        arguments.iter().all(known).then(|| Self { names: arguments.to_vec() })
+    /// Reads the names; says which there are when there is one that we don't know.
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, Failure> {
+        let known = |name: &str| name == HOST || library::core_named(name).is_ok();
+        match arguments.iter().find(|name| !known(name)) {
+            None => Ok(Self { names: arguments.to_vec() }),
+            Some(name) => {
+                let names: Vec<_> = CORES.iter().map(|core| core.name).collect();
+                Err(format!("there is no library for {name}, but for {HOST}, {}", names.join(", ")))
+            }
+        }
     }
 
     fn is_asked(&self, name: &str) -> bool {
@@ -67,14 +75,26 @@ fn make_host() -> Result<String, Failure> {
     let libraries = library::build_host()?;
     let folder = fresh_folder(&triple)?;
     install::put(&folder, RELATIVE, &libraries, install::OF_HOST)?;
+    let line = "cc -Iinclude program.c lib/liblockstone.a -lm -lpthread -ldl";
     let how = format!(
-        "For programs on {triple}: static and shared, with the device in a directory.\n\n\
-         ```text\ncc -Iinclude program.c lib/liblockstone.a -lm -lpthread -ldl\n```\n"
+        "For programs on {triple}: static and shared, with the device in a directory.\n\n```text\n{line}\n```\n\n\
+         The shared library has no version in its name: a program linked with it finds it with `LD_LIBRARY_PATH=lib`, or where\n\
+         `-Wl,-rpath` says.\n\n\
+         `PKG_CONFIG_PATH=lib/pkgconfig pkg-config --cflags --libs lockstone` (`--static` with the static library) and CMake's\n\
+         `find_package(lockstone)` say the same.\n"
     );
     finish(&folder, &readme(&triple, &how, &compiler("rustc")?), &triple)?;
-    if !install::try_it(&folder, &tools::target_folder().join("library").join("tried"))? {
+    let hello = root().join("crates").join("lockstone-ffi").join("examples").join("hello.c");
+    let moved = compile_elsewhere(&folder, line, &hello)?;
+    let mut program = Command::new(moved.join("a.out"));
+    tools::succeed(
+        program.env("LOCKSTONE_DEVICE", moved.join("device")).stdout(Stdio::null()),
+        "the program of the README",
+    )?;
+    if !install::try_it(&moved, &tools::target_folder().join("library").join("tried"))? {
         return Err("missing: pkg-config\n  on Debian: apt-get install --no-install-recommends pkg-config".to_owned());
     }
+    install::try_static(&moved, &hello)?;
     Ok(format!(r#""library":{},"linked":0"#, length(&folder)?))
 }
 
@@ -88,10 +108,17 @@ fn make_core(core: &'static Core) -> Result<String, Failure> {
     let mut strip = Command::new(STRIP);
     strip.arg("--strip-debug").arg(folder.join("lib").join("liblockstone.a"));
     tools::succeed(&mut strip, "stripping the library")?;
-    let flags = core.gcc.join(" ");
+    let line = format!(
+        "{} -mthumb {} -DLOCKSTONE_NO_STD -ffreestanding -nostdlib -Wl,--gc-sections -Wl,-z,noexecstack -Iinclude program.c lib/liblockstone.a",
+        library::GCC,
+        core.gcc.join(" ")
+    );
     let how = format!(
         "For {}, without an operating system, for small code: features {}. It needs nothing of a C library{}.\n\n\
-         ```text\narm-none-eabi-gcc -mthumb {flags} -Iinclude program.c lib/liblockstone.a\n```\n\n\
+         ```text\n{line}\n```\n\n\
+         links a program that starts at `_start`. A product has a linker script of its chip beside, and may have a C library.\n\
+         pkg-config (`PKG_CONFIG_PATH=lib/pkgconfig`) and CMake's `find_package(lockstone)` know the headers, the library and\n\
+         LOCKSTONE_NO_STD; the processor your build says.\n\n\
          Whoever calls gives it a `lockstone_platform` (flash, root key, what else there is) and memory: see include/lockstone.h. It\n\
          has a panic handler that stops, so another library in Rust can't stand beside it in one program.\n",
         core.name,
@@ -103,12 +130,10 @@ fn make_core(core: &'static Core) -> Result<String, Failure> {
         },
     );
     finish(&folder, &readme(core.name, &how, &library::compiler(core)?), core.target)?;
-    let linked = tools::target_folder().join("library").join(core.name).join("bare");
-    library::link_bare(core, &folder.join("include"), &folder.join("lib").join("liblockstone.a"), &linked)?;
-    let architecture = architecture(&output(Command::new(READELF).arg("-A").arg(&linked))?)?;
-    if architecture != core.architecture {
-        return Err(format!("what is linked is for {architecture}, not {}", core.architecture));
-    }
+    let moved =
+        compile_elsewhere(&folder, &line, &root().join("crates").join("lockstone-ffi").join("c").join("bare.c"))?;
+    let linked = moved.join("a.out");
+    check_members(core, &output(Command::new(READELF).arg("-A").arg(moved.join("lib").join("liblockstone.a")))?)?;
     let text = text_of(&output(Command::new(SIZE).arg(&linked))?)?;
     Ok(format!(r#""library":{},"linked":{text}"#, length(&folder)?))
 }
@@ -128,13 +153,38 @@ fn length(folder: &Path) -> Result<u64, Failure> {
     std::fs::metadata(&library).map(|data| data.len()).map_err(|error| format!("no {}: {error}", library.display()))
 }
 
-/// Puts what is beside the library, and the sums of all files, and checks them.
+/// Copies a folder to another place, checks its sums there, and compiles a program in it with the line of its README; where that is.
+fn compile_elsewhere(folder: &Path, line: &str, program: &Path) -> Result<PathBuf, Failure> {
+    let moved = tools::target_folder().join("library").join("moved").join(folder.file_name().unwrap_or_default());
+    let _ = std::fs::remove_dir_all(&moved);
+    let mut files = Vec::new();
+    list(folder, folder, &mut files)?;
+    for file in &files {
+        install::copy(&folder.join(file), &moved.join(file))?;
+    }
+    let mut check = Command::new("sha256sum");
+    tools::succeed(check.args(["--check", "--quiet", "--strict", SUMS]).current_dir(&moved), "checking the sums")?;
+    if !std::fs::read_to_string(moved.join("README.md")).is_ok_and(|readme| readme.contains(line)) {
+        return Err(format!("its README has no line {line}"));
+    }
+    install::copy(program, &moved.join("program.c"))?;
+    let mut words = line.split_whitespace();
+    let mut compile = Command::new(words.next().unwrap_or_default());
+    tools::succeed(compile.args(words).current_dir(&moved), "the line of the README")?;
+    Ok(moved)
+}
+
+/// Puts what is beside the library, and the sums of all files.
 fn finish(folder: &Path, readme: &str, target: &str) -> Result<(), Failure> {
     install::write(&folder.join("README.md"), readme)?;
     for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
         install::copy(&root().join(licence), &folder.join(licence))?;
     }
-    install::write(&folder.join("LICENSES-OF-OTHERS.txt"), &licences_of_others(target)?)?;
+    install::write(
+        &folder.join("LICENSES-OF-OTHERS.txt"),
+        &licences::of_others(target, &folder.join("lib").join("liblockstone.a"))?,
+    )?;
+    licences::put_those_of_rust(folder)?;
     if !tools::answers("sha256sum") {
         return Err("missing: sha256sum\n  on Debian: apt-get install --no-install-recommends coreutils".to_owned());
     }
@@ -142,9 +192,7 @@ fn finish(folder: &Path, readme: &str, target: &str) -> Result<(), Failure> {
     list(folder, folder, &mut files)?;
     files.sort();
     let sums = output(Command::new("sha256sum").args(&files).current_dir(folder))?;
-    install::write(&folder.join(SUMS), &sums)?;
-    let mut check = Command::new("sha256sum");
-    tools::succeed(check.args(["--check", "--quiet", "--strict", SUMS]).current_dir(folder), "checking the sums")
+    install::write(&folder.join(SUMS), &sums)
 }
 
 /// All files below a folder, as they are called from the base.
@@ -167,21 +215,11 @@ fn readme(name: &str, how: &str, compiler: &str) -> String {
          Secure storage on flash, for C and C++: the store's own calls (`lockstone.h`), PSA Secure Storage 1.0 (`psa/*.h`), CFSTORE\n\
          (`configuration_store.h`), and a header for C++17 (`lockstone.hpp`). The headers say what each function does.\n\n\
          {how}\n\
-         `PKG_CONFIG_PATH=lib/pkgconfig pkg-config --cflags --libs lockstone` and CMake's `find_package(lockstone)` know the same;\n\
-         the folder may lie anywhere. `sha256sum --check {SUMS}` says whether all is as it was made, with {compiler}.\n\n\
+         The folder may lie anywhere. `sha256sum --check {SUMS}` says whether all is as it was made, with {compiler}.\n\n\
          Not in this library: objects and firmware slots, CMSIS-Driver Storage, suites other than `ascon`.\n\n\
-         Licence: MIT or Apache-2.0, as you choose. LICENSES-OF-OTHERS.txt has those of what is linked in.\n"
+         Licence: MIT or Apache-2.0, as you choose. LICENSES-OF-OTHERS.txt and licences-of-rust have\n\
+         those of what is linked in.\n"
     )
-}
-
-fn output(command: &mut Command) -> Result<String, Failure> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|error| format!("can't run {program}: {error}"))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(format!("{program} ended with {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
-    }
 }
 
 fn host_triple() -> Result<String, Failure> {
@@ -195,83 +233,32 @@ fn compiler(rustc: &str) -> Result<String, Failure> {
     Ok(said.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
 }
 
-/// What `readelf -A` says a program is for.
-fn architecture(attributes: &str) -> Result<String, Failure> {
-    let value = attributes.lines().find_map(|line| line.trim().strip_prefix("Tag_CPU_arch: "));
-    value.map(|value| value.trim().to_owned()).ok_or_else(|| format!("{READELF} said: {attributes}"))
+/// Holds what `readelf -A` says of each member of a library against the processor. Our own is for just that; what comes ready with the
+/// compiler may be for what its target is in general.
+fn check_members(core: &Core, attributes: &str) -> Result<(), Failure> {
+    let of_target = if core.target.starts_with("thumbv8m.main") { "v8-M.mainline" } else { core.architecture };
+    let mut ours = 0;
+    for member in attributes.split("\nFile: ") {
+        let value = |tag: &str| member.lines().find_map(|line| line.trim().strip_prefix(tag)).map(str::trim);
+        let Some(architecture) = value("Tag_CPU_arch: ") else { continue };
+        let name = member.lines().next().unwrap_or_default();
+        let is_ours = name.contains("lockstone_ffi");
+        let in_registers = value("Tag_ABI_VFP_args: ") == Some("VFP registers");
+        if architecture != core.architecture && (is_ours || architecture != of_target) {
+            return Err(format!("{name} is for {architecture}, not {}", core.architecture));
+        }
+        if in_registers != core.name.ends_with('f') {
+            return Err(format!("{name} has the other float ABI"));
+        }
+        ours += u32::from(is_ours);
+    }
+    if ours > 0 { Ok(()) } else { Err(format!("{READELF} names no member of ours: {attributes}")) }
 }
 
 /// The first number of the second line of `size`.
 fn text_of(said: &str) -> Result<u64, Failure> {
     let number = said.lines().nth(1).and_then(|line| line.split_whitespace().next()?.parse().ok());
     number.ok_or_else(|| format!("{SIZE} said: {said}"))
-}
-
-/// The licences of all packages that are linked in, and of what comes with the compiler.
-fn licences_of_others(target: &str) -> Result<String, Failure> {
-    let mut tree = tools::cargo();
-    tree.args([
-        "tree",
-        "--locked",
-        "--package",
-        "lockstone-ffi",
-        "--edges",
-        "normal,no-proc-macro",
-        "--prefix",
-        "none",
-    ]);
-    tree.args(["--format", "{p}|{l}", "--target", target]);
-    if target.contains("-none-") {
-        tree.args(["--no-default-features", "--features", library::FEATURES]);
-    }
-    let packages = output(tree.current_dir(root()))?;
-    let metadata = output(tools::cargo().args(["metadata", "--locked", "--format-version", "1"]).current_dir(root()))?;
-    let mut packages: Vec<_> = packages.lines().filter_map(package).collect();
-    packages.sort();
-    packages.dedup();
-    let mut text = "What is linked into the library beside Lockstone's own code, and under which licence.\n\n\
-        Rust's core library, and on a host its standard library: MIT OR Apache-2.0 (LICENSE-MIT and LICENSE-APACHE have the texts;\n\
-        copyright of the Rust Project's contributors).\n"
-        .to_owned();
-    for (name, version, licence) in packages {
-        let folder = folder_of(&metadata, name, version).ok_or_else(|| format!("no source of {name} {version}"))?;
-        text += &format!("\n======== {name} {version}: {licence}\n");
-        let texts = licence_texts(&folder)?;
-        match (texts.is_empty(), licence.contains("Apache-2.0")) {
-            (true, true) => text += "\nIts package has no text; that of Apache-2.0 is in LICENSE-APACHE.\n",
-            (true, false) => return Err(format!("{name} {version} ({licence}) has no text of its licence")),
-            (false, _) => text.extend(texts),
-        }
-    }
-    Ok(text)
-}
-
-/// Reads `NAME vVERSION|LICENCE`; ours, which stand with their folder, are not of others.
-fn package(line: &str) -> Option<(&str, &str, &str)> {
-    let (package, licence) = line.split_once('|')?;
-    let (name, version) = package.split_once(" v")?;
-    (!version.contains(' ')).then_some((name, version, licence))
-}
-
-/// Where the source of a package is.
-fn folder_of(metadata: &str, name: &str, version: &str) -> Option<PathBuf> {
-    let end = format!("/{name}-{version}/Cargo.toml\"");
-    let before = &metadata[..metadata.find(&end)?];
-    let start = before.rfind('"')? + 1;
-    Some(Path::new(&before[start..]).join(format!("{name}-{version}")))
-}
-
-fn licence_texts(folder: &Path) -> Result<Vec<String>, Failure> {
-    let failed = |error| format!("can't read {}: {error}", folder.display());
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).map_err(failed)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    let is_licence = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
-        path.is_file() && (name.starts_with("LICENSE") || name.starts_with("LICENCE") || name.starts_with("COPYING"))
-    };
-    files.retain(is_licence);
-    files.sort();
-    files.iter().map(|file| std::fs::read_to_string(file).map(|text| format!("\n{text}")).map_err(failed)).collect()
 }
 
 #[cfg(test)]
@@ -284,24 +271,30 @@ mod tests {
         assert!(parse("").unwrap().is_asked("cortex-m3"));
         let some = parse("host cortex-m4f").unwrap();
         assert!(some.is_asked(HOST) && some.is_asked("cortex-m4f") && !some.is_asked("cortex-m4"));
-        assert_eq!(parse("cortex-a53"), None);
+        let refused = parse("cortex-m7").unwrap_err();
+        assert!(
+            refused.contains("for cortex-m7, but for host, cortex-m0plus, ") && refused.ends_with("cortex-m55f"),
+            "{refused}"
+        );
     }
 
     #[test]
-    fn what_a_program_is_for_is_read() {
-        let said = "Attribute Section: aeabi\nFile Attributes\n  Tag_CPU_name: \"6S-M\"\n  Tag_CPU_arch: v6S-M\n";
-        assert_eq!(architecture(said).as_deref(), Ok("v6S-M"));
-        assert!(architecture("File Attributes\n").is_err());
+    fn what_each_member_is_for_is_read() {
+        let member = |name: &str, architecture: &str, further: &str| {
+            format!("\nFile: lib/liblockstone.a({name})\nFile Attributes\n  Tag_CPU_arch: {architecture}\n{further}")
+        };
+        let core = |name| library::core_named(name).unwrap();
+        let (hard, ours) = ("  Tag_ABI_VFP_args: VFP registers\n", "lockstone_ffi-0.o");
+        assert_eq!(check_members(core("cortex-m3"), &member(ours, "v7", "")), Ok(()));
+        assert_eq!(check_members(core("cortex-m4f"), &member(ours, "v7E-M", hard)), Ok(()));
+        let mixed = member(ours, "v8.1-M.mainline", "") + &member("core.o", "v8-M.mainline", "");
+        assert_eq!(check_members(core("cortex-m55"), &mixed), Ok(()));
+        assert!(check_members(core("cortex-m55"), &member(ours, "v8-M.mainline", "")).is_err());
+        assert!(check_members(core("cortex-m33"), &mixed).is_err());
+        assert!(check_members(core("cortex-m4"), &member(ours, "v7E-M", hard)).is_err());
+        assert!(check_members(core("cortex-m4f"), &member(ours, "v7E-M", "")).is_err());
+        assert!(check_members(core("cortex-m3"), &member("core.o", "v7", "")).is_err());
         assert_eq!(text_of("   text\t   data\n  42408\t    608\n"), Ok(42_408));
         assert!(text_of("   text\t   data\n").is_err());
-    }
-
-    #[test]
-    fn packages_of_others_and_their_sources_are_found() {
-        assert_eq!(package("subtle v2.6.1|BSD-3-Clause"), Some(("subtle", "2.6.1", "BSD-3-Clause")));
-        assert_eq!(package("lockstone v0.1.0 (/src/crates/lockstone)|MIT OR Apache-2.0"), None);
-        let metadata = r#"{"manifest_path":"/registry/subtle-2.6.1/Cargo.toml","x":"/registry/ab-1.0.0/Cargo.toml"}"#;
-        assert_eq!(folder_of(metadata, "ab", "1.0.0"), Some(PathBuf::from("/registry/ab-1.0.0")));
-        assert_eq!(folder_of(metadata, "b", "1.0.0"), None);
     }
 }

@@ -48,17 +48,18 @@ pub(crate) fn put(folder: &Path, prefix: &str, libraries: &[PathBuf], of_system:
 fn pkg_config(prefix: &str, of_system: &[&str]) -> String {
     let private: String = of_system.iter().map(|library| format!(" -l{library}")).collect();
     let private = if private.is_empty() { private } else { format!("Libs.private:{private}\n") };
+    let definition = if of_system.is_empty() { " -DLOCKSTONE_NO_STD" } else { "" };
     format!(
         "prefix={prefix}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\n\
          Name: lockstone\nDescription: Secure storage on flash: native, PSA Secure Storage, CFSTORE\nVersion: {}\n\
-         Cflags: -I${{includedir}}\nLibs: -L${{libdir}} -llockstone\n{private}",
+         Cflags: -I${{includedir}}{definition}\nLibs: -L${{libdir}} -llockstone\n{private}",
         env!("CARGO_PKG_VERSION")
     )
 }
 
 fn cmake(of_system: &[&str]) -> String {
     let line = match of_system {
-        [] => String::new(),
+        [] => "\n    INTERFACE_COMPILE_DEFINITIONS LOCKSTONE_NO_STD".to_owned(),
         _ => format!("\n    INTERFACE_LINK_LIBRARIES \"{}\"", of_system.join(";")),
     };
     CMAKE.replace("\n@LIBRARIES@", &line)
@@ -107,6 +108,24 @@ pub(crate) fn try_it(prefix: &Path, run: &Path) -> Result<bool, Failure> {
     Ok(true)
 }
 
+/// Builds and runs a program with what pkg-config says of the static library, in a copy of a prefix, from which the shared one is taken.
+pub(crate) fn try_static(prefix: &Path, program: &Path) -> Result<(), Failure> {
+    let shared = prefix.join("lib").join("liblockstone.so");
+    std::fs::remove_file(&shared).map_err(|error| format!("can't remove {}: {error}", shared.display()))?;
+    let mut asked = Command::new("pkg-config");
+    asked
+        .args(["--static", "--cflags", "--libs", "lockstone"])
+        .current_dir(prefix)
+        .env("PKG_CONFIG_PATH", "lib/pkgconfig");
+    let said = tools::output(&mut asked)?;
+    let mut gcc = Command::new("gcc");
+    gcc.arg(program).args(said.split_whitespace()).args(["-o", "static"]).current_dir(prefix);
+    tools::succeed(&mut gcc, "compiling with the static library")?;
+    let mut linked = Command::new(prefix.join("static"));
+    linked.env("LOCKSTONE_DEVICE", prefix.join("device")).stdout(Stdio::null());
+    tools::succeed(&mut linked, "a program with the static library")
+}
+
 /// Configures and builds a project of CMake's in a fresh folder; that folder.
 pub(crate) fn build_with_cmake(source: &Path, folder: &Path, option: &str) -> Result<PathBuf, Failure> {
     let _ = std::fs::remove_dir_all(folder);
@@ -148,7 +167,9 @@ mod tests {
     #[test]
     fn a_chip_has_no_libraries_of_its_system() {
         assert!(pkg_config("p", &[]).ends_with("Libs: -L${libdir} -llockstone\n"));
-        assert!(cmake(&[]).contains("include\")\nendif()"), "{}", cmake(&[]));
+        assert!(pkg_config("p", &[]).contains("\nCflags: -I${includedir} -DLOCKSTONE_NO_STD\n"));
+        let definition = "include\"\n    INTERFACE_COMPILE_DEFINITIONS LOCKSTONE_NO_STD)\nendif()";
+        assert!(cmake(&[]).contains(definition), "{}", cmake(&[]));
         assert!(cmake(OF_HOST).contains("include\"\n    INTERFACE_LINK_LIBRARIES \"m;pthread;dl\")\nendif()"));
     }
 

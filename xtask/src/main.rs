@@ -27,6 +27,7 @@ mod footprint;
 mod fuzz;
 mod install;
 mod library;
+mod licences;
 mod ports;
 mod size;
 mod stack;
@@ -62,7 +63,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         Some((chore, [install, prefix, place])) if chore == "capi" && install == "install" && prefix == "--prefix" => {
             install::run(Path::new(place))
         }
-        Some((chore, options)) if chore == "dist" => dist::run(&dist::Options::parse(options).ok_or(USAGE)?),
+        Some((chore, options)) if chore == "dist" => dist::run(&dist::Options::parse(options)?),
         Some((chore, options)) if chore == "fuzz" => fuzz::run(&fuzz::Options::parse(options).ok_or(USAGE)?),
         Some((chore, [])) if chore == "ports" => ports::run(),
         Some((chore, options)) if chore == "size" => size::run(&size::Options::parse(options).ok_or(USAGE)?),
