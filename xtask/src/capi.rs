@@ -12,10 +12,10 @@
 //! is a case, however often it is reached. What is counted in the end are those of the plain runs.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::tools::{answers, has_target, succeed};
-use crate::{Failure, install, root, tools};
+use crate::{Failure, install, library, root, tools};
 
 const C: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Werror", "-g", "-O1"];
 const CPP: &[&str] = &["-std=c++17", "-fno-exceptions", "-Wall", "-Wextra", "-Werror", "-g", "-O1"];
@@ -24,7 +24,7 @@ const LIBRARIES: &[&str] = &["-lm", "-lpthread", "-ldl"];
 const VALGRIND: &[&str] = &["--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite"];
 /// What must be there, and the Debian package that brings it.
 const TOOLS: [(&str, &str); 3] = [("gcc", "gcc"), ("g++", "g++"), ("valgrind", "valgrind")];
-const ARM: &str = "arm-none-eabi-gcc";
+const ARM: &str = library::GCC;
 
 /// How a program is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,39 +226,13 @@ fn check_shapes(place: &Place) -> Result<usize, Failure> {
 
 /// Builds the library for a processor without an operating system, and links a program with it, if there are tools for that.
 fn link_bare(place: &Place) -> Result<(), Failure> {
-    const TARGET: &str = "thumbv7em-none-eabi";
-    if !has_target(TARGET) || !answers(ARM) {
-        println!("{TARGET} of rustup or {ARM} is not installed: nothing was linked without an operating system");
+    let core = library::core_named("cortex-m4")?;
+    if !has_target(core.target) || !answers(ARM) {
+        println!("{} of rustup or {ARM} is not installed: nothing was linked without an operating system", core.target);
         return Ok(());
     }
-    let mut cargo = tools::cargo();
-    cargo.args([
-        "rustc",
-        "--quiet",
-        "--release",
-        "-p",
-        "lockstone-ffi",
-        "--crate-type",
-        "staticlib",
-        "--target",
-        TARGET,
-    ]);
-    cargo.args(["--no-default-features", "--features", "cfstore,panic-handler,psa", "--target-dir"]).arg(&place.built);
-    succeed(cargo.current_dir(root()), "building lockstone-ffi without std")?;
-    let library = place.built.join(TARGET).join("release").join("liblockstone_ffi.a");
-    let mut command = Command::new(ARM);
-    command.args(C).args([
-        "-Os",
-        "-ffreestanding",
-        "-nostdlib",
-        "-Wl,-z,noexecstack",
-        "-mcpu=cortex-m4",
-        "-mthumb",
-        "-Wl,--gc-sections",
-    ]);
-    command.arg("-I").arg(place.sources.join("include")).arg(place.sources.join("c").join("bare.c")).arg(library);
-    succeed(command.arg("-o").arg(place.built.join("bare")), "linking a program without an operating system")?;
-    println!("linked for {TARGET}, without an operating system");
+    library::link_bare(core, &library::headers(), &library::build(core)?, &place.built.join("bare"))?;
+    println!("linked for {}, without an operating system", core.target);
     Ok(())
 }
 
@@ -267,22 +241,10 @@ fn check_installed(place: &Place) -> Result<(), Failure> {
     let prefix = place.built.join("prefix");
     let _ = std::fs::remove_dir_all(&prefix);
     install::run(&prefix)?;
-    if !answers("pkg-config") {
+    if !install::try_it(&prefix, &place.built.join("run"))? {
         println!("pkg-config is not installed: what it would say was not tried");
-        return Ok(());
     }
-    let mut asked = Command::new("pkg-config");
-    asked.args(["--cflags", "--libs", "lockstone"]).env("PKG_CONFIG_PATH", prefix.join("lib").join("pkgconfig"));
-    let said = asked.output().map_err(|error| format!("pkg-config: {error}"))?.stdout;
-    let said = String::from_utf8_lossy(&said).into_owned();
-    let binary = place.built.join("hello-installed");
-    let mut command = Command::new("gcc");
-    command.args(C).arg(place.sources.join("examples").join("hello.c")).arg("-o").arg(&binary);
-    succeed(command.args(said.split_whitespace()), "compiling hello with what was installed")?;
-    let folder = place.built.join("run");
-    let mut run = Command::new(&binary);
-    run.current_dir(&folder).env("LD_LIBRARY_PATH", prefix.join("lib")).env("LOCKSTONE_DEVICE", "installed");
-    succeed(run.stdout(Stdio::null()), "hello, with what was installed")
+    Ok(())
 }
 
 #[cfg(test)]

@@ -72,8 +72,17 @@ Static data and the peak of the painted stack, everything included: store, buffe
 ";
 
 /// Programs whose RAM is shown: those that do something of use.
-const PROGRAMS: [&str; 7] =
-    ["boot_counter", "config", "certs", "factory_reset", "fota_assemble", "multi_client", "blinky"];
+const PROGRAMS: [&str; 9] = [
+    "boot_counter",
+    "config",
+    "certs",
+    "factory_reset",
+    "fota_assemble",
+    "multi_client",
+    "blinky",
+    "from_c",
+    "everything",
+];
 
 type Measured = Vec<firmware::Figure>;
 

@@ -37,3 +37,14 @@ pub(crate) fn succeed(command: &mut Command, what: &str) -> Result<(), Failure> 
         Err(error) => Err(format!("{what}: {error}")),
     }
 }
+
+/// Runs a program; what it says.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("can't run {program}: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("{program} ended with {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
+    }
+}

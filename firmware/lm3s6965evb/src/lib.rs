@@ -2,11 +2,12 @@
 #![no_std]
 
 use cortex_m_rt as _;
+use lm3s6965 as _; // the interrupt vectors of the chip
 use lockstone::{Memory, Part, buffer_size};
 use lockstone_block::BlockFlash;
 use support::sd::Card;
 pub use support::toys::{InsecureRandom, insecure_root_key};
-pub use support::{Failure, executor, open, println, program, ram_flash, stack, time, timed};
+pub use support::{Failure, end, executor, open, println, program, ram_flash, stack, stop_on_panic, time, timed};
 
 /// A card that was never written reads as zeros.
 pub const PART: Part = Part::ZERO_ERASED;

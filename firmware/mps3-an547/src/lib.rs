@@ -6,7 +6,7 @@ use cortex_m_rt as _;
 use lockstone::{Memory, Part, buffer_size};
 pub use support::semihosting::FileFlash as Flash;
 pub use support::toys::{InsecureRandom, insecure_root_key};
-pub use support::{Failure, executor, open, println, program, ram_flash, stack, time, timed};
+pub use support::{Failure, end, executor, open, println, program, ram_flash, stack, time, timed};
 
 /// What the driver's type does not say of the flash.
 pub const PART: Part = Part::NOR;

@@ -15,6 +15,14 @@ macro_rules! program {
             ::board::start($main)
         }
 
+        $crate::stop_on_panic!();
+    };
+}
+
+/// What a panic does: says so, and ends the emulator.
+#[macro_export]
+macro_rules! stop_on_panic {
+    () => {
         #[panic_handler]
         fn stop(info: &core::panic::PanicInfo<'_>) -> ! {
             $crate::println!("{info}");
@@ -25,12 +33,17 @@ macro_rules! program {
 
 /// Runs the program and ends the emulator with its exit code.
 pub fn run(program: fn() -> Result<(), Failure>) -> ! {
-    let ended = program();
+    end(program())
+}
+
+/// Ends the emulator: for programs whose tasks never return.
+pub fn end(ended: Result<(), Failure>) -> ! {
     stack::report();
     exit(u32::from(ended.is_err()))
 }
 
 /// The same on a board whose flash lasts as long as the emulator: restarts it until it was started so often.
+#[cfg(target_arch = "arm")]
 pub fn run_again(program: fn() -> Result<(), Failure>, starts: u32) -> ! {
     let start = crate::nvmc::count_start();
     if start > 1 {

@@ -1,6 +1,7 @@
 //! Semihosting: the debugger, here the emulator, does for the program what an operating system would.
 //!
 //! Each call is a breakpoint with a number and the address of its arguments in registers. No interrupt is masked by it.
+//! On RISC-V two instructions that do nothing stand around the breakpoint, by which it is known.
 
 use core::arch::asm;
 use core::fmt;
@@ -29,6 +30,23 @@ const APPLICATION_EXIT: usize = 0x2_0026;
 /// `arguments` must be what the call with this number takes, and what it says of memory must be true.
 unsafe fn call(number: usize, arguments: &[usize]) -> usize {
     let result;
+    #[cfg(target_arch = "riscv32")]
+    // SAFETY: as below, with the answer in a0. The three instructions are not compressed, and in one page.
+    unsafe {
+        asm!(
+            ".balign 16",
+            ".option push",
+            ".option norvc",
+            "slli x0, x0, 0x1f",
+            "ebreak",
+            "srai x0, x0, 7",
+            ".option pop",
+            inlateout("a0") number => result,
+            in("a1") arguments.as_ptr(),
+            options(nostack, preserves_flags)
+        );
+    }
+    #[cfg(target_arch = "arm")]
     // SAFETY: a debugger that knows semihosting answers in r0 and continues behind the breakpoint; it touches no other
     // register, and only memory that the arguments name, which the caller vouches for.
     unsafe {

@@ -1,16 +1,19 @@
-//! Stack: how deep it became. The start-up code of `cortex-m-rt` paints all of it; what is not painted any more was used.
+//! Stack: how deep it became. The start-up code, that of `cortex-m-rt` or `riscv.rs`, paints all of it; what is not painted any more was used.
 //!
 //! ```text
 //! RAM   | .data .bss .uninit | painted ............ | used <── grows down |
 //!                            ^ _stack_end           ^ peak                ^ _stack_start
 //! ```
 
-use core::ptr::{read_volatile, write_volatile};
+use core::ptr::read_volatile;
+#[cfg(target_arch = "arm")]
+use core::ptr::write_volatile;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// What `cortex-m-rt` paints with.
 const PAINT: u32 = 0xcccc_cccc;
 /// Left as it is below the stack pointer while it is painted anew.
+#[cfg(target_arch = "arm")]
 const MARGIN: usize = 64;
 
 unsafe extern "C" {
@@ -55,6 +58,7 @@ pub fn statics() -> usize {
 }
 
 /// Bytes of stack that a call takes below the caller's frame, its callees included.
+#[cfg(target_arch = "arm")]
 #[inline(never)]
 pub fn of<T>(call: impl FnOnce() -> T) -> (T, usize) {
     BEFORE.store(peak(), Ordering::Relaxed);
@@ -70,6 +74,7 @@ pub fn of<T>(call: impl FnOnce() -> T) -> (T, usize) {
 }
 
 /// A frame of its own for what is measured: inlined into [`of`], it would lie above the stack pointer that is read there.
+#[cfg(target_arch = "arm")]
 #[inline(never)]
 fn below<T>(call: impl FnOnce() -> T) -> T {
     call()

@@ -16,20 +16,8 @@ use super::figure::Figure;
 use super::toolchain::run_folder;
 use crate::Failure;
 
-const EMULATOR: &str = "qemu-system-arm";
-const INSTALL: &str = "apt-get install --no-install-recommends qemu-system-arm";
 /// One start of a program takes no longer than this.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Says what is not installed.
-pub(crate) fn name_missing() -> Result<(), Failure> {
-    let status = Command::new(EMULATOR).arg("--version").stdout(Stdio::null()).status();
-    if status.is_ok_and(|status| status.success()) {
-        Ok(())
-    } else {
-        Err(format!("missing: {EMULATOR}\n  on Debian: {INSTALL}"))
-    }
-}
 
 /// What a program said in all its starts.
 pub(crate) struct Run {
@@ -111,15 +99,15 @@ pub(crate) struct Emulation {
 impl Emulation {
     /// Starts a program with the flash in a folder.
     pub(crate) fn begin(board: &Board, image: &Path, place: &Path) -> Result<Self, Failure> {
-        let mut command = Command::new(EMULATOR);
-        command.args(["-M", board.name, "-display", "none", "-monitor", "none", "-serial", "none"]);
+        let mut command = Command::new(board.emulator);
+        command.args(board.machine).args(["-display", "none", "-monitor", "none", "-serial", "none"]);
         command.args(["-semihosting-config", "enable=on,target=native", "-icount", "shift=5,sleep=off"]);
         if board.card > 0 {
             command.args(["-drive", &format!("if=sd,format=raw,file={CARD}")]);
         }
         command.arg("-kernel").arg(image).current_dir(place);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().map_err(|error| format!("can't run {EMULATOR}: {error}"))?;
+        let child = command.spawn().map_err(|error| format!("can't run {}: {error}", board.emulator))?;
         Ok(Self { child })
     }
 
@@ -128,7 +116,7 @@ impl Emulation {
         let (output, errors) = (reader(self.child.stdout.take()), reader(self.child.stderr.take()));
         let begun = Instant::now();
         let status = loop {
-            match self.child.try_wait().map_err(|error| format!("can't wait for {EMULATOR}: {error}"))? {
+            match self.child.try_wait().map_err(|error| format!("can't wait for the emulator: {error}"))? {
                 Some(status) => break status,
                 None if begun.elapsed() > patience => {
                     self.kill();
@@ -165,7 +153,7 @@ impl Emulation {
     ///
     /// No power cut: whatever the emulator had handed to the host by then is there afterwards, in the order in which it came.
     pub(crate) fn kill_alive(&mut self) -> Result<(), Failure> {
-        match self.child.try_wait().map_err(|error| format!("can't wait for {EMULATOR}: {error}"))? {
+        match self.child.try_wait().map_err(|error| format!("can't wait for the emulator: {error}"))? {
             None => {
                 self.kill();
                 Ok(())

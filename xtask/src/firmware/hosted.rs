@@ -16,17 +16,17 @@ use super::emulator::Emulation;
 use super::toolchain::run_folder;
 use crate::{Failure, root, tools};
 
-/// The program whose flash is opened: it has run before.
+/// The program in Rust whose flash is opened: it has run before. Those in C count their boots too.
 pub(crate) const PROGRAM: &str = "boot_counter";
-/// What the host has to know of it: see `firmware/mps3-an547/src/lib.rs`.
+/// What the host has to know of the flash: see `firmware/mps3-an547/src/lib.rs` and `firmware/support/c/board.c`.
 const DEVICE: &str =
     "format = 1\nsuite = \"ascon\"\nheads = 50\n\n[geometry]\nflash = 262144\nblock = 4096\nwrite = 4\n";
 /// The key of `insecure_root_key`.
 const KEY: [u8; 32] = [0x42; 32];
 
 /// Goes through the steps; a line that says so.
-pub(crate) fn run(board: &Board, image: &Path) -> Result<String, Failure> {
-    let device = run_folder(board.name, PROGRAM);
+pub(crate) fn run(board: &Board, program: &str, image: &Path) -> Result<String, Failure> {
+    let device = run_folder(board.name, program);
     prepare(&device).map_err(|error| format!("can't make a device of {}: {error}", device.display()))?;
     let tool = build()?;
     let ask = |arguments: &[&str], input: &[u8]| ask(&tool, &device, arguments, input);
@@ -46,7 +46,7 @@ pub(crate) fn run(board: &Board, image: &Path) -> Result<String, Failure> {
     if again != boots + 1 || note != b"from the host" {
         return Err(format!("the host reads {again} boots, and a note of {} bytes", note.len()));
     }
-    Ok(format!(r#"{{"name":"firmware/{}/hosted","value":{again},"unit":"boots","met":true}}"#, board.name))
+    Ok(format!(r#"{{"name":"firmware/{}/{program}/hosted","value":{again},"unit":"boots","met":true}}"#, board.name))
 }
 
 /// Puts what a device directory has beside its flash.

@@ -1,4 +1,4 @@
-//! The compiler for Arm cores: that of rustup when it has the target, else Debian's, which builds `core` from its own source.
+//! The compiler for the boards' cores: that of rustup when it has the target, else Debian's, which builds `core` from its own source.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,7 +17,7 @@ pub(crate) fn build_library(target: &str) -> Result<(), Failure> {
 
 fn build_as(package: &str, target: &str, what: &[&str]) -> Result<PathBuf, Failure> {
     let folder = target_folder();
-    let mut command = cargo_for(target)?;
+    let mut command = cargo_for(target, "build")?;
     command.args(["--quiet", "--locked", "--release", "--package", package, "--target", target]).args(what);
     command.arg("--target-dir").arg(&folder).current_dir(root().join("firmware"));
     command.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RUSTFLAGS");
@@ -28,19 +28,31 @@ fn build_as(package: &str, target: &str, what: &[&str]) -> Result<PathBuf, Failu
     }
 }
 
-/// `cargo build` with a compiler that has `core` for the target, or can make it.
-pub(crate) fn cargo_for(target: &str) -> Result<Command, Failure> {
+/// `cargo build`, or another command that builds, with a compiler that has `core` for the target, or can make it.
+pub(crate) fn cargo_for(target: &str, build: &str) -> Result<Command, Failure> {
     if tools::has_target(target) {
         let mut command = tools::cargo();
-        command.arg("build");
+        command.arg(build);
         return Ok(command);
     }
     size::name_missing().map_err(|missing| format!("{missing}\n  or with rustup: rustup target add {target}"))?;
     let mut command = Command::new(size::CARGO);
-    command.args(["build", "-Zbuild-std=core"]);
+    command.args([build, "-Zbuild-std=core"]);
     command.env("RUSTC", size::RUSTC).env("RUSTDOC", "/usr/bin/rustdoc").env("RUSTC_BOOTSTRAP", "1");
-    command.env(format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase()), size::TOOLS[0]);
+    command.env(format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase()), linker(target));
     Ok(command)
+}
+
+/// The linker for Debian's compiler.
+fn linker(target: &str) -> &'static str {
+    if target.starts_with("riscv") { "riscv64-unknown-elf-ld" } else { size::TOOLS[0] }
+}
+
+/// A linker that is not installed and that programs for a core of another kind need: rustup's compiler brings its own.
+pub(crate) fn linker_that_lacks(target: &str) -> Option<&'static str> {
+    let linker = linker(target);
+    let is_needed = linker != size::TOOLS[0] && !tools::has_target(target);
+    (is_needed && !tools::answers(linker)).then_some(linker)
 }
 
 /// Name and version of the compiler for a target.
