@@ -41,7 +41,7 @@ const LONGEST: usize = 1000;
 /// Bits of an entry that at least say how many buckets are skipped.
 const SKIP_BITS: u32 = 4;
 /// So many segments after lists that named all heads it's time for such lists again, on parts of up to [`FEW`] segments.
-const OFTEN: u32 = 16;
+const OFTEN: u32 = 24;
 /// On others.
 const RARELY: u32 = 64;
 const FEW: u32 = 128;
@@ -141,6 +141,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let (base, newest) = self.spoken_of(from).await;
         let stretch = Stretch::new(&self.sizes(), base.max(tail), self.last_listed(sequence));
         let (length, count) = self.compose_list(&stretch, Some(newest), from, heads);
+        if self.state.list_whole && length <= self.list_max() / 2 && stretch.end - stretch.base <= 1 {
+            // So few of one segment: the next list names them with those of the next, or rather what is left of them.
+            return Ok(true);
+        }
         let good = self.write_first(length).await?;
         if good {
             self.pass_list(sequence, Spoken { from, count, end: stretch.end, all: false });
@@ -166,7 +170,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             sequence -= 1;
             let mut at = Position::new(sequence, self.header_length());
             loop {
-                let spoken = self.load_list(at).await;
+                let spoken = self.load_list(at).await.unwrap_or(Spoken::NOTHING);
                 if spoken.of(bucket, self.heads.len()) {
                     return (spoken.end, if newest.count == 0 { spoken } else { newest });
                 }
@@ -182,9 +186,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         (0, newest)
     }
 
-    /// Reads the list at a place; none: it speaks of nothing.
-    async fn load_list(&mut self, at: Position) -> Spoken {
-        if self.load(at, 0).await && self.mark() == MARK_LIST { self.spoken() } else { Spoken::NOTHING }
+    /// Reads the list at a place: another record speaks of nothing. `None`: there is no good record.
+    async fn load_list(&mut self, at: Position) -> Option<Spoken> {
+        let good = self.load(at, 0).await;
+        good.then(|| if self.mark() == MARK_LIST { self.spoken() } else { Spoken::NOTHING })
     }
 
     /// Writes the mark whose text is in the buffer as the first record of a segment; false when it did not stick. The draft
@@ -225,12 +230,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         while sequence > oldest && left.unknown > 0 {
             let mut at = Position::new(sequence, self.header_length());
             let mut found = false;
-            loop {
-                let spoken = self.load_list(at).await;
+            while let Some(spoken) = self.load_list(at).await {
+                found = true;
                 if spoken.count == 0 {
                     break;
                 }
-                found = true;
                 if left.unlisted > 0 {
                     start.base = start.base.min(spoken.end);
                 }

@@ -53,7 +53,7 @@ fn a_mount_reads_the_end_of_the_log() {
         let short = look::<S>(&mut flash, Part::NOR, &key, &values);
         println!("{}: a mount reads {short} bytes, a thorough one {thorough}", S::NAME);
         assert!(thorough > 200_000, "{thorough}");
-        assert!(short < 20_000, "{short}");
+        assert!(short < 24_000, "{short}");
     }
     measure::<Ascon>();
     measure::<Plain>();
@@ -179,10 +179,11 @@ fn live<const W: usize, const E: usize, const H: usize, const B: usize, S: Suite
             match random.below(60) {
                 0 => {
                     let changes: Vec<_> = (0..1 + random.below(30)).map(|_| change(&mut random)).collect();
-                    let mut transaction = match store.transaction(changes.len() as u32 * (life.value as u32 + 60)) {
-                        Err(Error::Full) => continue,
-                        other => other.unwrap(),
-                    };
+                    let mut transaction =
+                        match store.transaction((changes.len() * (life.value + 60 + W).next_multiple_of(W)) as u32) {
+                            Err(Error::Full) => continue,
+                            other => other.unwrap(),
+                        };
                     // A segment that fails in its midst takes room that it had; it's given up then, and one in three others.
                     let mut whole = true;
                     for (name, value) in &changes {
@@ -233,12 +234,12 @@ fn a_mount_is_short_whatever_was_stored() {
     let large = Life { keys: 150, value: 900, session: 200, sessions: 24, failing: false };
     let brief = Life { keys: 300, value: 32, session: 30, sessions: 200, failing: false };
     for (name, life, most) in [
-        ("few", &few, 20_000),
-        ("many", &many, 34_000),
+        ("few", &few, 24_000),
+        ("many", &many, 36_000),
         ("tiny", &tiny, 40_000),
         // Most segments begin inside a value of several records, and so without a list.
         ("large", &large, 110_000),
-        ("brief", &brief, 30_000),
+        ("brief", &brief, 34_000),
     ] {
         let (sealed, whole) = judge(name, &live::<4, 4096, 324, NOR, Ascon>(64, life));
         assert!(sealed < most && whole == 0, "{name}: {sealed}, {whole}");
@@ -275,14 +276,14 @@ fn a_mount_is_right_on_every_part() {
 
 #[test]
 fn a_cut_among_lists_of_all_heads_costs_nothing() {
-    // The sixteenth segment begins with a row of them. A cut at every operation from before it to behind it.
+    // The 24th segment begins with a row of them. A cut at every operation from before it to behind it.
     let key = root();
     let mut memory = Ram::new();
     let mut flash = Chip::new(64 * 4096, 0xff);
     let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &key, &mut Fixed(3), &mut memory).unwrap();
     let value = |turn: usize| [turn as u8; 32];
     let mut turns = 0;
-    while store.stats().unwrap().log_segments < 16 {
+    while store.stats().unwrap().log_segments < 24 {
         store.put(&*format!("key {}", turns % 400), &value(turns)).unwrap();
         turns += 1;
     }
