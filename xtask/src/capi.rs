@@ -243,7 +243,9 @@ fn link_bare(place: &Place) -> Result<(), Failure> {
         "--target",
         TARGET,
     ]);
-    cargo.args(["--no-default-features", "--features", "cfstore,panic-handler,psa", "--target-dir"]).arg(&place.built);
+    cargo
+        .args(["--no-default-features", "--features", "cfstore,panic-handler,psa,storage", "--target-dir"])
+        .arg(&place.built);
     succeed(cargo.current_dir(root()), "building lockstone-ffi without std")?;
     let library = place.built.join(TARGET).join("release").join("liblockstone_ffi.a");
     let mut command = Command::new(ARM);

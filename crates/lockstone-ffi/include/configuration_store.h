@@ -19,31 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "Driver_Common.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* What CMSIS drivers share; another driver's header may have said it. */
-#ifndef ARM_DRIVER_OK
-#define ARM_DRIVER_OK 0
-#define ARM_DRIVER_ERROR (-1)
-#define ARM_DRIVER_ERROR_BUSY (-2)
-#define ARM_DRIVER_ERROR_TIMEOUT (-3)
-#define ARM_DRIVER_ERROR_UNSUPPORTED (-4)
-#define ARM_DRIVER_ERROR_PARAMETER (-5)
-#define ARM_DRIVER_ERROR_SPECIFIC (-6)
-
-typedef struct _ARM_DRIVER_VERSION {
-    uint16_t api;
-    uint16_t drv;
-} ARM_DRIVER_VERSION;
-
-typedef enum _ARM_POWER_STATE { ARM_POWER_OFF, ARM_POWER_LOW, ARM_POWER_FULL } ARM_POWER_STATE;
-#endif
-
-#ifndef ARM_DRIVER_VERSION_MAJOR_MINOR
-#define ARM_DRIVER_VERSION_MAJOR_MINOR(major, minor) (((major) << 8) | (minor))
-#endif
 #define ARM_CFSTORE_API_VERSION ARM_DRIVER_VERSION_MAJOR_MINOR(1, 0)
 #define ARM_CFSTORE_DRV_VERSION ARM_DRIVER_VERSION_MAJOR_MINOR(0, 1)
 

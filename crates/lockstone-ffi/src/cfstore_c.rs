@@ -11,27 +11,10 @@ use crate::cfstore::codes::{
     INVALID_WRITE_BUFFER, NAME_MAX, Opcode, PARAMETER, UNINITIALISED,
 };
 use crate::cfstore::{Answer, Buffer, Description, Mode};
+pub use crate::common_c::{Bits, Version};
 use crate::failure::Failure;
 use crate::library::Open;
 use crate::shared::enter;
-
-/// `ARM_DRIVER_VERSION`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// Of the interface: major and minor.
-    pub api: u16,
-    /// Of this driver.
-    pub drv: u16,
-}
-
-/// A word of bits that C declares as bit fields: capabilities, status, mode.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bits {
-    /// The first field is the lowest bit.
-    pub bits: u32,
-}
 
 /// `ARM_CFSTORE_KEYDESC`.
 #[repr(C)]

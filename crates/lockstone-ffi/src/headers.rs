@@ -14,9 +14,12 @@ use crate::native_c::SearchPlace;
 use crate::platform::{FLASH_IS_TRUSTED, Platform, VERSION};
 use crate::psa::{self, Info};
 use crate::ram::Memory;
+use crate::storage::{Attributes, Block, Information};
+use crate::storage_c::StorageDriver;
 
 const LOCKSTONE: &str = include_str!("../include/lockstone.h");
 const SIM: &str = include_str!("../include/lockstone_sim.h");
+const STORAGE: &str = include_str!("../include/lockstone_storage.h");
 const ERROR: &str = include_str!("../include/psa/error.h");
 const COMMON: &str = include_str!("../include/psa/storage_common.h");
 const ITS: &str = include_str!("../include/psa/internal_trusted_storage.h");
@@ -83,22 +86,31 @@ fn headers_and_library_have_the_same_functions() {
     assert_eq!(declared(CFSTORE), library);
     assert_eq!(library.len(), 2);
     assert!(CFSTORE.contains("extern const ARM_CFSTORE_DRIVER cfstore_driver;"));
-    assert_eq!(declared(SIM), exported(include_str!("sim_c.rs")));
+    library = exported(include_str!("sim_c.rs"));
+    library.extend(exported(include_str!("sim_storage_c.rs")));
+    assert_eq!(declared(SIM), library);
+    assert_eq!(declared(STORAGE), exported(include_str!("storage_c.rs")));
 }
 
-/// The driver's functions, in the order of the header's structure.
+/// The functions of drivers, in the order of their headers' structures.
 #[test]
-fn the_drivers_table_has_the_headers_order() {
-    let (_, table) = CFSTORE.split_once("typedef struct ARM_CFSTORE_DRIVER {").unwrap();
-    let table = bare(table.split_once("} ARM_CFSTORE_DRIVER;").unwrap().0);
-    let names: Vec<_> = table.split("(*").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-    let source = include_str!("cfstore_c.rs");
-    let (_, fields) = source.split_once("pub struct Driver {").unwrap();
-    let fields = fields.split_once("\n}").unwrap().0;
-    let lines = fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
-    let plain = |name: &str| name.replace('_', "").to_lowercase();
-    assert_eq!(names.iter().map(|name| plain(name)).collect::<Vec<_>>(), lines.map(plain).collect::<Vec<_>>());
-    assert_eq!(names.len(), 17);
+fn the_drivers_tables_have_the_headers_order() {
+    let storage = include_str!("../include/Driver_Storage.h");
+    for (header, table, source, count) in [
+        (CFSTORE, "typedef struct ARM_CFSTORE_DRIVER", include_str!("cfstore_c.rs"), 17),
+        (storage, "typedef const struct _ARM_DRIVER_STORAGE", include_str!("storage_c.rs"), 14),
+    ] {
+        let (_, table) = header.split_once(&format!("{table} {{")).unwrap();
+        let (table, _) = table.split_once("\n} ").unwrap();
+        let table = bare(table);
+        let names: Vec<_> = table.split("(*").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        let (_, fields) = source.split_once("Driver {").unwrap();
+        let fields = fields.split_once("\n}").unwrap().0;
+        let lines = fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
+        let plain = |name: &str| name.replace('_', "").to_lowercase();
+        assert_eq!(names.iter().map(|name| plain(name)).collect::<Vec<_>>(), lines.map(plain).collect::<Vec<_>>());
+        assert_eq!(names.len(), count);
+    }
 }
 
 /// The numbers that headers define, however they write them.
@@ -246,18 +258,9 @@ fn cfstore_codes_are_the_headers() {
     assert_eq!((found["CFSTORE_HANDLE_COUNT_MAX"], found["CFSTORE_HANDLE_BUFSIZE"]), (handles, 24));
 }
 
-#[test]
-fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
-    let mut wanted = BTreeMap::new();
-    for line in SHAPES.lines() {
-        let shape = line.strip_prefix("SHAPE(").or_else(|| line.strip_prefix("FIELD("));
-        let Some(words) = shape.and_then(|shape| shape.strip_suffix(')')) else { continue };
-        let words: Vec<_> = words.split(", ").collect();
-        let [name @ .., on64, on32] = &words[..] else { panic!("{line}") };
-        let size = if cfg!(target_pointer_width = "64") { on64 } else { on32 };
-        wanted.insert(name.join("."), size.parse::<usize>().unwrap());
-    }
-    let library = [
+/// What crosses the boundary of the store and of PSA.
+fn of_the_store() -> Vec<(&'static str, usize)> {
+    vec![
         ("lockstone_platform", size_of::<Platform>()),
         ("lockstone_platform.context", offset_of!(Platform, context)),
         ("lockstone_platform.flash_size", offset_of!(Platform, flash_size)),
@@ -281,6 +284,12 @@ fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
         ("struct psa_storage_info_t", size_of::<Info>()),
         ("struct psa_storage_info_t.size", offset_of!(Info, size)),
         ("struct psa_storage_info_t.flags", offset_of!(Info, flags)),
+    ]
+}
+
+/// And of CFSTORE.
+fn of_cfstore() -> Vec<(&'static str, usize)> {
+    vec![
         ("ARM_DRIVER_VERSION", size_of::<Version>()),
         ("ARM_CFSTORE_KEYDESC", size_of::<KeyDescription>()),
         ("ARM_CFSTORE_KEYDESC.drl", offset_of!(KeyDescription, drl)),
@@ -304,8 +313,53 @@ fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
         ("ARM_CFSTORE_DRIVER.Rseek", offset_of!(Driver, rseek)),
         ("ARM_CFSTORE_DRIVER.Uninitialize", offset_of!(Driver, uninitialize)),
         ("ARM_CFSTORE_DRIVER.Write", offset_of!(Driver, write)),
-    ];
-    assert_eq!(library.map(|(name, size)| (name.to_owned(), size)).into_iter().collect::<BTreeMap<_, _>>(), wanted);
+    ]
+}
+
+/// And of drivers of CMSIS-Driver Storage.
+fn of_storage() -> Vec<(&'static str, usize)> {
+    vec![
+        ("ARM_STORAGE_BLOCK_ATTRIBUTES", size_of::<Attributes>()),
+        ("ARM_STORAGE_BLOCK_ATTRIBUTES.erase_unit", offset_of!(Attributes, erase_unit)),
+        ("ARM_STORAGE_BLOCK", size_of::<Block>()),
+        ("ARM_STORAGE_BLOCK.size", offset_of!(Block, size)),
+        ("ARM_STORAGE_BLOCK.attributes", offset_of!(Block, attributes)),
+        ("ARM_STORAGE_INFO", size_of::<Information>()),
+        ("ARM_STORAGE_INFO.program_unit", offset_of!(Information, program_unit)),
+        ("ARM_STORAGE_INFO.program_cycles", offset_of!(Information, program_cycles)),
+        ("ARM_STORAGE_INFO.security", offset_of!(Information, security)),
+        ("ARM_STORAGE_STATUS", size_of::<Bits>()),
+        ("ARM_STORAGE_CAPABILITIES", size_of::<Bits>()),
+        ("ARM_DRIVER_STORAGE", size_of::<StorageDriver>()),
+        ("ARM_DRIVER_STORAGE.GetCapabilities", offset_of!(StorageDriver, get_capabilities)),
+        ("ARM_DRIVER_STORAGE.Initialize", offset_of!(StorageDriver, initialize)),
+        ("ARM_DRIVER_STORAGE.Uninitialize", offset_of!(StorageDriver, uninitialize)),
+        ("ARM_DRIVER_STORAGE.PowerControl", offset_of!(StorageDriver, power_control)),
+        ("ARM_DRIVER_STORAGE.ReadData", offset_of!(StorageDriver, read_data)),
+        ("ARM_DRIVER_STORAGE.ProgramData", offset_of!(StorageDriver, program_data)),
+        ("ARM_DRIVER_STORAGE.Erase", offset_of!(StorageDriver, erase)),
+        ("ARM_DRIVER_STORAGE.EraseAll", offset_of!(StorageDriver, erase_all)),
+        ("ARM_DRIVER_STORAGE.GetStatus", offset_of!(StorageDriver, get_status)),
+        ("ARM_DRIVER_STORAGE.GetInfo", offset_of!(StorageDriver, get_info)),
+        ("ARM_DRIVER_STORAGE.ResolveAddress", offset_of!(StorageDriver, resolve_address)),
+        ("ARM_DRIVER_STORAGE.GetNextBlock", offset_of!(StorageDriver, get_next_block)),
+        ("ARM_DRIVER_STORAGE.GetBlock", offset_of!(StorageDriver, get_block)),
+    ]
+}
+
+#[test]
+fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
+    let mut wanted = BTreeMap::new();
+    for line in SHAPES.lines() {
+        let shape = line.strip_prefix("SHAPE(").or_else(|| line.strip_prefix("FIELD("));
+        let Some(words) = shape.and_then(|shape| shape.strip_suffix(')')) else { continue };
+        let words: Vec<_> = words.split(", ").collect();
+        let [name @ .., on64, on32] = &words[..] else { panic!("{line}") };
+        let size = if cfg!(target_pointer_width = "64") { on64 } else { on32 };
+        wanted.insert(name.join("."), size.parse::<usize>().unwrap());
+    }
+    let library = [of_the_store(), of_cfstore(), of_storage()].concat();
+    assert_eq!(library.into_iter().map(|(name, size)| (name.to_owned(), size)).collect::<BTreeMap<_, _>>(), wanted);
 }
 
 /// The macro in the header promises enough memory, here and on 32-bit processors, where everything is smaller.

@@ -9,6 +9,7 @@
 //!                                 library                                the one open store
 //! logic          native           psa              cfstore/              safe Rust
 //! platform       platform.rs: hooks in C    host/: a directory           flash, key, counter, randomness
+//!                storage_c.rs: a CMSIS driver in C                       flash alone
 //! ```
 //!
 //! There is no isolation in a linked library: whatever runs in the same address space can call and read everything. Where
@@ -24,8 +25,10 @@ mod allegation;
 mod cfstore;
 #[cfg(feature = "cfstore")]
 pub mod cfstore_c;
+#[cfg(any(feature = "cfstore", feature = "storage"))]
+pub mod common_c;
 mod failure;
-#[cfg(all(test, feature = "psa", feature = "cfstore"))]
+#[cfg(all(test, feature = "psa", feature = "cfstore", feature = "storage"))]
 mod headers;
 #[cfg(feature = "std")]
 mod host;
@@ -41,12 +44,20 @@ mod ram;
 mod shared;
 #[cfg(feature = "sim")]
 pub mod sim_c;
+#[cfg(all(feature = "sim", feature = "storage"))]
+pub mod sim_storage_c;
+#[cfg(feature = "storage")]
+mod storage;
+#[cfg(feature = "storage")]
+pub mod storage_c;
 
 pub use native::Stats;
 pub use platform::Platform;
 #[cfg(feature = "psa")]
 pub use psa::Info;
 pub use ram::Memory;
+#[cfg(feature = "storage")]
+pub use storage::{Attributes, Block, Information};
 
 /// Stops: there is nothing to unwind to.
 #[cfg(all(feature = "panic-handler", not(any(feature = "std", test))))]

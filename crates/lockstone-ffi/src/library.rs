@@ -16,10 +16,14 @@ use crate::cfstore::{Cfstore, Mode};
 use crate::failure::{Failure, Result};
 #[cfg(feature = "std")]
 use crate::host::Device;
+#[cfg(feature = "storage")]
+use crate::platform::part_of;
 use crate::platform::{Counter, FLASH_IS_TRUSTED, Flash, HookDice, HookKey, Platform};
 #[cfg(feature = "std")]
 use crate::ram::Heap;
 use crate::ram::{Lent, Pieces};
+#[cfg(feature = "storage")]
+use crate::storage_c::{Drive, Powered};
 
 /// On a host: bytes of the largest asset with a capacity, and for what CFSTORE has not flushed.
 #[cfg(feature = "std")]
@@ -73,7 +77,18 @@ pub(crate) struct Open {
     pub(crate) cfstore: Cfstore,
     #[cfg(feature = "std")]
     host: Option<Held>,
+    #[cfg(feature = "storage")]
+    powered: Option<Powered>,
     lent: Option<Lent>,
+}
+
+/// What a store lies on that a platform is given for.
+pub(crate) enum Place {
+    /// The platform's own flash.
+    Hooks,
+    /// A range of a driver's storage.
+    #[cfg(feature = "storage")]
+    Driver(Drive, Powered),
 }
 
 /// What is held while a device in a directory is open.
@@ -134,14 +149,25 @@ impl Library {
         self.set(open)
     }
 
-    /// Mounts what is on the platform's flash, or makes an empty store there first.
-    pub(crate) fn open_platform(&mut self, platform: Platform, lent: Lent, pieces: Pieces, format: bool) -> Result<()> {
-        let (flash, counter, part) = (Flash::Hooks(platform), Counter::Hooks(platform), platform.part());
-        let (mut pieces, root) = (pieces, HookKey(&platform));
+    /// Mounts what is on the platform's flash or a driver's, or makes an empty store there first.
+    pub(crate) fn open_platform(
+        &mut self,
+        platform: Platform,
+        place: Place,
+        lent: Lent,
+        mut pieces: Pieces,
+        format: bool,
+    ) -> Result<()> {
+        let root = HookKey(&platform);
         if format {
-            make_empty(&platform, &root, &mut pieces)?;
+            make_empty(&platform, place.flash(&platform), place.part(&platform), &root, &mut pieces)?;
         }
-        let mut open = Open::mount(flash, counter, part, &root, pieces, Some(platform))?;
+        let (flash, part) = (place.flash(&platform), place.part(&platform));
+        let mut open = Open::mount(flash, Counter::Hooks(platform), part, &root, pieces, Some(platform))?;
+        #[cfg(feature = "storage")]
+        if let Place::Driver(_, powered) = place {
+            open.powered = Some(powered);
+        }
         open.lent = Some(lent);
         self.set(open)
     }
@@ -190,6 +216,26 @@ impl Library {
     }
 }
 
+impl Place {
+    fn flash(&self, platform: &Platform) -> Flash {
+        match self {
+            Self::Hooks => Flash::Hooks(*platform),
+            #[cfg(feature = "storage")]
+            Self::Driver(drive, _) => Flash::Driver(*drive),
+        }
+    }
+
+    fn part(&self, platform: &Platform) -> Part {
+        match self {
+            Self::Hooks => platform.part(),
+            #[cfg(feature = "storage")]
+            Self::Driver(drive, _) => {
+                part_of(drive.geometry.erased_value, drive.geometry.program_unit, drive.geometry.erase_unit)
+            }
+        }
+    }
+}
+
 impl Open {
     fn mount<K: RootKey>(
         flash: Flash,
@@ -214,6 +260,8 @@ impl Open {
             cfstore: Cfstore::new(pieces.handles, pieces.values),
             #[cfg(feature = "std")]
             host: None,
+            #[cfg(feature = "storage")]
+            powered: None,
             lent: None,
         })
     }
@@ -223,7 +271,9 @@ impl Open {
         #[cfg(feature = "std")]
         let _host = self.host.take();
         let _lent = self.lent.take();
-        // Moved to here, it's dropped before those two.
+        #[cfg(feature = "storage")]
+        let _powered = self.powered.take();
+        // Moved to here, it's dropped before those.
         let open = self;
         open.store.close()?;
         Ok(())
@@ -268,10 +318,9 @@ impl Open {
 
 /// Makes an empty store; everything on the flash is erased. Where there is a counter it moves on, so that no image from before
 /// is accepted. (The store is then mounted: one that is formatted without a counter has another type.)
-fn make_empty(platform: &Platform, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
+fn make_empty(platform: &Platform, flash: Flash, part: Part, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
     let ram = Ram::new(&mut *pieces.heads, &mut *pieces.buffer, &mut *pieces.state);
-    let (flash, counter, part) = (Flash::Hooks(*platform), Counter::Hooks(*platform), platform.part());
-    let dice = &mut HookDice(platform);
+    let (counter, dice) = (Counter::Hooks(*platform), &mut HookDice(platform));
     if counter.is_there() {
         let (anchor, protection) = (Anchor { root, counter }, Protection::Chosen);
         lockstone::Store::<_, Ascon, _>::format_protected(flash, part, anchor, protection, dice, ram)?;

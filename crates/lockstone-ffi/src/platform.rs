@@ -13,6 +13,8 @@ use lockstone::trust::{MonotonicCounter, RootKey, RootKeyError};
 use crate::failure::{Failure, Result};
 #[cfg(feature = "std")]
 use crate::host::{FileCounter, FileFlash};
+#[cfg(feature = "storage")]
+use crate::storage_c::Drive;
 
 /// `LOCKSTONE_PLATFORM_VERSION`.
 pub const VERSION: u32 = 1;
@@ -71,18 +73,22 @@ impl Platform {
     /// Whether all is there that must be, and the counter is whole or absent.
     pub(crate) fn check(&self) -> Result<()> {
         let has_flash = self.read.is_some() && self.program.is_some() && self.erase.is_some();
+        let erased = matches!(self.erased_value, 0 | 0xff);
+        if has_flash && erased { self.check_beside_flash() } else { Err(Failure::Argument) }
+    }
+
+    /// The same but for the flash, which is not the platform's.
+    pub(crate) fn check_beside_flash(&self) -> Result<()> {
         let whole_counter = self.counter_read.is_some() == self.counter_increment.is_some();
         let whole_lock = self.lock.is_some() == self.unlock.is_some();
         let known = self.version == VERSION && self.flags & !FLASH_IS_TRUSTED == 0;
-        let erased = matches!(self.erased_value, 0 | 0xff);
-        let good = known && has_flash && whole_counter && whole_lock && erased && self.derive_key.is_some();
+        let good = known && whole_counter && whole_lock && self.derive_key.is_some();
         if good { Ok(()) } else { Err(Failure::Argument) }
     }
 
     /// How the part is cut.
     pub(crate) const fn part(&self) -> Part {
-        let part = if self.erased_value == 0 { Part::ZERO_ERASED } else { Part::NOR };
-        part.with_units(self.program_unit as usize, self.erase_block as usize)
+        part_of(self.erased_value, self.program_unit, self.erase_block)
     }
 
     /// Who is calling.
@@ -105,6 +111,12 @@ impl Platform {
             _ => Err(HookFailed),
         }
     }
+}
+
+/// A part with these units, in bytes.
+pub(crate) const fn part_of(erased_value: u32, program_unit: u32, erase_block: u32) -> Part {
+    let part = if erased_value == 0 { Part::ZERO_ERASED } else { Part::NOR };
+    part.with_units(program_unit as usize, erase_block as usize)
 }
 
 /// A hook is missing, or said anything but 0.
@@ -130,6 +142,9 @@ impl core::error::Error for HookFailed {}
 pub(crate) enum Flash {
     /// Hooks.
     Hooks(Platform),
+    /// A range of a driver's storage.
+    #[cfg(feature = "storage")]
+    Driver(Drive),
     /// `flash.bin`.
     #[cfg(feature = "std")]
     File(FileFlash),
@@ -148,6 +163,8 @@ impl ReadNorFlash for Flash {
             Self::Hooks(platform) => Platform::call(platform.read, |read| unsafe {
                 read(platform.context, offset, bytes.as_mut_ptr().cast(), bytes.len())
             }),
+            #[cfg(feature = "storage")]
+            Self::Driver(drive) => drive.read(offset, bytes).ok_or(HookFailed),
             #[cfg(feature = "std")]
             Self::File(flash) => flash.read(offset, bytes).map_err(|_| HookFailed),
         }
@@ -156,6 +173,8 @@ impl ReadNorFlash for Flash {
     fn capacity(&self) -> usize {
         match self {
             Self::Hooks(platform) => platform.flash_size as usize,
+            #[cfg(feature = "storage")]
+            Self::Driver(drive) => drive.size as usize,
             #[cfg(feature = "std")]
             Self::File(flash) => flash.capacity(),
         }
@@ -173,6 +192,8 @@ impl NorFlash for Flash {
                 // SAFETY: a hook of a checked platform; no memory is handed over.
                 unsafe { erase(platform.context, from, length) }
             }),
+            #[cfg(feature = "storage")]
+            Self::Driver(drive) => drive.erase(from, length).ok_or(HookFailed),
             #[cfg(feature = "std")]
             Self::File(flash) => flash.erase(from, length).map_err(|_| HookFailed),
         }
@@ -184,6 +205,8 @@ impl NorFlash for Flash {
             Self::Hooks(platform) => Platform::call(platform.program, |program| unsafe {
                 program(platform.context, offset, bytes.as_ptr().cast(), bytes.len())
             }),
+            #[cfg(feature = "storage")]
+            Self::Driver(drive) => drive.program(offset, bytes).ok_or(HookFailed),
             #[cfg(feature = "std")]
             Self::File(flash) => flash.write(offset, bytes).map_err(|_| HookFailed),
         }
