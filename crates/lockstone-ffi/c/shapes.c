@@ -4,6 +4,7 @@
  */
 #include "configuration_store.h"
 #include "lockstone.h"
+#include "lockstone_objects.h"
 #include "lockstone_sim.h"
 #include "lockstone_storage.h"
 #include "psa/internal_trusted_storage.h"
@@ -87,3 +88,11 @@ FIELD(ARM_DRIVER_STORAGE, GetInfo, 80, 40)
 FIELD(ARM_DRIVER_STORAGE, ResolveAddress, 88, 44)
 FIELD(ARM_DRIVER_STORAGE, GetNextBlock, 96, 48)
 FIELD(ARM_DRIVER_STORAGE, GetBlock, 104, 52)
+SHAPE(lockstone_volume, 12, 12)
+FIELD(lockstone_volume, number, 1, 1)
+FIELD(lockstone_volume, part, 2, 2)
+FIELD(lockstone_volume, start, 4, 4)
+FIELD(lockstone_volume, length, 8, 8)
+SHAPE(lockstone_object_info, 40, 40)
+FIELD(lockstone_object_info, pending, 4, 4)
+FIELD(lockstone_object_info, digest, 8, 8)

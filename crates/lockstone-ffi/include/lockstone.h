@@ -78,6 +78,14 @@ extern "C" {
 #define LOCKSTONE_E_DEVICE (-25)
 /* The memory that was handed in for this is used up. */
 #define LOCKSTONE_E_OUT_OF_MEMORY (-26)
+/* Parts of the object are missing. */
+#define LOCKSTONE_E_INCOMPLETE (-27)
+/* The content of an object or a slot has another digest. */
+#define LOCKSTONE_E_WRONG_DIGEST (-28)
+/* The key holds a plain value, no object. */
+#define LOCKSTONE_E_NOT_AN_OBJECT (-29)
+/* A range behind the end. */
+#define LOCKSTONE_E_OUT_OF_RANGE (-30)
 
 #define LOCKSTONE_PLATFORM_VERSION 1u
 

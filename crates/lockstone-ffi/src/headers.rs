@@ -11,6 +11,7 @@ use crate::cfstore_c::{Bits, Driver, KeyDescription, Version};
 use crate::failure::Failure;
 use crate::native::{PROTECT, Stats, WRITE_ONCE};
 use crate::native_c::SearchPlace;
+use crate::objects::{Content, VolumeRow};
 use crate::platform::{FLASH_IS_TRUSTED, Platform, VERSION};
 use crate::psa::{self, Info};
 use crate::ram::Memory;
@@ -19,6 +20,7 @@ use crate::storage_c::StorageDriver;
 
 const LOCKSTONE: &str = include_str!("../include/lockstone.h");
 const SIM: &str = include_str!("../include/lockstone_sim.h");
+const OBJECTS: &str = include_str!("../include/lockstone_objects.h");
 const STORAGE: &str = include_str!("../include/lockstone_storage.h");
 const ERROR: &str = include_str!("../include/psa/error.h");
 const COMMON: &str = include_str!("../include/psa/storage_common.h");
@@ -89,6 +91,9 @@ fn headers_and_library_have_the_same_functions() {
     library = exported(include_str!("sim_c.rs"));
     library.extend(exported(include_str!("sim_storage_c.rs")));
     assert_eq!(declared(SIM), library);
+    library = exported(include_str!("objects_c.rs"));
+    assert_eq!(declared(OBJECTS), library);
+    assert_eq!(library.len(), 20);
     assert_eq!(declared(STORAGE), exported(include_str!("storage_c.rs")));
 }
 
@@ -163,6 +168,10 @@ fn native_codes_and_flags_are_the_headers() {
         ("COLLISION", Failure::Collision),
         ("DEVICE", Failure::Device),
         ("OUT_OF_MEMORY", Failure::OutOfMemory),
+        ("INCOMPLETE", Failure::Incomplete),
+        ("WRONG_DIGEST", Failure::WrongDigest),
+        ("NOT_AN_OBJECT", Failure::NotAnObject),
+        ("OUT_OF_RANGE", Failure::OutOfRange),
     ];
     for (name, failure) in codes {
         assert_eq!(found.get(&format!("LOCKSTONE_E_{name}")), Some(&failure.code().into()), "{name}");
@@ -316,6 +325,20 @@ fn of_cfstore() -> Vec<(&'static str, usize)> {
     ]
 }
 
+/// And of objects and volumes.
+fn of_objects() -> Vec<(&'static str, usize)> {
+    vec![
+        ("lockstone_volume", size_of::<VolumeRow>()),
+        ("lockstone_volume.number", offset_of!(VolumeRow, number)),
+        ("lockstone_volume.part", offset_of!(VolumeRow, part)),
+        ("lockstone_volume.start", offset_of!(VolumeRow, start)),
+        ("lockstone_volume.length", offset_of!(VolumeRow, length)),
+        ("lockstone_object_info", size_of::<Content>()),
+        ("lockstone_object_info.pending", offset_of!(Content, pending)),
+        ("lockstone_object_info.digest", offset_of!(Content, digest)),
+    ]
+}
+
 /// And of drivers of CMSIS-Driver Storage.
 fn of_storage() -> Vec<(&'static str, usize)> {
     vec![
@@ -358,7 +381,7 @@ fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
         let size = if cfg!(target_pointer_width = "64") { on64 } else { on32 };
         wanted.insert(name.join("."), size.parse::<usize>().unwrap());
     }
-    let library = [of_the_store(), of_cfstore(), of_storage()].concat();
+    let library = [of_the_store(), of_cfstore(), of_objects(), of_storage()].concat();
     assert_eq!(library.into_iter().map(|(name, size)| (name.to_owned(), size)).collect::<BTreeMap<_, _>>(), wanted);
 }
 

@@ -28,13 +28,17 @@ pub mod cfstore_c;
 #[cfg(any(feature = "cfstore", feature = "storage"))]
 pub mod common_c;
 mod failure;
-#[cfg(all(test, feature = "psa", feature = "cfstore", feature = "storage"))]
+#[cfg(all(test, feature = "psa", feature = "cfstore", feature = "objects", feature = "storage"))]
 mod headers;
 #[cfg(feature = "std")]
 mod host;
 mod library;
 mod native;
 pub mod native_c;
+#[cfg(feature = "objects")]
+mod objects;
+#[cfg(feature = "objects")]
+pub mod objects_c;
 pub mod platform;
 #[cfg(feature = "psa")]
 mod psa;

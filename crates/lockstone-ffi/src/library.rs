@@ -18,10 +18,12 @@ use crate::failure::{Failure, Result};
 use crate::host::Device;
 #[cfg(feature = "storage")]
 use crate::platform::part_of;
-use crate::platform::{Counter, FLASH_IS_TRUSTED, Flash, HookDice, HookKey, Platform};
+use crate::platform::{Counter, FLASH_IS_TRUSTED, Flash, HookDice, HookKey, Medium, Platform};
 #[cfg(feature = "std")]
 use crate::ram::Heap;
 use crate::ram::{Lent, Pieces};
+#[cfg(feature = "storage")]
+use crate::storage::Geometry;
 #[cfg(feature = "storage")]
 use crate::storage_c::{Drive, Powered};
 
@@ -55,6 +57,9 @@ pub(crate) struct Library {
     /// A device that the parent of this process has open, or had.
     #[cfg(feature = "std")]
     parents: Option<std::path::PathBuf>,
+    /// Which part of the flash is for what that a platform gives next; `None`: all of it is for keys.
+    #[cfg(feature = "objects")]
+    pub(crate) volumes: Option<lockstone::VolumeTable>,
     /// How CFSTORE works when it's initialised next.
     #[cfg(feature = "cfstore")]
     pub(crate) mode: Mode,
@@ -63,8 +68,12 @@ pub(crate) struct Library {
 /// An open store. It is dropped first, the memory that it lies in last.
 pub(crate) struct Open {
     pub(crate) store: Store,
+    /// Objects, once their volume was opened.
+    #[cfg(feature = "objects")]
+    pub(crate) objects: Option<crate::objects::OpenObjects>,
+    pub(crate) ground: Ground,
     /// Who calls, and in which state the device is; `None` on a host: client 0 of a device in use.
-    platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// There is a counter.
     pub(crate) counts: bool,
     /// Room for the largest asset that is made with a capacity.
@@ -91,6 +100,56 @@ pub(crate) enum Place {
     Driver(Drive, Powered),
 }
 
+/// A medium, how it's cut, and which part of it is for what.
+pub(crate) struct Ground {
+    pub(crate) medium: Medium,
+    pub(crate) part: Part,
+    /// Bytes of an erase block.
+    #[cfg(feature = "objects")]
+    pub(crate) erase: u32,
+    /// As the program says; the store may keep another table.
+    #[cfg(feature = "objects")]
+    pub(crate) table: lockstone::VolumeTable,
+    /// The volume of keys.
+    keys: (u32, u32),
+}
+
+impl Ground {
+    /// All of it is for keys.
+    fn whole(medium: Medium, part: Part, erase: u32) -> Result<Self> {
+        let keys = medium.size();
+        Self::with_keys(medium, part, erase, keys)
+    }
+
+    /// Keys in front, and objects behind if there is anything.
+    #[cfg_attr(not(feature = "objects"), expect(clippy::unnecessary_wraps, reason = "a table may make no sense"))]
+    fn with_keys(medium: Medium, part: Part, _erase: u32, keys: u32) -> Result<Self> {
+        #[cfg(feature = "objects")]
+        let table = crate::objects::keys_and_objects(keys, medium.size())?;
+        Ok(Self {
+            medium,
+            part,
+            #[cfg(feature = "objects")]
+            erase: _erase,
+            #[cfg(feature = "objects")]
+            table,
+            keys: (0, keys),
+        })
+    }
+
+    /// As a table says, if it is one for this medium.
+    #[cfg(feature = "objects")]
+    fn under(medium: Medium, part: Part, erase: u32, table: lockstone::VolumeTable) -> Result<Self> {
+        let keys = crate::objects::keys_of(&table, medium.size(), erase)?;
+        Ok(Self { medium, part, erase, table, keys })
+    }
+
+    /// The flash of the keys.
+    fn flash(&self) -> Result<Flash> {
+        Flash::of(&self.medium, self.keys.0, self.keys.1).ok_or(Failure::Layout)
+    }
+}
+
 /// What is held while a device in a directory is open.
 #[cfg(feature = "std")]
 struct Held {
@@ -109,6 +168,8 @@ impl Library {
             broken: false,
             #[cfg(feature = "std")]
             parents: None,
+            #[cfg(feature = "objects")]
+            volumes: None,
             #[cfg(feature = "cfstore")]
             mode: Mode::NONE,
         }
@@ -142,11 +203,32 @@ impl Library {
         let device = if or_make { Device::open_or_make(path) } else { Device::open(path) }?;
         // SAFETY: the heap goes into the same `Open` as what is made of the pieces, whose last field it is: it's dropped last.
         let (heap, pieces) = unsafe { Heap::new(device.heads, device.segments(), ASSET, UNFLUSHED) }?;
-        let Device { flash, counter, part, root, lock, .. } = device;
-        let (flash, counter) = (Flash::File(flash), Counter::File(counter));
-        let mut open = Open::mount(flash, counter, part, &root, pieces, None)?;
+        let Device { flash, counter, part, block, root, lock, keys, .. } = device;
+        let ground = Ground::with_keys(Medium::File(flash), part, block, keys)?;
+        let mut open = Open::mount(ground, Counter::File(counter), &root, pieces, None)?;
         open.host = Some(Held { _heap: heap, _lock: lock, process: std::process::id(), path: path.to_owned() });
         self.set(open)
+    }
+
+    /// What is at this place.
+    #[cfg_attr(not(feature = "objects"), expect(clippy::unused_self, reason = "knows of volumes"))]
+    pub(crate) fn ground(&self, place: &Place, platform: &Platform) -> Result<Ground> {
+        let (medium, part, erase) = place.medium(platform);
+        #[cfg(feature = "objects")]
+        if let Some(table) = self.volumes {
+            return Ground::under(medium, part, erase, table);
+        }
+        Ground::whole(medium, part, erase)
+    }
+
+    /// Bytes for keys of `flash_size`.
+    #[cfg_attr(not(feature = "objects"), expect(clippy::unused_self, reason = "knows of volumes"))]
+    pub(crate) fn key_bytes(&self, flash_size: u32) -> usize {
+        #[cfg(feature = "objects")]
+        if let Some(keys) = self.volumes.and_then(|table| table.find(lockstone::VolumeKind::Keys, 0)) {
+            return keys.length as usize;
+        }
+        flash_size as usize
     }
 
     /// Mounts what is on the platform's flash or a driver's, or makes an empty store there first.
@@ -158,12 +240,11 @@ impl Library {
         mut pieces: Pieces,
         format: bool,
     ) -> Result<()> {
-        let root = HookKey(&platform);
+        let (root, ground) = (HookKey(&platform), self.ground(&place, &platform)?);
         if format {
-            make_empty(&platform, place.flash(&platform), place.part(&platform), &root, &mut pieces)?;
+            make_empty(&platform, &ground, &root, &mut pieces)?;
         }
-        let (flash, part) = (place.flash(&platform), place.part(&platform));
-        let mut open = Open::mount(flash, Counter::Hooks(platform), part, &root, pieces, Some(platform))?;
+        let mut open = Open::mount(ground, Counter::Hooks(platform), &root, pieces, Some(platform))?;
         #[cfg(feature = "storage")]
         if let Place::Driver(_, powered) = place {
             open.powered = Some(powered);
@@ -217,20 +298,13 @@ impl Library {
 }
 
 impl Place {
-    fn flash(&self, platform: &Platform) -> Flash {
+    fn medium(&self, platform: &Platform) -> (Medium, Part, u32) {
         match self {
-            Self::Hooks => Flash::Hooks(*platform),
-            #[cfg(feature = "storage")]
-            Self::Driver(drive, _) => Flash::Driver(*drive),
-        }
-    }
-
-    fn part(&self, platform: &Platform) -> Part {
-        match self {
-            Self::Hooks => platform.part(),
+            Self::Hooks => (Medium::Hooks(*platform), platform.part(), platform.erase_block),
             #[cfg(feature = "storage")]
             Self::Driver(drive, _) => {
-                part_of(drive.geometry.erased_value, drive.geometry.program_unit, drive.geometry.erase_unit)
+                let Geometry { erased_value, program_unit, erase_unit } = drive.geometry;
+                (Medium::Driver(*drive), part_of(erased_value, program_unit, erase_unit), erase_unit)
             }
         }
     }
@@ -238,9 +312,8 @@ impl Place {
 
 impl Open {
     fn mount<K: RootKey>(
-        flash: Flash,
+        ground: Ground,
         counter: Counter,
-        part: Part,
         root: &K,
         pieces: Pieces,
         platform: Option<Platform>,
@@ -249,7 +322,10 @@ impl Open {
         let Pieces { heads, buffer, state, .. } = pieces;
         let ram = Ram::new(heads, buffer, state);
         Ok(Self {
-            store: Store::mount_protected(flash, part, Anchor { root, counter }, ram)?,
+            store: Store::mount_protected(ground.flash()?, ground.part, Anchor { root, counter }, ram)?,
+            #[cfg(feature = "objects")]
+            objects: None,
+            ground,
             platform,
             counts,
             #[cfg(feature = "psa")]
@@ -318,7 +394,8 @@ impl Open {
 
 /// Makes an empty store; everything on the flash is erased. Where there is a counter it moves on, so that no image from before
 /// is accepted. (The store is then mounted: one that is formatted without a counter has another type.)
-fn make_empty(platform: &Platform, flash: Flash, part: Part, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
+fn make_empty(platform: &Platform, ground: &Ground, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
+    let (flash, part) = (ground.flash()?, ground.part);
     let ram = Ram::new(&mut *pieces.heads, &mut *pieces.buffer, &mut *pieces.state);
     let (counter, dice) = (Counter::Hooks(*platform), &mut HookDice(platform));
     if counter.is_there() {

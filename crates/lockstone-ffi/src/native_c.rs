@@ -36,7 +36,7 @@ unsafe fn open(platform: *const Platform, memory: *const Memory, format: bool) -
     platform.check()?;
     enter(|library| {
         library.check_closed()?;
-        let segments = platform.flash_size as usize / 2048;
+        let segments = library.key_bytes(platform.flash_size) / 2048;
         // SAFETY: `lockstone.h` asks for memory that nobody else uses while the store is open, and nothing is open now.
         let pieces = unsafe { crate::ram::cut(&memory, segments) }?;
         // SAFETY: as above; it goes into the same `Open` as what is made of the pieces, as its last field.

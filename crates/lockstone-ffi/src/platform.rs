@@ -137,9 +137,9 @@ impl core::fmt::Display for HookFailed {
 
 impl core::error::Error for HookFailed {}
 
-/// The flash: of the platform, or in a file. Its type names the finest units; the part's own come from [`Part`].
-#[derive(Debug)]
-pub(crate) enum Flash {
+/// What holds bytes: the platform's flash, a driver's, or a file.
+#[derive(Clone, Debug)]
+pub(crate) enum Medium {
     /// Hooks.
     Hooks(Platform),
     /// A range of a driver's storage.
@@ -150,6 +150,41 @@ pub(crate) enum Flash {
     File(FileFlash),
 }
 
+impl Medium {
+    /// All of its bytes.
+    pub(crate) const fn size(&self) -> u32 {
+        match self {
+            Self::Hooks(platform) => platform.flash_size,
+            #[cfg(feature = "storage")]
+            Self::Driver(drive) => drive.size,
+            #[cfg(feature = "std")]
+            Self::File(flash) => flash.size(),
+        }
+    }
+}
+
+/// A range of a medium, and nothing outside of it. Its type names the finest units; the part's own come from [`Part`].
+#[derive(Debug)]
+pub(crate) struct Flash {
+    medium: Medium,
+    start: u32,
+    length: u32,
+}
+
+impl Flash {
+    /// `length` bytes of a medium from `start` on; `None`: it has not so many.
+    pub(crate) fn of(medium: &Medium, start: u32, length: u32) -> Option<Self> {
+        start.checked_add(length).filter(|end| *end <= medium.size())?;
+        Some(Self { medium: medium.clone(), start, length })
+    }
+
+    /// The address on the medium of a range, if it's within.
+    fn at(&self, offset: u32, length: usize) -> core::result::Result<u32, HookFailed> {
+        let end = u32::try_from(length).ok().and_then(|length| offset.checked_add(length));
+        end.filter(|end| *end <= self.length).map(|_| self.start + offset).ok_or(HookFailed)
+    }
+}
+
 impl ErrorType for Flash {
     type Error = HookFailed;
 }
@@ -158,26 +193,21 @@ impl ReadNorFlash for Flash {
     const READ_SIZE: usize = 1;
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> core::result::Result<(), HookFailed> {
-        match self {
+        let at = self.at(offset, bytes.len())?;
+        match &mut self.medium {
             // SAFETY: the buffer is writable for its whole length during the call, and the hook keeps no pointer to it.
-            Self::Hooks(platform) => Platform::call(platform.read, |read| unsafe {
-                read(platform.context, offset, bytes.as_mut_ptr().cast(), bytes.len())
+            Medium::Hooks(platform) => Platform::call(platform.read, |read| unsafe {
+                read(platform.context, at, bytes.as_mut_ptr().cast(), bytes.len())
             }),
             #[cfg(feature = "storage")]
-            Self::Driver(drive) => drive.read(offset, bytes).ok_or(HookFailed),
+            Medium::Driver(drive) => drive.read(at, bytes).ok_or(HookFailed),
             #[cfg(feature = "std")]
-            Self::File(flash) => flash.read(offset, bytes).map_err(|_| HookFailed),
+            Medium::File(flash) => flash.read(at, bytes).map_err(|_| HookFailed),
         }
     }
 
     fn capacity(&self) -> usize {
-        match self {
-            Self::Hooks(platform) => platform.flash_size as usize,
-            #[cfg(feature = "storage")]
-            Self::Driver(drive) => drive.size as usize,
-            #[cfg(feature = "std")]
-            Self::File(flash) => flash.capacity(),
-        }
+        self.length as usize
     }
 }
 
@@ -187,28 +217,30 @@ impl NorFlash for Flash {
 
     fn erase(&mut self, from: u32, to: u32) -> core::result::Result<(), HookFailed> {
         let length = to.checked_sub(from).ok_or(HookFailed)? as usize;
-        match self {
-            Self::Hooks(platform) => Platform::call(platform.erase, |erase| {
+        let at = self.at(from, length)?;
+        match &mut self.medium {
+            Medium::Hooks(platform) => Platform::call(platform.erase, |erase| {
                 // SAFETY: a hook of a checked platform; no memory is handed over.
-                unsafe { erase(platform.context, from, length) }
+                unsafe { erase(platform.context, at, length) }
             }),
             #[cfg(feature = "storage")]
-            Self::Driver(drive) => drive.erase(from, length).ok_or(HookFailed),
+            Medium::Driver(drive) => drive.erase(at, length).ok_or(HookFailed),
             #[cfg(feature = "std")]
-            Self::File(flash) => flash.erase(from, length).map_err(|_| HookFailed),
+            Medium::File(flash) => flash.erase(at, length).map_err(|_| HookFailed),
         }
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> core::result::Result<(), HookFailed> {
-        match self {
+        let at = self.at(offset, bytes.len())?;
+        match &mut self.medium {
             // SAFETY: the bytes are readable for their whole length during the call, and the hook keeps no pointer to them.
-            Self::Hooks(platform) => Platform::call(platform.program, |program| unsafe {
-                program(platform.context, offset, bytes.as_ptr().cast(), bytes.len())
+            Medium::Hooks(platform) => Platform::call(platform.program, |program| unsafe {
+                program(platform.context, at, bytes.as_ptr().cast(), bytes.len())
             }),
             #[cfg(feature = "storage")]
-            Self::Driver(drive) => drive.program(offset, bytes).ok_or(HookFailed),
+            Medium::Driver(drive) => drive.program(at, bytes).ok_or(HookFailed),
             #[cfg(feature = "std")]
-            Self::File(flash) => flash.write(offset, bytes).map_err(|_| HookFailed),
+            Medium::File(flash) => flash.write(at, bytes).map_err(|_| HookFailed),
         }
     }
 }

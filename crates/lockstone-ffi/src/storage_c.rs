@@ -280,7 +280,7 @@ unsafe fn open(
     enter(|library| {
         library.check_closed()?;
         // SAFETY: `lockstone_storage.h` asks for memory that nobody else uses while the store is open, and nothing is open now.
-        let pieces = unsafe { crate::ram::cut(&memory, size as usize / 2048) }?;
+        let pieces = unsafe { crate::ram::cut(&memory, library.key_bytes(size) / 2048) }?;
         // SAFETY: as above; it goes into the same `Open` as what is made of the pieces, as its last field.
         let lent = unsafe { crate::ram::Lent::new(memory) };
         let (drive, powered) = Drive::open(&driver, start, size)?;
