@@ -244,7 +244,12 @@ fn link_bare(place: &Place) -> Result<(), Failure> {
         TARGET,
     ]);
     cargo
-        .args(["--no-default-features", "--features", "cfstore,objects,panic-handler,psa,storage", "--target-dir"])
+        .args([
+            "--no-default-features",
+            "--features",
+            "cfstore,objects,panic-handler,psa,volume-manager",
+            "--target-dir",
+        ])
         .arg(&place.built);
     succeed(cargo.current_dir(root()), "building lockstone-ffi without std")?;
     let library = place.built.join(TARGET).join("release").join("liblockstone_ffi.a");

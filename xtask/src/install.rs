@@ -1,7 +1,8 @@
 //! `capi install`: the library, its headers, and what pkg-config and CMake want to know, under a prefix.
 //!
 //! ```text
-//! P/include/lockstone.h, lockstone.hpp, lockstone_{objects,storage}.h, configuration_store.h, psa/*.h, Driver_*.h
+//! P/include/lockstone.h, lockstone.hpp, lockstone_{objects,storage}.h, configuration_store.h, psa/*.h, Driver_*.h,
+//! P/include/storage_volume_manager.h
 //! P/lib/liblockstone.a, liblockstone.so, pkgconfig/lockstone.pc, cmake/lockstone/lockstone-config.cmake
 //! ```
 
@@ -10,12 +11,13 @@ use std::path::{Path, PathBuf};
 use crate::{Failure, root, tools};
 
 /// Headers that are installed: all but the simulator's, which is for tests of this repository's library.
-const HEADERS: [&str; 11] = [
+const HEADERS: [&str; 12] = [
     "Driver_Common.h",
     "Driver_Storage.h",
     "lockstone.h",
     "lockstone_objects.h",
     "lockstone_storage.h",
+    "storage_volume_manager.h",
     "lockstone.hpp",
     "configuration_store.h",
     "psa/error.h",

@@ -21,6 +21,7 @@ use crate::storage_c::StorageDriver;
 const LOCKSTONE: &str = include_str!("../include/lockstone.h");
 const SIM: &str = include_str!("../include/lockstone_sim.h");
 const OBJECTS: &str = include_str!("../include/lockstone_objects.h");
+const MANAGER: &str = include_str!("../include/storage_volume_manager.h");
 const STORAGE: &str = include_str!("../include/lockstone_storage.h");
 const ERROR: &str = include_str!("../include/psa/error.h");
 const COMMON: &str = include_str!("../include/psa/storage_common.h");
@@ -54,7 +55,7 @@ fn declared(header: &str) -> BTreeMap<String, usize> {
         let statement = statement.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join(" ");
         let (head, list) = statement.split_once('(')?;
         let name = head.split_whitespace().last()?.trim_start_matches('*');
-        let known = name.starts_with("lockstone_") || name.starts_with("psa_");
+        let known = ["lockstone_", "psa_", "StorageVolumeManager_"].iter().any(|prefix| name.starts_with(prefix));
         (known && !statement.contains("(*"))
             .then(|| (name.to_owned(), parameters(list.trim_end().trim_end_matches(')'))))
     });
@@ -94,6 +95,9 @@ fn headers_and_library_have_the_same_functions() {
     library = exported(include_str!("objects_c.rs"));
     assert_eq!(declared(OBJECTS), library);
     assert_eq!(library.len(), 20);
+    library = exported(include_str!("volume_manager_c.rs"));
+    assert_eq!(declared(MANAGER), library);
+    assert_eq!(library.len(), 4);
     assert_eq!(declared(STORAGE), exported(include_str!("storage_c.rs")));
 }
 

@@ -28,7 +28,7 @@ pub mod cfstore_c;
 #[cfg(any(feature = "cfstore", feature = "storage"))]
 pub mod common_c;
 mod failure;
-#[cfg(all(test, feature = "psa", feature = "cfstore", feature = "objects", feature = "storage"))]
+#[cfg(all(test, feature = "psa", feature = "cfstore", feature = "objects", feature = "volume-manager"))]
 mod headers;
 #[cfg(feature = "std")]
 mod host;
@@ -54,6 +54,8 @@ pub mod sim_storage_c;
 mod storage;
 #[cfg(feature = "storage")]
 pub mod storage_c;
+#[cfg(feature = "volume-manager")]
+pub mod volume_manager_c;
 
 pub use native::Stats;
 pub use platform::Platform;

@@ -138,6 +138,20 @@ impl Information {
     }
 }
 
+/// Looks at the blocks of a driver, as long as they come in order, make sense and are not absurdly many, until `look` has seen enough.
+#[cfg(feature = "volume-manager")]
+pub(crate) fn in_a_row(mut next: impl FnMut(Option<&Block>) -> Option<Block>, mut look: impl FnMut(&Block) -> bool) {
+    let mut block: Option<Block> = None;
+    for _ in 0..BLOCKS_MAX {
+        let Some(found) = next(block.as_ref()) else { break };
+        let behind = block.as_ref().and_then(Block::range).is_none_or(|before| found.addr >= before.end);
+        if found.range().is_none() || !behind || !look(&found) {
+            break;
+        }
+        block = Some(found);
+    }
+}
+
 /// Does an operation on `length` bytes, step by step where the driver does less at once; each step is told what is done and what
 /// is left. `None`: it failed, and what was to be changed is in an unknown state.
 pub(crate) fn in_steps(length: u32, unit: u32, mut step: impl FnMut(u32, u32) -> Ended) -> Option<()> {

@@ -1,0 +1,511 @@
+//! Storage Volume Manager: one driver of CMSIS-Driver Storage divided into volumes, each a driver itself.
+//!
+//! ```text
+//! client ─> DRIVERS[n] ─> within the volume? nobody else at work? ─> the storage, n's start added
+//! client <─ n's callback <──── ended: who is at work ────────────── the storage's callback
+//! ```
+//!
+//! Invariants:
+//! 1. A volume begins and ends with an erase unit, so even a driver that rounds a range to whole units stays within it.
+//! 2. No two volumes share a byte.
+//! 3. A volume's place is written once, before `COUNT` says that it's there.
+//!
+//! Nothing here goes through the library's lock: a store may lie on a volume, and calls it while it holds that.
+#![expect(unsafe_code, reason = "the edge to C")]
+
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+use crate::allegation::{Out, read};
+use crate::common_c::{Bits, Version};
+use crate::storage::{Block, Information, in_a_row};
+use crate::storage_c::{StorageCallback, StorageDriver};
+
+/// `STORAGE_VOLUME_MANAGER_MAX_VOLUMES`.
+const VOLUMES: usize = 8;
+
+const FAILED: i32 = -1;
+const BUSY: i32 = -2;
+const UNSUPPORTED: i32 = -4;
+const PARAMETER: i32 = -5;
+const EXHAUSTED: i32 = -7;
+const NOT_INITIALIZED: i32 = -11;
+const NOT_ALLOCATED: i32 = -12;
+
+/// Who is at work: a volume's number, the manager itself, or nobody.
+const NOBODY: usize = usize::MAX;
+const MANAGER: usize = usize::MAX - 1;
+/// So often a storage is asked, and is not busy, before it's taken for one that does not call back.
+const PATIENCE: u32 = 1000;
+
+/// The functions of a storage, all there.
+#[derive(Clone, Copy)]
+struct Storage {
+    get_version: unsafe extern "C" fn() -> Version,
+    get_capabilities: unsafe extern "C" fn() -> Bits,
+    initialize: unsafe extern "C" fn(Option<StorageCallback>) -> i32,
+    power_control: unsafe extern "C" fn(i32) -> i32,
+    read_data: unsafe extern "C" fn(u64, *mut c_void, u32) -> i32,
+    program_data: unsafe extern "C" fn(u64, *const c_void, u32) -> i32,
+    erase: unsafe extern "C" fn(u64, u32) -> i32,
+    erase_all: unsafe extern "C" fn() -> i32,
+    get_status: unsafe extern "C" fn() -> Bits,
+    get_info: unsafe extern "C" fn(*mut Information) -> i32,
+    resolve_address: unsafe extern "C" fn(u64) -> u32,
+    get_next_block: unsafe extern "C" fn(*const Block, *mut Block) -> i32,
+}
+
+/// Where a volume is.
+#[derive(Clone, Copy)]
+struct Volume {
+    start: u64,
+    size: u64,
+}
+
+struct Manager {
+    storage: UnsafeCell<Option<Storage>>,
+    volumes: [UnsafeCell<Volume>; VOLUMES],
+}
+
+// SAFETY: `storage` is written by initialize and `volumes` by addVolume, beside which `storage_volume_manager.h` allows no call; a
+// volume is read only when `COUNT`, stored behind it with `Release`, says that it's there.
+unsafe impl Sync for Manager {}
+
+static MANAGED: Manager = Manager {
+    storage: UnsafeCell::new(None),
+    volumes: [const { UnsafeCell::new(Volume { start: 0, size: 0 }) }; VOLUMES],
+};
+/// How many volumes there are.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+static ACTIVE: AtomicUsize = AtomicUsize::new(NOBODY);
+/// Each volume's callback, as an address; null: none.
+static CALLBACKS: [AtomicPtr<c_void>; VOLUMES] = [const { AtomicPtr::new(null_mut()) }; VOLUMES];
+/// What the manager's own operation ended with; 1: it has not.
+static ENDED: AtomicU32 = AtomicU32::new(0);
+
+impl Storage {
+    fn of(driver: &StorageDriver) -> Option<Self> {
+        Some(Self {
+            get_version: driver.get_version?,
+            get_capabilities: driver.get_capabilities?,
+            initialize: driver.initialize?,
+            power_control: driver.power_control?,
+            read_data: driver.read_data?,
+            program_data: driver.program_data?,
+            erase: driver.erase?,
+            erase_all: driver.erase_all?,
+            get_status: driver.get_status?,
+            get_info: driver.get_info?,
+            resolve_address: driver.resolve_address?,
+            get_next_block: driver.get_next_block?,
+        })
+    }
+
+    /// The one that is managed.
+    fn managed() -> Option<Self> {
+        // SAFETY: written only by initialize, beside which nothing is called.
+        unsafe { *MANAGED.storage.get() }
+    }
+
+    fn is_busy(&self) -> bool {
+        // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+        unsafe { (self.get_status)() }.bits & 1 == 1
+    }
+
+    fn info(&self) -> Option<Information> {
+        let mut info = Information::default();
+        // SAFETY: a function of a driver, called as `Driver_Storage.h` says; the information is writable.
+        (unsafe { (self.get_info)(&raw mut info) } == 0).then_some(info)
+    }
+
+    /// The block behind a block.
+    fn next(&self, before: Option<&Block>) -> Option<Block> {
+        let (mut block, before) = (Block::NONE, before.map_or(core::ptr::null(), core::ptr::from_ref));
+        // SAFETY: a function of a driver, called as `Driver_Storage.h` says; the block before is null or readable, the next writable.
+        (unsafe { (self.get_next_block)(before, &raw mut block) } == 0).then_some(block)
+    }
+
+    /// An operation of the manager's own, awaited: 1, or an error.
+    fn control(&self, begin: impl FnOnce() -> i32) -> i32 {
+        ENDED.store(1, Ordering::Relaxed);
+        ACTIVE.store(MANAGER, Ordering::Relaxed);
+        let mut status = begin();
+        let mut idle = 0;
+        while status == 0 && idle < PATIENCE {
+            match ENDED.load(Ordering::Acquire).cast_signed() {
+                1 => idle += u32::from(!self.is_busy()),
+                0 => break,
+                error => status = error,
+            }
+        }
+        ACTIVE.store(NOBODY, Ordering::Relaxed);
+        if status < 0 { status } else { 1 }
+    }
+}
+
+/// Handed to the storage. May come from anywhere.
+extern "C" fn ended(status: i32, operation: i32) {
+    let active = ACTIVE.load(Ordering::Acquire);
+    if active == MANAGER {
+        ENDED.store(status.min(0).cast_unsigned(), Ordering::Release);
+        return;
+    }
+    ACTIVE.store(NOBODY, Ordering::Release);
+    let callback = CALLBACKS.get(active).map_or(null_mut(), |place| place.load(Ordering::Acquire));
+    if !callback.is_null() {
+        // SAFETY: what is not null was made of such a function by `initialize`, and as wide as a pointer it is.
+        let callback = unsafe { core::mem::transmute::<*mut c_void, StorageCallback>(callback) };
+        // SAFETY: the client gave it for this.
+        unsafe { callback(status, operation) };
+    }
+}
+
+/// A volume, if there is one of that number, and its storage.
+fn volume(number: usize) -> Result<(Storage, Volume), i32> {
+    let storage = Storage::managed().ok_or(NOT_INITIALIZED)?;
+    let there = number < COUNT.load(Ordering::Acquire);
+    let place = MANAGED.volumes.get(number).filter(|_| there).ok_or(NOT_ALLOCATED)?;
+    // SAFETY: below the count, so it was written before, and is not written again.
+    Ok((storage, unsafe { *place.get() }))
+}
+
+impl Volume {
+    /// The address on the storage of a range, if it's within.
+    fn at(&self, addr: u64, size: u32) -> Result<u64, i32> {
+        let end = addr.checked_add(size.into()).ok_or(PARAMETER)?;
+        if size == 0 || end > self.size { Err(PARAMETER) } else { Ok(self.start + addr) }
+    }
+
+    /// The part of a block that is in the volume.
+    fn clip(&self, block: Block) -> Option<Block> {
+        let start = block.addr.max(self.start);
+        let end = block.addr.checked_add(block.size)?.min(self.start + self.size);
+        (start < end).then(|| Block { addr: start - self.start, size: end - start, ..block })
+    }
+
+    /// The block that an address of the volume is in.
+    fn block(&self, storage: &Storage, addr: u64) -> Option<Block> {
+        let mut found = None;
+        let at = self.start.checked_add(addr).filter(|_| addr < self.size)?;
+        in_a_row(
+            |before| storage.next(before),
+            |block| {
+                found = self.clip(*block).filter(|_| block.addr <= at && at - block.addr < block.size);
+                found.is_none()
+            },
+        );
+        found
+    }
+}
+
+/// Begins an operation as the only one there is.
+fn operate(number: usize, begin: impl FnOnce(Storage, Volume) -> Result<i32, i32>) -> i32 {
+    let begun = volume(number).and_then(|(storage, volume)| {
+        // One that ended and did not call back is not at work any more.
+        if ACTIVE.load(Ordering::Acquire) != NOBODY && storage.is_busy() {
+            return Err(BUSY);
+        }
+        ACTIVE.store(number, Ordering::Release);
+        let status = begin(storage, volume);
+        // Of one that goes on the callback says when it ended; it may have come already.
+        if status != Ok(0) {
+            ACTIVE.store(NOBODY, Ordering::Release);
+        }
+        status
+    });
+    begun.unwrap_or_else(|error| error)
+}
+
+unsafe extern "C" fn get_version<const N: usize>() -> Version {
+    // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+    volume(N).map_or(Version { api: 0, drv: 0 }, |(storage, _)| unsafe { (storage.get_version)() })
+}
+
+unsafe extern "C" fn get_capabilities<const N: usize>() -> Bits {
+    let bits = volume(N).map_or(0, |(storage, volume)| {
+        let all = storage.info().is_some_and(|info| info.total_storage == volume.size);
+        // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+        let bits = unsafe { (storage.get_capabilities)() }.bits;
+        if all { bits } else { bits & !2 }
+    });
+    Bits { bits }
+}
+
+unsafe extern "C" fn initialize<const N: usize>(callback: Option<StorageCallback>) -> i32 {
+    match volume(N) {
+        Ok(_) => {
+            let address = callback.map_or(null_mut(), |callback| callback as *mut c_void);
+            if let Some(place) = CALLBACKS.get(N) {
+                place.store(address, Ordering::Release);
+            }
+            1
+        }
+        Err(error) => error,
+    }
+}
+
+unsafe extern "C" fn uninitialize<const N: usize>() -> i32 {
+    // SAFETY: takes no pointer.
+    unsafe { initialize::<N>(None) }
+}
+
+unsafe extern "C" fn power_control<const N: usize>(state: i32) -> i32 {
+    match (volume(N), state) {
+        (Err(error), _) => error,
+        (Ok(_), 0 | 2) => 1,
+        (Ok(_), 1) => UNSUPPORTED,
+        _ => PARAMETER,
+    }
+}
+
+unsafe extern "C" fn read_data<const N: usize>(addr: u64, data: *mut c_void, size: u32) -> i32 {
+    operate(N, |storage, volume| {
+        let at = volume.at(addr, size)?;
+        // SAFETY: the buffer is the storage's as it would be this driver's; null is refused here.
+        if data.is_null() { Err(PARAMETER) } else { Ok(unsafe { (storage.read_data)(at, data, size) }) }
+    })
+}
+
+unsafe extern "C" fn program_data<const N: usize>(addr: u64, data: *const c_void, size: u32) -> i32 {
+    operate(N, |storage, volume| {
+        let at = volume.at(addr, size)?;
+        // SAFETY: as in `read_data`.
+        if data.is_null() { Err(PARAMETER) } else { Ok(unsafe { (storage.program_data)(at, data, size) }) }
+    })
+}
+
+unsafe extern "C" fn erase<const N: usize>(addr: u64, size: u32) -> i32 {
+    operate(N, |storage, volume| {
+        let at = volume.at(addr, size)?;
+        // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+        Ok(unsafe { (storage.erase)(at, size) })
+    })
+}
+
+unsafe extern "C" fn erase_all<const N: usize>() -> i32 {
+    operate(N, |storage, volume| {
+        let all = storage.info().is_some_and(|info| info.total_storage == volume.size);
+        // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+        if all { Ok(unsafe { (storage.erase_all)() }) } else { Err(UNSUPPORTED) }
+    })
+}
+
+unsafe extern "C" fn get_status<const N: usize>() -> Bits {
+    // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+    volume(N).map_or(Bits { bits: 2 }, |(storage, _)| unsafe { (storage.get_status)() })
+}
+
+unsafe extern "C" fn get_info<const N: usize>(info: *mut Information) -> i32 {
+    // SAFETY: the information is null or writable.
+    let mut out = unsafe { Out::new(info) };
+    match volume(N) {
+        Err(error) => error,
+        Ok(_) if out.is_missing() => PARAMETER,
+        Ok((storage, volume)) => match storage.info() {
+            Some(info) => {
+                out.set(Information { total_storage: volume.size, ..info });
+                0
+            }
+            None => FAILED,
+        },
+    }
+}
+
+unsafe extern "C" fn resolve_address<const N: usize>(addr: u64) -> u32 {
+    let at = volume(N).and_then(|(storage, volume)| Ok((storage, volume.at(addr, 1)?)));
+    // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+    at.map_or(u32::MAX, |(storage, at)| unsafe { (storage.resolve_address)(at) })
+}
+
+unsafe extern "C" fn get_next_block<const N: usize>(before: *const Block, next: *mut Block) -> i32 {
+    // SAFETY: the block before is null or readable.
+    match unsafe { read(before) } {
+        // SAFETY: as here.
+        None => unsafe { get_block::<N>(0, next) },
+        // SAFETY: as here. An address that is none is in no block.
+        Some(before) => unsafe { get_block::<N>(before.addr.saturating_add(before.size), next) },
+    }
+}
+
+unsafe extern "C" fn get_block<const N: usize>(addr: u64, block: *mut Block) -> i32 {
+    // SAFETY: the block is null or writable.
+    let mut out = unsafe { Out::new(block) };
+    let found = volume(N).map(|(storage, volume)| volume.block(&storage, addr));
+    out.set(found.ok().flatten().unwrap_or(Block::NONE));
+    match found {
+        Ok(Some(_)) => 0,
+        Ok(None) => FAILED,
+        Err(error) => error,
+    }
+}
+
+const fn driver<const N: usize>() -> StorageDriver {
+    StorageDriver {
+        get_version: Some(get_version::<N>),
+        get_capabilities: Some(get_capabilities::<N>),
+        initialize: Some(initialize::<N>),
+        uninitialize: Some(uninitialize::<N>),
+        power_control: Some(power_control::<N>),
+        read_data: Some(read_data::<N>),
+        program_data: Some(program_data::<N>),
+        erase: Some(erase::<N>),
+        erase_all: Some(erase_all::<N>),
+        get_status: Some(get_status::<N>),
+        get_info: Some(get_info::<N>),
+        resolve_address: Some(resolve_address::<N>),
+        get_next_block: Some(get_next_block::<N>),
+        get_block: Some(get_block::<N>),
+    }
+}
+
+static DRIVERS: [StorageDriver; VOLUMES] = [
+    driver::<0>(),
+    driver::<1>(),
+    driver::<2>(),
+    driver::<3>(),
+    driver::<4>(),
+    driver::<5>(),
+    driver::<6>(),
+    driver::<7>(),
+];
+
+/// Initialises a storage, and forgets all volumes.
+///
+/// # Safety
+/// The driver is null, or a table as `Driver_Storage.h` says, whose functions stay.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn StorageVolumeManager_initialize(
+    mtd: *const StorageDriver,
+    _callback: Option<unsafe extern "C" fn(i32)>,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let Some(storage) = unsafe { read(mtd) }.as_ref().and_then(Storage::of) else { return PARAMETER };
+    // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+    if unsafe { (storage.get_version)() }.api >> 8 != 1 {
+        return PARAMETER;
+    }
+    COUNT.store(0, Ordering::Release);
+    CALLBACKS.iter().for_each(|place| place.store(null_mut(), Ordering::Release));
+    // SAFETY: beside this nothing of the manager is called.
+    unsafe { *MANAGED.storage.get() = None };
+    // SAFETY: a function of a driver, called as `Driver_Storage.h` says; the callback may come from anywhere.
+    let status = storage.control(|| unsafe { (storage.initialize)(Some(ended)) });
+    if status < 0 {
+        return status;
+    }
+    // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+    let status = storage.control(|| unsafe { (storage.power_control)(2) });
+    if status < 0 && status != UNSUPPORTED {
+        return status;
+    }
+    // SAFETY: beside this nothing of the manager is called.
+    unsafe { *MANAGED.storage.get() = Some(storage) };
+    1
+}
+
+/// Adds a volume; its number, or an error.
+fn add(start: u64, size: u64) -> Result<usize, i32> {
+    let storage = Storage::managed().ok_or(NOT_INITIALIZED)?;
+    let end = start.checked_add(size).filter(|_| size > 0).ok_or(PARAMETER)?;
+    let count = COUNT.load(Ordering::Acquire);
+    for number in 0..count {
+        let (_, other) = volume(number)?;
+        if start < other.start + other.size && other.start < end {
+            return Err(PARAMETER);
+        }
+    }
+    if storage.info().is_none_or(|info| info.total_storage < size) {
+        return Err(FAILED);
+    }
+    let (mut reached, mut whole) = (start, true);
+    in_a_row(
+        |before| storage.next(before),
+        |block| {
+            let block_end = block.addr + block.size;
+            if block_end > reached && block.addr <= reached {
+                let unit = u64::from(block.attributes.erase_unit.max(1));
+                let stop = block_end.min(end);
+                whole &= (reached - block.addr).is_multiple_of(unit) && (stop - block.addr).is_multiple_of(unit);
+                reached = stop;
+            }
+            reached < end
+        },
+    );
+    let place = MANAGED.volumes.get(count).ok_or(EXHAUSTED)?;
+    match (reached == end, whole) {
+        (false, _) => return Err(FAILED),
+        (true, false) => return Err(PARAMETER),
+        // SAFETY: beside this nothing of the manager is called, and the count does not name it yet.
+        (true, true) => unsafe { *place.get() = Volume { start, size } },
+    }
+    COUNT.store(count + 1, Ordering::Release);
+    Ok(count)
+}
+
+/// Hands out the driver of a volume.
+fn hand_out(number: Result<usize, i32>, out: &mut Out<*const StorageDriver>) -> i32 {
+    match number.and_then(|number| DRIVERS.get(number).ok_or(EXHAUSTED)) {
+        Ok(driver) => {
+            out.set(core::ptr::from_ref(driver));
+            0
+        }
+        Err(error) => error,
+    }
+}
+
+/// Adds a volume.
+///
+/// # Safety
+/// The pointer is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn StorageVolumeManager_addVolume(
+    addr: u64,
+    size: u64,
+    volume: *mut *const StorageDriver,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let mut out = unsafe { Out::new(volume) };
+    if out.is_missing() { PARAMETER } else { hand_out(add(addr, size), &mut out) }
+}
+
+/// Adds a volume, and copies its driver's table.
+///
+/// # Safety
+/// The table is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn StorageVolumeManager_addVolume_C(addr: u64, size: u64, volume: *mut StorageDriver) -> i32 {
+    // SAFETY: the caller's promise.
+    let mut out = unsafe { Out::new(volume) };
+    if out.is_missing() {
+        return PARAMETER;
+    }
+    match add(addr, size).and_then(|number| DRIVERS.get(number).ok_or(EXHAUSTED)) {
+        Ok(driver) => {
+            out.set(*driver);
+            0
+        }
+        Err(error) => error,
+    }
+}
+
+/// The driver of the volume that an address of the storage is in.
+///
+/// # Safety
+/// The pointer is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn StorageVolumeManager_lookupVolume(addr: u64, found: *mut *const StorageDriver) -> i32 {
+    // SAFETY: the caller's promise.
+    let mut out = unsafe { Out::new(found) };
+    if out.is_missing() {
+        return PARAMETER;
+    }
+    if Storage::managed().is_none() {
+        return NOT_INITIALIZED;
+    }
+    let holds = |number: &usize| {
+        volume(*number).is_ok_and(|(_, volume)| addr.checked_sub(volume.start).is_some_and(|at| at < volume.size))
+    };
+    hand_out((0..COUNT.load(Ordering::Acquire)).find(holds).ok_or(NOT_ALLOCATED), &mut out)
+}
