@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! P/include/lockstone.h, lockstone.hpp, lockstone_{objects,storage}.h, configuration_store.h, psa/*.h, Driver_*.h,
-//! P/include/storage_volume_manager.h
+//! P/include/flash_journal.h, storage_volume_manager.h
 //! P/lib/liblockstone.a, liblockstone.so, pkgconfig/lockstone.pc, cmake/lockstone/lockstone-config.cmake
 //! ```
 
@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use crate::{Failure, root, tools};
 
 /// Headers that are installed: all but the simulator's, which is for tests of this repository's library.
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 13] = [
     "Driver_Common.h",
     "Driver_Storage.h",
+    "flash_journal.h",
     "lockstone.h",
     "lockstone_objects.h",
     "lockstone_storage.h",

@@ -3,12 +3,14 @@
  * its lines and holds them against the Rust side.
  */
 #include "configuration_store.h"
+#include "flash_journal.h"
 #include "lockstone.h"
 #include "lockstone_objects.h"
 #include "lockstone_sim.h"
 #include "lockstone_storage.h"
 #include "psa/internal_trusted_storage.h"
 #include "psa/protected_storage.h"
+#include "storage_volume_manager.h"
 
 #define ON(on64, on32) (sizeof(void *) == 8 ? (on64) : (on32))
 #define JOIN_(a, b) a##b
@@ -96,3 +98,15 @@ FIELD(lockstone_volume, length, 8, 8)
 SHAPE(lockstone_object_info, 40, 40)
 FIELD(lockstone_object_info, pending, 4, 4)
 FIELD(lockstone_object_info, digest, 8, 8)
+SHAPE(FlashJournal_Info_t, 24, 24)
+FIELD(FlashJournal_Info_t, sizeofJournaledBlob, 8, 8)
+FIELD(FlashJournal_Info_t, program_unit, 16, 16)
+SHAPE(FlashJournal_Ops_t, 56, 28)
+FIELD(FlashJournal_Ops_t, getInfo, 8, 4)
+FIELD(FlashJournal_Ops_t, read, 16, 8)
+FIELD(FlashJournal_Ops_t, readFrom, 24, 12)
+FIELD(FlashJournal_Ops_t, log, 32, 16)
+FIELD(FlashJournal_Ops_t, commit, 40, 20)
+FIELD(FlashJournal_Ops_t, reset, 48, 24)
+SHAPE(FlashJournal_t, 216, 192)
+FIELD(FlashJournal_t, opaque, 56, 32)

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cfstore::codes;
 use crate::cfstore_c::{Bits, Driver, KeyDescription, Version};
 use crate::failure::Failure;
+use crate::journal_c::{Journal, JournalDriver, JournalInfo};
 use crate::native::{PROTECT, Stats, WRITE_ONCE};
 use crate::native_c::SearchPlace;
 use crate::objects::{Content, VolumeRow};
@@ -21,6 +22,7 @@ use crate::storage_c::StorageDriver;
 const LOCKSTONE: &str = include_str!("../include/lockstone.h");
 const SIM: &str = include_str!("../include/lockstone_sim.h");
 const OBJECTS: &str = include_str!("../include/lockstone_objects.h");
+const JOURNAL: &str = include_str!("../include/flash_journal.h");
 const MANAGER: &str = include_str!("../include/storage_volume_manager.h");
 const STORAGE: &str = include_str!("../include/lockstone_storage.h");
 const ERROR: &str = include_str!("../include/psa/error.h");
@@ -55,7 +57,9 @@ fn declared(header: &str) -> BTreeMap<String, usize> {
         let statement = statement.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join(" ");
         let (head, list) = statement.split_once('(')?;
         let name = head.split_whitespace().last()?.trim_start_matches('*');
-        let known = ["lockstone_", "psa_", "StorageVolumeManager_"].iter().any(|prefix| name.starts_with(prefix));
+        let known = ["lockstone_", "psa_", "StorageVolumeManager_", "flashJournalStrategySequential_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
         (known && !statement.contains("(*"))
             .then(|| (name.to_owned(), parameters(list.trim_end().trim_end_matches(')'))))
     });
@@ -95,6 +99,11 @@ fn headers_and_library_have_the_same_functions() {
     library = exported(include_str!("objects_c.rs"));
     assert_eq!(declared(OBJECTS), library);
     assert_eq!(library.len(), 20);
+    library = exported(include_str!("journal_c.rs"));
+    library.retain(|name, _| name.starts_with("flashJournal"));
+    assert_eq!(declared(JOURNAL), library);
+    assert_eq!(library.len(), 1);
+    assert!(JOURNAL.contains("extern const FlashJournal_Ops_t FLASH_JOURNAL_STRATEGY_SEQUENTIAL;"));
     library = exported(include_str!("volume_manager_c.rs"));
     assert_eq!(declared(MANAGER), library);
     assert_eq!(library.len(), 4);
@@ -107,6 +116,7 @@ fn the_drivers_tables_have_the_headers_order() {
     let storage = include_str!("../include/Driver_Storage.h");
     for (header, table, source, count) in [
         (CFSTORE, "typedef struct ARM_CFSTORE_DRIVER", include_str!("cfstore_c.rs"), 17),
+        (JOURNAL, "typedef struct FlashJournal_Ops_t", include_str!("journal_c.rs"), 7),
         (storage, "typedef const struct _ARM_DRIVER_STORAGE", include_str!("storage_c.rs"), 14),
     ] {
         let (_, table) = header.split_once(&format!("{table} {{")).unwrap();
@@ -329,6 +339,24 @@ fn of_cfstore() -> Vec<(&'static str, usize)> {
     ]
 }
 
+/// And of the Flash Journal.
+fn of_journal() -> Vec<(&'static str, usize)> {
+    vec![
+        ("FlashJournal_Info_t", size_of::<JournalInfo>()),
+        ("FlashJournal_Info_t.sizeofJournaledBlob", offset_of!(JournalInfo, sizeof_journaled_blob)),
+        ("FlashJournal_Info_t.program_unit", offset_of!(JournalInfo, program_unit)),
+        ("FlashJournal_Ops_t", size_of::<JournalDriver>()),
+        ("FlashJournal_Ops_t.getInfo", offset_of!(JournalDriver, get_info)),
+        ("FlashJournal_Ops_t.read", offset_of!(JournalDriver, read)),
+        ("FlashJournal_Ops_t.readFrom", offset_of!(JournalDriver, read_from)),
+        ("FlashJournal_Ops_t.log", offset_of!(JournalDriver, log)),
+        ("FlashJournal_Ops_t.commit", offset_of!(JournalDriver, commit)),
+        ("FlashJournal_Ops_t.reset", offset_of!(JournalDriver, reset)),
+        ("FlashJournal_t", size_of::<Journal>()),
+        ("FlashJournal_t.opaque", offset_of!(Journal, state)),
+    ]
+}
+
 /// And of objects and volumes.
 fn of_objects() -> Vec<(&'static str, usize)> {
     vec![
@@ -385,7 +413,7 @@ fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
         let size = if cfg!(target_pointer_width = "64") { on64 } else { on32 };
         wanted.insert(name.join("."), size.parse::<usize>().unwrap());
     }
-    let library = [of_the_store(), of_cfstore(), of_objects(), of_storage()].concat();
+    let library = [of_the_store(), of_cfstore(), of_journal(), of_objects(), of_storage()].concat();
     assert_eq!(library.into_iter().map(|(name, size)| (name.to_owned(), size)).collect::<BTreeMap<_, _>>(), wanted);
 }
 

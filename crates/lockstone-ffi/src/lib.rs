@@ -28,10 +28,14 @@ pub mod cfstore_c;
 #[cfg(any(feature = "cfstore", feature = "storage"))]
 pub mod common_c;
 mod failure;
-#[cfg(all(test, feature = "psa", feature = "cfstore", feature = "objects", feature = "volume-manager"))]
+#[cfg(all(test, feature = "psa", feature = "cfstore", feature = "journal", feature = "volume-manager"))]
 mod headers;
 #[cfg(feature = "std")]
 mod host;
+#[cfg(feature = "journal")]
+mod journal;
+#[cfg(feature = "journal")]
+pub mod journal_c;
 mod library;
 mod native;
 pub mod native_c;

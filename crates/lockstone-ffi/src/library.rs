@@ -49,6 +49,10 @@ pub(crate) const PS: u32 = FACES + 2;
 #[cfg(feature = "cfstore")]
 pub(crate) const CFSTORE: u32 = FACES + 3;
 
+/// Blobs of the Flash Journal.
+#[cfg(feature = "journal")]
+pub(crate) const JOURNAL: u32 = FACES + 4;
+
 /// What is there before anything is open, too.
 pub(crate) struct Library {
     open: Option<Open>,

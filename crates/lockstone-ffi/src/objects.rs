@@ -5,11 +5,12 @@
 #![forbid(unsafe_code)]
 
 use lockstone::{
-    Ascon, Attributes, Installed, Manifest, Objects, Put, Slot, Suspended, Upload, VolumeEntry, VolumeKind, VolumeTable,
+    Ascon, Attributes, Installed, Key, Manifest, Objects, Put, Slot, Suspended, Upload, VolumeEntry, VolumeKind,
+    VolumeTable,
 };
 use sha2::Sha256;
 
-use crate::allegation::{Out, Source, Target};
+use crate::allegation::{Source, Target};
 use crate::failure::{Failure, Result};
 use crate::library::{Library, Open, Store};
 use crate::platform::{Flash, HookDice, HookFailed, Platform};
@@ -53,17 +54,30 @@ pub(crate) struct OpenObjects {
     _lent: Lent,
 }
 
+/// Whose object, and its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'n> {
+    pub(crate) client: u32,
+    pub(crate) name: &'n [u8],
+}
+
+impl<'n> Named<'n> {
+    pub(crate) const fn key(&self) -> Key<'n> {
+        Key::new(self.name).of_client(self.client)
+    }
+}
+
 /// The object that was written last.
 struct Current {
-    client: i32,
+    client: u32,
     name: [u8; 255],
     length: usize,
     upload: Suspended,
 }
 
 impl Current {
-    fn is(&self, client: i32, name: &[u8]) -> bool {
-        self.client == client && self.name.get(..self.length) == Some(name)
+    fn is(&self, named: Named<'_>) -> bool {
+        self.client == named.client && self.name.get(..self.length) == Some(named.name)
     }
 }
 
@@ -224,58 +238,61 @@ impl Open {
         Ok(Put { attributes: once.then(|| Attributes::WRITE_ONCE.and(lasting)), protect })
     }
 
-    pub(crate) fn ob_begin(&mut self, name: &[u8], length: u32) -> Result<()> {
+    /// The application's object of this name, of the client that is calling.
+    pub(crate) fn named<'n>(&self, name: &'n [u8]) -> Result<Named<'n>> {
+        self.key(name)?;
+        Ok(Named { client: u32::from_le_bytes(self.caller().to_le_bytes()), name })
+    }
+
+    pub(crate) fn ob_begin(&mut self, named: Named<'_>, length: u32) -> Result<()> {
         self.before_writing()?;
-        let (key, client) = (self.key(name)?, self.caller());
         let Self { store, objects, platform, .. } = self;
         let OpenObjects { objects, upload, current, .. } = objects.as_mut().ok_or(Failure::NotOpen)?;
         *current = None;
         let length = Some(length).filter(|length| *length != OPEN);
-        let begun = objects.create(store, key, length, &mut dice(platform.as_ref()), upload)?;
-        *current = Some(of(client, name, begun.suspend()));
+        let begun = objects.create(store, named.key(), length, &mut dice(platform.as_ref()), upload)?;
+        *current = Some(of(named, begun.suspend()));
         Ok(())
     }
 
     /// Does something with the object that is being written under this name.
     fn with_upload<T>(
         &mut self,
-        name: &[u8],
+        named: Named<'_>,
         act: impl FnOnce(&mut Objects<'static, Flash, Ascon>, &mut Store, &mut Upload<'_>) -> Result<T>,
     ) -> Result<T> {
-        let (key, client) = (self.key(name)?, self.caller());
         let Self { store, objects, .. } = self;
         let OpenObjects { objects, upload, current, .. } = objects.as_mut().ok_or(Failure::NotOpen)?;
         let mut resumed = match current.take() {
-            Some(current) if current.is(client, name) => current.upload.go_on(upload),
-            _ => objects.resume(store, key, upload)?.ok_or(Failure::NotFound)?,
+            Some(current) if current.is(named) => current.upload.go_on(upload),
+            _ => objects.resume(store, named.key(), upload)?.ok_or(Failure::NotFound)?,
         };
         let done = act(objects, store, &mut resumed);
         // One that was given up, or could not be looked at, is looked for on the flash by the next call.
         if !matches!(done, Err(Failure::NotFound | Failure::Flash)) {
-            *current = Some(of(client, name, resumed.suspend()));
+            *current = Some(of(named, resumed.suspend()));
         }
         done
     }
 
-    pub(crate) fn ob_write(&mut self, name: &[u8], offset: u32, data: Source) -> Result<()> {
+    pub(crate) fn ob_write(&mut self, named: Named<'_>, offset: u32, data: Source) -> Result<()> {
         self.before_writing()?;
         let data = data.at_most(u32::MAX as usize)?;
-        self.with_upload(name, |objects, store, upload| Ok(objects.write(store, upload, offset, data)?))
+        self.with_upload(named, |objects, store, upload| Ok(objects.write(store, upload, offset, data)?))
     }
 
     /// The first range behind `from` that is missing: where it begins, and its length; 0: there is none.
-    pub(crate) fn ob_missing(&mut self, name: &[u8], from: u32) -> Result<(u32, u32)> {
-        self.with_upload(name, |_, _, upload| {
+    pub(crate) fn ob_missing(&mut self, named: Named<'_>, from: u32) -> Result<(u32, u32)> {
+        self.with_upload(named, |_, _, upload| {
             Ok(upload.next_missing(from).map_or((from, 0), |range| (range.start, range.end - range.start)))
         })
     }
 
-    pub(crate) fn ob_finish(&mut self, name: &[u8], digest: Option<[u8; 32]>, flags: u32) -> Result<Content> {
+    pub(crate) fn ob_finish(&mut self, named: Named<'_>, digest: Option<[u8; 32]>, flags: u32) -> Result<Content> {
         self.before_writing()?;
         let how = self.how(flags)?;
-        let key = self.key(name)?;
-        let Manifest { length, digest, .. } = self.with_upload(name, |objects, store, upload| {
-            Ok(objects.finish::<Sha256, _, _>(store, upload, key, digest.as_ref(), how)?)
+        let Manifest { length, digest, .. } = self.with_upload(named, |objects, store, upload| {
+            Ok(objects.finish::<Sha256, _, _>(store, upload, named.key(), digest.as_ref(), how)?)
         })?;
         self.forget_upload();
         Ok(Content { length, pending: 0, digest })
@@ -287,13 +304,12 @@ impl Open {
         }
     }
 
-    pub(crate) fn ob_abort(&mut self, name: &[u8]) -> Result<()> {
+    pub(crate) fn ob_abort(&mut self, named: Named<'_>) -> Result<()> {
         self.before_writing()?;
-        let key = self.key(name)?;
         let Self { store, objects, .. } = self;
         let OpenObjects { objects, current, .. } = objects.as_mut().ok_or(Failure::NotOpen)?;
         *current = None;
-        if objects.abort(store, key)? { Ok(()) } else { Err(Failure::NotFound) }
+        if objects.abort(store, named.key())? { Ok(()) } else { Err(Failure::NotFound) }
     }
 
     pub(crate) fn ob_reclaim(&mut self) -> Result<u32> {
@@ -302,35 +318,45 @@ impl Open {
         Ok(objects.as_mut().ok_or(Failure::NotOpen)?.objects.reclaim(store)?)
     }
 
-    pub(crate) fn ob_info(&mut self, name: &[u8]) -> Result<Content> {
-        let key = self.key(name)?;
+    pub(crate) fn ob_info(&mut self, named: Named<'_>) -> Result<Content> {
         let Self { store, objects, .. } = self;
-        let found = objects.as_mut().ok_or(Failure::NotOpen)?.objects.manifest(store, key)?;
+        let found = objects.as_mut().ok_or(Failure::NotOpen)?.objects.manifest(store, named.key())?;
         let Manifest { length, digest, .. } = found.ok_or(Failure::NotFound)?;
         Ok(Content { length, pending: 0, digest })
     }
 
-    pub(crate) fn ob_read(
-        &mut self,
-        name: &[u8],
-        offset: u32,
-        target: &mut Target,
-        length: &mut Out<usize>,
-    ) -> Result<()> {
+    pub(crate) fn ob_read(&mut self, named: Named<'_>, offset: u32, target: &mut Target) -> Result<usize> {
         if target.is_missing() {
             return Err(Failure::Argument);
         }
-        let all = self.ob_info(name)?.length;
+        let all = self.ob_info(named)?.length;
         if offset > all {
             return Err(Failure::OutOfRange);
         }
         let wanted = target.length().min((all - offset) as usize);
-        let key = self.key(name)?;
         let Self { store, objects, .. } = self;
         let objects = &mut objects.as_mut().ok_or(Failure::NotOpen)?.objects;
-        let read = objects.read(store, key, offset, target.first(wanted)?)?;
-        length.set(read.ok_or(Failure::NotFound)?);
-        Ok(())
+        objects.read(store, named.key(), offset, target.first(wanted)?)?.ok_or(Failure::NotFound)
+    }
+
+    /// Whether the object of this name is the one that was written last, with all that was written of it.
+    #[cfg(feature = "journal")]
+    pub(crate) fn ob_is_current(&self, named: Named<'_>) -> bool {
+        self.objects.as_ref().and_then(|open| open.current.as_ref()).is_some_and(|current| current.is(named))
+    }
+
+    /// The most bytes of an object of open length in a share of the volume, and in the memory that there is for it.
+    #[cfg(feature = "journal")]
+    pub(crate) fn ob_capacity(&self, share: u32) -> Result<u32> {
+        let open = self.objects.as_ref().ok_or(Failure::NotOpen)?;
+        let layout = open.objects.layout();
+        let blocks = layout.blocks.checked_div(share).unwrap_or(0);
+        let slots = blocks.saturating_mul(layout.slots);
+        // A chunk of tables says where so many others are.
+        let named = layout.chunk / 4;
+        let chunks = slots.saturating_sub(slots.div_ceil(named + 1));
+        let bits = u32::try_from(open.upload.len()).unwrap_or(u32::MAX).saturating_sub(layout.slot).saturating_mul(8);
+        Ok(chunks.min(bits).saturating_mul(layout.chunk))
     }
 
     /// Does something with objects and a slot.
@@ -395,13 +421,13 @@ impl Open {
     }
 }
 
-fn of(client: i32, name: &[u8], upload: Suspended) -> Current {
+fn of(named: Named<'_>, upload: Suspended) -> Current {
     let mut kept = [0; 255];
-    let length = name.len().min(kept.len());
-    for (place, byte) in kept.iter_mut().zip(name) {
+    let length = named.name.len().min(kept.len());
+    for (place, byte) in kept.iter_mut().zip(named.name) {
         *place = *byte;
     }
-    Current { client, name: kept, length, upload }
+    Current { client: named.client, name: kept, length, upload }
 }
 
 fn content(installed: Installed) -> Content {

@@ -6,22 +6,28 @@ use core::ffi::{c_char, c_void};
 use crate::allegation::{Out, Source, Target, name, read};
 use crate::failure::{Failure, Result};
 use crate::library::Open;
-use crate::objects::VOLUMES;
 pub use crate::objects::{Content, VolumeRow};
+use crate::objects::{Named, VOLUMES};
 use crate::ram::{Lent, Memory, cut_objects};
 use crate::shared::{enter, status};
 
 /// A name and its NUL, or a byte too many.
 const NAME: usize = 256;
 
-/// Does something with a name on the open store.
+/// Does something with an object on the open store.
 ///
 /// # Safety
 /// The name is null or ends with a NUL within 256 bytes.
-unsafe fn named(key: *const c_char, act: impl FnOnce(&mut Open, &[u8]) -> Result<()>) -> i32 {
+unsafe fn named(key: *const c_char, act: impl FnOnce(&mut Open, Named<'_>) -> Result<()>) -> i32 {
     // SAFETY: the caller's promise.
     let key = unsafe { name::<NAME>(key) };
-    status(key.and_then(|(key, end)| enter(|library| act(library.opened()?, key.get(..end).unwrap_or_default()))))
+    status(key.and_then(|(key, end)| {
+        enter(|library| {
+            let open = library.opened()?;
+            let named = open.named(key.get(..end).unwrap_or_default())?;
+            act(open, named)
+        })
+    }))
 }
 
 /// Says which part of the flash is for what that is opened next.
@@ -225,7 +231,7 @@ pub unsafe extern "C" fn lockstone_object_read(
     // SAFETY: the caller's promise.
     let (mut target, mut length) = unsafe { (Target::new(buffer, size), Out::new(length)) };
     // SAFETY: the caller's promise.
-    unsafe { named(key, |open, key| open.ob_read(key, offset, &mut target, &mut length)) }
+    unsafe { named(key, |open, key| open.ob_read(key, offset, &mut target).map(|read| length.set(read))) }
 }
 
 /// Decides that a slot is to hold an object.
@@ -235,7 +241,7 @@ pub unsafe extern "C" fn lockstone_object_read(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lockstone_slot_request(number: u8, key: *const c_char, flags: u32) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe { named(key, |open, key| open.slot_request(number, key, flags)) }
+    unsafe { named(key, |open, key| open.slot_request(number, key.name, flags)) }
 }
 
 /// Brings a slot to hold what was requested, and verifies it.
