@@ -247,7 +247,7 @@ fn link_bare(place: &Place) -> Result<(), Failure> {
         .args([
             "--no-default-features",
             "--features",
-            "cfstore,journal,panic-handler,psa,volume-manager",
+            "cfstore-mux,journal,panic-handler,psa,volume-manager",
             "--target-dir",
         ])
         .arg(&place.built);

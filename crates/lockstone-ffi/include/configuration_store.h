@@ -223,8 +223,24 @@ extern const ARM_CFSTORE_DRIVER cfstore_driver;
 
 /* How it works from the next first Initialize on; 0, or a LOCKSTONE_E_* code: BUSY while it is initialised. */
 int32_t lockstone_cfstore_configure(uint32_t mode);
-/* In the asynchronous mode: does what is pending and calls back. 1, or 0 if there was nothing to do. */
+/* In the asynchronous mode: does what is pending, of one context, and calls back. 1, or 0 if there was nothing to do. */
 int32_t lockstone_cfstore_poll(void);
+
+#ifndef LOCKSTONE_NO_CFSTORE_MUX
+/*
+ * Contexts, for clients in one program that know nothing of each other (feature `cfstore-mux`). Each is a driver with a mode, a
+ * callback, a count of Initialize, handles and a pending operation of its own: one may be blocking while another is asynchronous. A
+ * handle of one is INVALID_HANDLE to another; the last Uninitialize of one closes its handles. The keys are the same, under the same
+ * rights: it is the `client` hook that says whose they are. A Flush stores what is not flushed of all contexts, and only the last
+ * Uninitialize of all drops it.
+ */
+#define LOCKSTONE_CFSTORE_CONTEXTS 4u
+
+/* The driver of a context, from 0 on, which is cfstore_driver; null behind the last. */
+const ARM_CFSTORE_DRIVER *lockstone_cfstore_context(uint32_t number);
+/* lockstone_cfstore_configure of a context. */
+int32_t lockstone_cfstore_configure_context(uint32_t number, uint32_t mode);
+#endif
 
 #ifdef __cplusplus
 }

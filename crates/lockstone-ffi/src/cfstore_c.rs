@@ -10,11 +10,11 @@ use crate::cfstore::codes::{
     INTERNAL, INVALID_HANDLE, INVALID_HANDLE_BUF, INVALID_KEY_LEN, INVALID_KEY_NAME, INVALID_READ_BUFFER,
     INVALID_WRITE_BUFFER, NAME_MAX, Opcode, PARAMETER, UNINITIALISED,
 };
-use crate::cfstore::{Answer, Buffer, Description, Mode};
+use crate::cfstore::{Answer, Buffer, CONTEXTS, Description, Mode};
 pub use crate::common_c::{Bits, Version};
 use crate::failure::Failure;
-use crate::library::Open;
-use crate::shared::enter;
+use crate::library::{Library, Open};
+use crate::shared::{enter, status};
 
 /// `ARM_CFSTORE_KEYDESC`.
 #[repr(C)]
@@ -71,27 +71,46 @@ enum Early {
     Silent,
 }
 
-/// Does an operation on the open store, and calls back.
-fn operate(opcode: Opcode, handle: *mut c_void, early: Early, mut act: impl FnMut(&mut Open) -> Answer) -> i32 {
+/// Does an operation of a context on the open store, and calls back.
+fn operate(
+    context: usize,
+    opcode: Opcode,
+    handle: *mut c_void,
+    early: Early,
+    mut act: impl FnMut(&mut Open) -> Answer,
+) -> i32 {
     // One piece of code for all operations.
-    operate_any(opcode, handle, early, &mut act)
+    operate_any(context, opcode, handle, early, &mut act)
 }
 
-fn operate_any(opcode: Opcode, handle: *mut c_void, early: Early, act: &mut dyn FnMut(&mut Open) -> Answer) -> i32 {
+fn operate_any(
+    context: usize,
+    opcode: Opcode,
+    handle: *mut c_void,
+    early: Early,
+    act: &mut dyn FnMut(&mut Open) -> Answer,
+) -> i32 {
     let due = enter(|library| {
-        let Some(open) = library.if_open().filter(|open| open.cfstore.is_used()) else {
+        let Some(open) = in_use(library, context) else {
             return Ok(Due { notify: None, status: UNINITIALISED, opcode });
         };
-        let notify = open.cfstore.notify;
+        let notify = open.cfstore.context().notify;
         match open.cfstore.check() {
             Err(status) => Ok(Due { notify: notify.filter(|_| early == Early::Called), status, opcode }),
             Ok(()) => {
                 let status = act(open).unwrap_or_else(|code| code);
-                Ok(Due { notify: notify.filter(|_| open.cfstore.pending.is_none()), status, opcode })
+                Ok(Due { notify: notify.filter(|_| open.cfstore.context().pending.is_none()), status, opcode })
             }
         }
     });
     due.map_or_else(Failure::cfstore, |due| due.call(handle))
+}
+
+/// The open store, if somebody has initialised this context of it, which is the one that calls from here on.
+fn in_use(library: &mut Library, context: usize) -> Option<&mut Open> {
+    let open = library.if_open()?;
+    open.cfstore.turn_to(context);
+    open.cfstore.is_used().then_some(open)
 }
 
 /// What a handle's buffer holds; null is no handle.
@@ -117,14 +136,14 @@ const fn ownable(length: usize) -> Result<(), i32> {
     if length > isize::MAX as usize { Err(PARAMETER) } else { Ok(()) }
 }
 
-extern "C" fn get_version() -> Version {
+extern "C" fn get_version<const N: usize>() -> Version {
     Version { api: 0x0100, drv: 0x0001 }
 }
 
-unsafe extern "C" fn close(handle: *mut c_void) -> i32 {
+unsafe extern "C" fn close<const N: usize>(handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes, as `configuration_store.h` says.
     let (held, mut place) = unsafe { (buffer(handle), Out::new(handle.cast::<Buffer>())) };
-    operate(Opcode::Close, handle, Early::Called, |open| {
+    operate(N, Opcode::Close, handle, Early::Called, |open| {
         let held = held?;
         open.cf_knows(&held).then_some(()).ok_or(INVALID_HANDLE)?;
         place.set([0; 24]);
@@ -132,7 +151,7 @@ unsafe extern "C" fn close(handle: *mut c_void) -> i32 {
     })
 }
 
-unsafe extern "C" fn create(
+unsafe extern "C" fn create<const N: usize>(
     key: *const c_char,
     value_len: usize,
     kdesc: *const KeyDescription,
@@ -140,7 +159,7 @@ unsafe extern "C" fn create(
 ) -> i32 {
     // SAFETY: name, description and handle are null or as `configuration_store.h` says.
     let (key, how, mut place) = unsafe { (key_name(key), read(kdesc), Out::new(handle.cast::<Buffer>())) };
-    operate(Opcode::Create, handle, Early::Silent, |open| {
+    operate(N, Opcode::Create, handle, Early::Silent, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
@@ -156,18 +175,18 @@ unsafe extern "C" fn create(
     })
 }
 
-unsafe extern "C" fn delete(handle: *mut c_void) -> i32 {
+unsafe extern "C" fn delete<const N: usize>(handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
     let held = unsafe { buffer(handle) };
-    operate(Opcode::Delete, handle, Early::Called, |open| open.cf_delete(&held?))
+    operate(N, Opcode::Delete, handle, Early::Called, |open| open.cf_delete(&held?))
 }
 
-unsafe extern "C" fn find(query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
+unsafe extern "C" fn find<const N: usize>(query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
     // SAFETY: the pattern is null or ends with a NUL; handles are null or 24 bytes.
     let (query, held) = unsafe { (key_name(query), read(previous.cast::<Buffer>())) };
     // SAFETY: as above.
     let (mut before, mut place) = unsafe { (Out::new(previous.cast::<Buffer>()), Out::new(next.cast::<Buffer>())) };
-    operate(Opcode::Find, next, Early::Called, |open| {
+    operate(N, Opcode::Find, next, Early::Called, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
@@ -182,25 +201,25 @@ unsafe extern "C" fn find(query: *const c_char, previous: *mut c_void, next: *mu
     })
 }
 
-extern "C" fn flush() -> i32 {
-    operate(Opcode::Flush, core::ptr::null_mut(), Early::Called, Open::cf_flush_or_defer)
+extern "C" fn flush<const N: usize>() -> i32 {
+    operate(N, Opcode::Flush, core::ptr::null_mut(), Early::Called, Open::cf_flush_or_defer)
 }
 
-extern "C" fn get_capabilities() -> Bits {
+extern "C" fn get_capabilities<const N: usize>() -> Bits {
     let mode = enter(|library| {
-        let present = library.if_open().filter(|open| open.cfstore.is_used()).map(|open| open.cfstore.mode);
-        Ok(present.unwrap_or(library.mode))
+        let present = in_use(library, N).map(|open| open.cfstore.context().mode);
+        Ok(present.unwrap_or(library.modes[N]))
     });
     Bits { bits: u32::from(mode.is_ok_and(|mode| mode.has(Mode::ASYNCHRONOUS))) }
 }
 
-unsafe extern "C" fn get_key_name(handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32 {
+unsafe extern "C" fn get_key_name<const N: usize>(handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or readable.
     let (held, room) = unsafe { (buffer(handle), read(key_len)) };
     // SAFETY: the name is null or writable for that length, which is writable too.
     let (mut target, mut length) =
         unsafe { (Target::new(key.cast(), usize::from(room.unwrap_or(0))), Out::new(key_len)) };
-    operate(Opcode::GetKeyName, handle, Early::Called, |open| {
+    operate(N, Opcode::GetKeyName, handle, Early::Called, |open| {
         let found = open.cf_name(&held?)?;
         let room = room.filter(|room| *room > 0).ok_or(INVALID_KEY_LEN)?;
         if target.is_missing() {
@@ -217,18 +236,19 @@ unsafe extern "C" fn get_key_name(handle: *mut c_void, key: *mut c_char, key_len
 }
 
 /// Bit 0: an operation is in progress. Bit 1: not initialised.
-extern "C" fn get_status() -> Bits {
+extern "C" fn get_status<const N: usize>() -> Bits {
     let bits = enter(|library| {
         let Some(open) = library.if_open() else { return Ok(2) };
-        Ok(u32::from(open.cfstore.pending.is_some()) | u32::from(!open.cfstore.is_used()) << 1)
+        open.cfstore.turn_to(N);
+        Ok(u32::from(open.cfstore.context().pending.is_some()) | u32::from(!open.cfstore.is_used()) << 1)
     });
     Bits { bits: bits.unwrap_or(2) }
 }
 
-unsafe extern "C" fn get_value_len(handle: *mut c_void, value_len: *mut usize) -> i32 {
+unsafe extern "C" fn get_value_len<const N: usize>(handle: *mut c_void, value_len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or writable.
     let (held, mut length) = unsafe { (buffer(handle), Out::new(value_len)) };
-    operate(Opcode::GetValueLen, handle, Early::Called, |open| {
+    operate(N, Opcode::GetValueLen, handle, Early::Called, |open| {
         let found = open.cf_length(&held?)?;
         if length.is_missing() {
             return Err(PARAMETER);
@@ -238,29 +258,30 @@ unsafe extern "C" fn get_value_len(handle: *mut c_void, value_len: *mut usize) -
     })
 }
 
-extern "C" fn initialize(callback: Option<Callback>, client_context: *mut c_void) -> i32 {
+extern "C" fn initialize<const N: usize>(callback: Option<Callback>, client_context: *mut c_void) -> i32 {
     let notify = callback.map(|callback| Notify { callback, context: client_context });
     let due = enter(|library| {
-        let mode = library.mode;
+        let mode = library.modes[N];
         let open = library.opened()?;
+        open.cfstore.turn_to(N);
         let first = !open.cfstore.is_used();
         let status = open.cf_initialize(notify, mode).unwrap_or_else(|code| code);
-        let now = first && open.cfstore.pending.is_none();
+        let now = first && open.cfstore.context().pending.is_none();
         Ok(Due { notify: notify.filter(|_| now), status, opcode: Opcode::Initialize })
     });
     due.map_or_else(Failure::cfstore, |due| due.call(core::ptr::null_mut()))
 }
 
-extern "C" fn power_control(state: i32) -> i32 {
-    operate(Opcode::PowerControl, core::ptr::null_mut(), Early::Called, |open| open.cf_power(state))
+extern "C" fn power_control<const N: usize>(state: i32) -> i32 {
+    operate(N, Opcode::PowerControl, core::ptr::null_mut(), Early::Called, |open| open.cf_power(state))
 }
 
-unsafe extern "C" fn read_value(handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32 {
+unsafe extern "C" fn read_value<const N: usize>(handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or readable.
     let (held, room) = unsafe { (buffer(handle), read(len)) };
     // SAFETY: the buffer is null or writable for that length, which is writable too.
     let (mut target, mut length) = unsafe { (Target::new(data, room.unwrap_or(0)), Out::new(len)) };
-    operate(Opcode::Read, handle, Early::Called, |open| {
+    operate(N, Opcode::Read, handle, Early::Called, |open| {
         let (held, room) = (held?, room.ok_or(INVALID_READ_BUFFER));
         let readable = open.cf_readable(&held, *room.as_ref().unwrap_or(&0))?;
         ownable(room?)?;
@@ -273,10 +294,10 @@ unsafe extern "C" fn read_value(handle: *mut c_void, data: *mut c_void, len: *mu
     })
 }
 
-unsafe extern "C" fn open(key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
+unsafe extern "C" fn open<const N: usize>(key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
     // SAFETY: the name is null or ends with a NUL, a handle null or 24 bytes.
     let (key, mut place) = unsafe { (key_name(key), Out::new(handle.cast::<Buffer>())) };
-    operate(Opcode::Open, handle, Early::Called, |open| {
+    operate(N, Opcode::Open, handle, Early::Called, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
@@ -286,22 +307,22 @@ unsafe extern "C" fn open(key: *const c_char, flags: Bits, handle: *mut c_void) 
     })
 }
 
-unsafe extern "C" fn rseek(handle: *mut c_void, offset: usize) -> i32 {
+unsafe extern "C" fn rseek<const N: usize>(handle: *mut c_void, offset: usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
     let held = unsafe { buffer(handle) };
-    operate(Opcode::Rseek, handle, Early::Silent, |open| open.cf_rseek(&held?, offset))
+    operate(N, Opcode::Rseek, handle, Early::Silent, |open| open.cf_rseek(&held?, offset))
 }
 
-extern "C" fn uninitialize() -> i32 {
-    operate(Opcode::Uninitialize, core::ptr::null_mut(), Early::Called, Open::cf_uninitialize)
+extern "C" fn uninitialize<const N: usize>() -> i32 {
+    operate(N, Opcode::Uninitialize, core::ptr::null_mut(), Early::Called, Open::cf_uninitialize)
 }
 
-unsafe extern "C" fn write(handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32 {
+unsafe extern "C" fn write<const N: usize>(handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or readable.
     let (held, given) = unsafe { (buffer(handle), read(len)) };
     // SAFETY: the length is null or writable.
     let mut length = unsafe { Out::new(len) };
-    operate(Opcode::Write, handle, Early::Called, |open| {
+    operate(N, Opcode::Write, handle, Early::Called, |open| {
         let (held, given) = (held?, given.ok_or(INVALID_WRITE_BUFFER));
         let writable = open.cf_writable(&held, *given.as_ref().unwrap_or(&0))?;
         ownable(given.unwrap_or(0))?;
@@ -340,53 +361,81 @@ pub struct Driver {
     pub write: unsafe extern "C" fn(*mut c_void, *const c_char, *mut usize) -> i32,
 }
 
-/// The driver.
+/// The table of a context.
+const fn table<const N: usize>() -> Driver {
+    Driver {
+        get_version: get_version::<N>,
+        close: close::<N>,
+        create: create::<N>,
+        delete: delete::<N>,
+        find: find::<N>,
+        flush: flush::<N>,
+        get_capabilities: get_capabilities::<N>,
+        get_key_name: get_key_name::<N>,
+        get_status: get_status::<N>,
+        get_value_len: get_value_len::<N>,
+        initialize: initialize::<N>,
+        power_control: power_control::<N>,
+        read: read_value::<N>,
+        open: open::<N>,
+        rseek: rseek::<N>,
+        uninitialize: uninitialize::<N>,
+        write: write::<N>,
+    }
+}
+
+/// The driver: the first context.
 #[unsafe(no_mangle)]
-pub static cfstore_driver: Driver = Driver {
-    get_version,
-    close,
-    create,
-    delete,
-    find,
-    flush,
-    get_capabilities,
-    get_key_name,
-    get_status,
-    get_value_len,
-    initialize,
-    power_control,
-    read: read_value,
-    open,
-    rseek,
-    uninitialize,
-    write,
-};
+pub static cfstore_driver: Driver = table::<0>();
+
+/// The other contexts.
+#[cfg(feature = "cfstore-mux")]
+static OTHERS: [Driver; CONTEXTS - 1] = [table::<1>(), table::<2>(), table::<3>()];
+
+/// The driver of a context: the first is `cfstore_driver`; null behind the last.
+#[cfg(feature = "cfstore-mux")]
+#[unsafe(no_mangle)]
+pub extern "C" fn lockstone_cfstore_context(number: u32) -> *const Driver {
+    let other = (number as usize).checked_sub(1);
+    other.map_or(Some(&cfstore_driver), |other| OTHERS.get(other)).map_or(core::ptr::null(), core::ptr::from_ref)
+}
+
+/// Says how a context works from its next first Initialize on.
+fn configure(context: usize, mode: u32) -> i32 {
+    status(enter(|library| {
+        if mode > 3 || context >= CONTEXTS {
+            return Err(Failure::Argument);
+        }
+        if in_use(library, context).is_some() {
+            return Err(Failure::Busy);
+        }
+        library.modes[context] = Mode(mode);
+        Ok(())
+    }))
+}
 
 /// How CFSTORE works from the next first Initialize on: `LOCKSTONE_CFSTORE_ASYNCHRONOUS`, `_DURABLE_AT_CLOSE`, both or 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn lockstone_cfstore_configure(mode: u32) -> i32 {
-    let set = enter(|library| {
-        if mode > 3 {
-            return Err(Failure::Argument);
-        }
-        if library.if_open().is_some_and(|open| open.cfstore.is_used()) {
-            return Err(Failure::Busy);
-        }
-        library.mode = Mode(mode);
-        Ok(())
-    });
-    set.map_or_else(Failure::code, |()| 0)
+    configure(0, mode)
 }
 
-/// Does what is pending in asynchronous mode, and calls back: 1, or 0 if nothing is.
+/// The same of a context.
+#[cfg(feature = "cfstore-mux")]
+#[unsafe(no_mangle)]
+pub extern "C" fn lockstone_cfstore_configure_context(number: u32, mode: u32) -> i32 {
+    configure(number as usize, mode)
+}
+
+/// Does what is pending in asynchronous mode, of one context, and calls back: 1, or 0 if nothing is.
 #[unsafe(no_mangle)]
 pub extern "C" fn lockstone_cfstore_poll() -> i32 {
     let due = enter(|library| {
         let Some(open) = library.if_open() else { return Ok(None) };
-        let Some(opcode) = open.cfstore.pending.take() else { return Ok(None) };
+        let Some(opcode) = open.cfstore.take_pending() else { return Ok(None) };
         let done = if opcode == Opcode::Initialize { open.cf_begin() } else { open.cf_flush() };
         let status = done.unwrap_or_else(|code| code);
-        Ok(Some(Due { notify: open.cfstore.notify, status, opcode }))
+        Ok(Some(Due { notify: open.cfstore.context().notify, status, opcode }))
     });
     match due {
         Ok(Some(due)) => {

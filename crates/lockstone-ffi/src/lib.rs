@@ -28,7 +28,7 @@ pub mod cfstore_c;
 #[cfg(any(feature = "cfstore", feature = "storage"))]
 pub mod common_c;
 mod failure;
-#[cfg(all(test, feature = "psa", feature = "cfstore", feature = "journal", feature = "volume-manager"))]
+#[cfg(all(test, feature = "psa", feature = "cfstore-mux", feature = "journal", feature = "volume-manager"))]
 mod headers;
 #[cfg(feature = "std")]
 mod host;

@@ -12,7 +12,7 @@ use lockstone::trust::{Anchor, Protection, RootKey};
 use lockstone::{Ascon, Key, Part, Ram};
 
 #[cfg(feature = "cfstore")]
-use crate::cfstore::{Cfstore, Mode};
+use crate::cfstore::{CONTEXTS, Cfstore, Mode};
 use crate::failure::{Failure, Result};
 #[cfg(feature = "std")]
 use crate::host::Device;
@@ -64,9 +64,9 @@ pub(crate) struct Library {
     /// Which part of the flash is for what that a platform gives next; `None`: all of it is for keys.
     #[cfg(feature = "objects")]
     pub(crate) volumes: Option<lockstone::VolumeTable>,
-    /// How CFSTORE works when it's initialised next.
+    /// How each context of CFSTORE works when it's initialised next.
     #[cfg(feature = "cfstore")]
-    pub(crate) mode: Mode,
+    pub(crate) modes: [Mode; CONTEXTS],
 }
 
 /// An open store. It is dropped first, the memory that it lies in last.
@@ -175,7 +175,7 @@ impl Library {
             #[cfg(feature = "objects")]
             volumes: None,
             #[cfg(feature = "cfstore")]
-            mode: Mode::NONE,
+            modes: [Mode::NONE; CONTEXTS],
         }
     }
 

@@ -50,10 +50,11 @@ impl Open {
 
     /// `Flush`, or a note that `poll` is to do it.
     pub(crate) fn cf_flush_or_defer(&mut self) -> Answer {
-        if !self.cfstore.mode.has(Mode::ASYNCHRONOUS) {
+        let context = self.cfstore.context();
+        if !context.mode.has(Mode::ASYNCHRONOUS) {
             return self.cf_flush();
         }
-        self.cfstore.pending = Some(Opcode::Flush);
+        context.pending = Some(Opcode::Flush);
         Ok(0)
     }
 
