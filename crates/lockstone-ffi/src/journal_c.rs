@@ -16,13 +16,16 @@ const PARAMETER: i32 = -5;
 /// `FlashJournal_Callback_t`; never called.
 pub type JournalCallback = unsafe extern "C" fn(i32, i32);
 
+/// `ARM_DRIVER_STORAGE`, which is not looked at.
+pub type Mtd = c_void;
+
 /// `FlashJournal_Ops_t`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "each is described in flash_journal.h")]
 pub struct JournalDriver {
     pub initialize:
-        unsafe extern "C" fn(*mut Journal, *const c_void, *const JournalDriver, Option<JournalCallback>) -> i32,
+        unsafe extern "C" fn(*mut Journal, *const Mtd, *const JournalDriver, Option<JournalCallback>) -> i32,
     pub get_info: unsafe extern "C" fn(*mut Journal, *mut JournalInfo) -> i32,
     pub read: unsafe extern "C" fn(*mut Journal, *mut c_void, usize) -> i32,
     pub read_from: unsafe extern "C" fn(*mut Journal, usize, *mut c_void, usize) -> i32,
@@ -74,7 +77,7 @@ unsafe fn with_state(journal: *mut Journal, act: impl FnOnce(&mut Open, &mut Sta
 
 unsafe extern "C" fn initialize(
     journal: *mut Journal,
-    _mtd: *const c_void,
+    _mtd: *const Mtd,
     ops: *const JournalDriver,
     _callback: Option<JournalCallback>,
 ) -> i32 {
@@ -139,7 +142,7 @@ unsafe extern "C" fn reset(journal: *mut Journal) -> i32 {
 /// Makes the caller's journal, empty.
 #[unsafe(no_mangle)]
 pub extern "C" fn flashJournalStrategySequential_format(
-    _mtd: *const c_void,
+    _mtd: *const Mtd,
     slots: u32,
     _callback: Option<JournalCallback>,
 ) -> i32 {

@@ -50,6 +50,8 @@ mod psa;
 pub mod psa_c;
 mod ram;
 mod shared;
+#[cfg(all(test, feature = "psa", feature = "cfstore-mux", feature = "journal", feature = "volume-manager"))]
+mod signatures;
 #[cfg(feature = "sim")]
 pub mod sim_c;
 #[cfg(all(feature = "sim", feature = "storage"))]

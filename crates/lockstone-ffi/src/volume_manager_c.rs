@@ -57,6 +57,9 @@ struct Storage {
     get_next_block: unsafe extern "C" fn(*const Block, *mut Block) -> i32,
 }
 
+/// `InitializeCallback_t`; never called.
+pub type InitializeCallback = unsafe extern "C" fn(i32);
+
 /// Where a volume is.
 #[derive(Clone, Copy)]
 struct Volume {
@@ -378,7 +381,7 @@ static DRIVERS: [StorageDriver; VOLUMES] = [
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn StorageVolumeManager_initialize(
     mtd: *const StorageDriver,
-    _callback: Option<unsafe extern "C" fn(i32)>,
+    _callback: Option<InitializeCallback>,
 ) -> i32 {
     // SAFETY: the caller's promise.
     let Some(storage) = unsafe { read(mtd) }.as_ref().and_then(Storage::of) else { return PARAMETER };
