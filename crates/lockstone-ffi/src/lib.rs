@@ -1,15 +1,18 @@
-//! Lockstone for C: one library, the interface of the store itself, PSA Secure Storage 1.0, and CFSTORE.
+//! Lockstone for C: one library, the interface of the store itself, objects and slots, PSA Secure Storage 1.0, CFSTORE, Flash
+//! Journal, and drivers of CMSIS-Driver Storage below and beside it.
 //!
 //! ```text
-//! headers        lockstone.h      psa/*.h      configuration_store.h     checked in, compared with this crate by its tests
-//!                    │               │                  │
-//! edge           native_c         psa_c            cfstore_c             pointers become slices (allegation.rs)
-//!                    └───────────────┼──────────────────┘
-//! boundary                        shared                                 one caller at a time; no panic beyond
-//!                                 library                                the one open store
-//! logic          native           psa              cfstore/              safe Rust
-//! platform       platform.rs: hooks in C    host/: a directory           flash, key, counter, randomness
-//!                storage_c.rs: a CMSIS driver in C                       flash alone
+//! headers        lockstone*.h              psa/*.h   configuration_store.h   flash_journal.h    compared with this crate by its tests
+//!                    │                        │              │                  │
+//! edge           native_c objects_c         psa_c        cfstore_c          journal_c          pointers become slices (allegation.rs)
+//!                    └────────────────────────┼──────────────┴──────────────────┘
+//! boundary                                 shared                           one caller at a time; no panic beyond
+//!                                          library                          the one open store
+//! logic          native   objects           psa          cfstore/           journal            safe Rust
+//! platform       platform.rs: hooks in C    host/: a directory              flash, key, counter, randomness
+//!                storage_c.rs: a driver in C (storage.rs: what is believed)  flash alone
+//! beside         volume_manager_c.rs: such a driver, divided into several; never goes through the boundary
+//! tests          sim_c.rs, sim_storage_c.rs: the simulator as platform and driver; fuzzing.rs; headers.rs, signatures.rs
 //! ```
 //!
 //! There is no isolation in a linked library: whatever runs in the same address space can call and read everything. Where
@@ -28,6 +31,8 @@ pub mod cfstore_c;
 #[cfg(any(feature = "cfstore", feature = "storage"))]
 pub mod common_c;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(all(test, feature = "psa", feature = "cfstore-mux", feature = "journal", feature = "volume-manager"))]
 mod headers;
 #[cfg(feature = "std")]

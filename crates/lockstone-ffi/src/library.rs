@@ -75,6 +75,7 @@ pub(crate) struct Open {
     /// Objects, once their volume was opened.
     #[cfg(feature = "objects")]
     pub(crate) objects: Option<crate::objects::OpenObjects>,
+    #[cfg(feature = "objects")]
     pub(crate) ground: Ground,
     /// Who calls, and in which state the device is; `None` on a host: client 0 of a device in use.
     pub(crate) platform: Option<Platform>,
@@ -329,6 +330,7 @@ impl Open {
             store: Store::mount_protected(ground.flash()?, ground.part, Anchor { root, counter }, ram)?,
             #[cfg(feature = "objects")]
             objects: None,
+            #[cfg(feature = "objects")]
             ground,
             platform,
             counts,
