@@ -136,14 +136,16 @@ const fn ownable(length: usize) -> Result<(), i32> {
     if length > isize::MAX as usize { Err(PARAMETER) } else { Ok(()) }
 }
 
-extern "C" fn get_version<const N: usize>() -> Version {
+#[inline(never)]
+fn on_get_version(_context: usize) -> Version {
     Version { api: 0x0100, drv: 0x0001 }
 }
 
-unsafe extern "C" fn close<const N: usize>(handle: *mut c_void) -> i32 {
+#[inline(never)]
+unsafe fn on_close(context: usize, handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes, as `configuration_store.h` says.
     let (held, mut place) = unsafe { (buffer(handle), Out::new(handle.cast::<Buffer>())) };
-    operate(N, Opcode::Close, handle, Early::Called, |open| {
+    operate(context, Opcode::Close, handle, Early::Called, |open| {
         let held = held?;
         open.cf_knows(&held).then_some(()).ok_or(INVALID_HANDLE)?;
         place.set([0; 24]);
@@ -151,7 +153,9 @@ unsafe extern "C" fn close<const N: usize>(handle: *mut c_void) -> i32 {
     })
 }
 
-unsafe extern "C" fn create<const N: usize>(
+#[inline(never)]
+unsafe fn on_create(
+    context: usize,
     key: *const c_char,
     value_len: usize,
     kdesc: *const KeyDescription,
@@ -159,7 +163,7 @@ unsafe extern "C" fn create<const N: usize>(
 ) -> i32 {
     // SAFETY: name, description and handle are null or as `configuration_store.h` says.
     let (key, how, mut place) = unsafe { (key_name(key), read(kdesc), Out::new(handle.cast::<Buffer>())) };
-    operate(N, Opcode::Create, handle, Early::Silent, |open| {
+    operate(context, Opcode::Create, handle, Early::Silent, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
@@ -175,18 +179,20 @@ unsafe extern "C" fn create<const N: usize>(
     })
 }
 
-unsafe extern "C" fn delete<const N: usize>(handle: *mut c_void) -> i32 {
+#[inline(never)]
+unsafe fn on_delete(context: usize, handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
     let held = unsafe { buffer(handle) };
-    operate(N, Opcode::Delete, handle, Early::Called, |open| open.cf_delete(&held?))
+    operate(context, Opcode::Delete, handle, Early::Called, |open| open.cf_delete(&held?))
 }
 
-unsafe extern "C" fn find<const N: usize>(query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
+#[inline(never)]
+unsafe fn on_find(context: usize, query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
     // SAFETY: the pattern is null or ends with a NUL; handles are null or 24 bytes.
     let (query, held) = unsafe { (key_name(query), read(previous.cast::<Buffer>())) };
     // SAFETY: as above.
     let (mut before, mut place) = unsafe { (Out::new(previous.cast::<Buffer>()), Out::new(next.cast::<Buffer>())) };
-    operate(N, Opcode::Find, next, Early::Called, |open| {
+    operate(context, Opcode::Find, next, Early::Called, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
@@ -201,25 +207,28 @@ unsafe extern "C" fn find<const N: usize>(query: *const c_char, previous: *mut c
     })
 }
 
-extern "C" fn flush<const N: usize>() -> i32 {
-    operate(N, Opcode::Flush, core::ptr::null_mut(), Early::Called, Open::cf_flush_or_defer)
+#[inline(never)]
+fn on_flush(context: usize) -> i32 {
+    operate(context, Opcode::Flush, core::ptr::null_mut(), Early::Called, Open::cf_flush_or_defer)
 }
 
-extern "C" fn get_capabilities<const N: usize>() -> Bits {
+#[inline(never)]
+fn on_get_capabilities(context: usize) -> Bits {
     let mode = enter(|library| {
-        let present = in_use(library, N).map(|open| open.cfstore.context().mode);
-        Ok(present.unwrap_or(library.modes[N]))
+        let present = in_use(library, context).map(|open| open.cfstore.context().mode);
+        Ok(present.unwrap_or(library.modes[context]))
     });
     Bits { bits: u32::from(mode.is_ok_and(|mode| mode.has(Mode::ASYNCHRONOUS))) }
 }
 
-unsafe extern "C" fn get_key_name<const N: usize>(handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32 {
+#[inline(never)]
+unsafe fn on_get_key_name(context: usize, handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or readable.
     let (held, room) = unsafe { (buffer(handle), read(key_len)) };
     // SAFETY: the name is null or writable for that length, which is writable too.
     let (mut target, mut length) =
         unsafe { (Target::new(key.cast(), usize::from(room.unwrap_or(0))), Out::new(key_len)) };
-    operate(N, Opcode::GetKeyName, handle, Early::Called, |open| {
+    operate(context, Opcode::GetKeyName, handle, Early::Called, |open| {
         let found = open.cf_name(&held?)?;
         let room = room.filter(|room| *room > 0).ok_or(INVALID_KEY_LEN)?;
         if target.is_missing() {
@@ -236,19 +245,21 @@ unsafe extern "C" fn get_key_name<const N: usize>(handle: *mut c_void, key: *mut
 }
 
 /// Bit 0: an operation is in progress. Bit 1: not initialised.
-extern "C" fn get_status<const N: usize>() -> Bits {
+#[inline(never)]
+fn on_get_status(context: usize) -> Bits {
     let bits = enter(|library| {
         let Some(open) = library.if_open() else { return Ok(2) };
-        open.cfstore.turn_to(N);
+        open.cfstore.turn_to(context);
         Ok(u32::from(open.cfstore.context().pending.is_some()) | u32::from(!open.cfstore.is_used()) << 1)
     });
     Bits { bits: bits.unwrap_or(2) }
 }
 
-unsafe extern "C" fn get_value_len<const N: usize>(handle: *mut c_void, value_len: *mut usize) -> i32 {
+#[inline(never)]
+unsafe fn on_get_value_len(context: usize, handle: *mut c_void, value_len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or writable.
     let (held, mut length) = unsafe { (buffer(handle), Out::new(value_len)) };
-    operate(N, Opcode::GetValueLen, handle, Early::Called, |open| {
+    operate(context, Opcode::GetValueLen, handle, Early::Called, |open| {
         let found = open.cf_length(&held?)?;
         if length.is_missing() {
             return Err(PARAMETER);
@@ -258,12 +269,13 @@ unsafe extern "C" fn get_value_len<const N: usize>(handle: *mut c_void, value_le
     })
 }
 
-extern "C" fn initialize<const N: usize>(callback: Option<Callback>, client_context: *mut c_void) -> i32 {
+#[inline(never)]
+fn on_initialize(context: usize, callback: Option<Callback>, client_context: *mut c_void) -> i32 {
     let notify = callback.map(|callback| Notify { callback, context: client_context });
     let due = enter(|library| {
-        let mode = library.modes[N];
+        let mode = library.modes[context];
         let open = library.opened()?;
-        open.cfstore.turn_to(N);
+        open.cfstore.turn_to(context);
         let first = !open.cfstore.is_used();
         let status = open.cf_initialize(notify, mode).unwrap_or_else(|code| code);
         let now = first && open.cfstore.context().pending.is_none();
@@ -272,16 +284,18 @@ extern "C" fn initialize<const N: usize>(callback: Option<Callback>, client_cont
     due.map_or_else(Failure::cfstore, |due| due.call(core::ptr::null_mut()))
 }
 
-extern "C" fn power_control<const N: usize>(state: i32) -> i32 {
-    operate(N, Opcode::PowerControl, core::ptr::null_mut(), Early::Called, |open| open.cf_power(state))
+#[inline(never)]
+fn on_power_control(context: usize, state: i32) -> i32 {
+    operate(context, Opcode::PowerControl, core::ptr::null_mut(), Early::Called, |open| open.cf_power(state))
 }
 
-unsafe extern "C" fn read_value<const N: usize>(handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32 {
+#[inline(never)]
+unsafe fn on_read_value(context: usize, handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or readable.
     let (held, room) = unsafe { (buffer(handle), read(len)) };
     // SAFETY: the buffer is null or writable for that length, which is writable too.
     let (mut target, mut length) = unsafe { (Target::new(data, room.unwrap_or(0)), Out::new(len)) };
-    operate(N, Opcode::Read, handle, Early::Called, |open| {
+    operate(context, Opcode::Read, handle, Early::Called, |open| {
         let (held, room) = (held?, room.ok_or(INVALID_READ_BUFFER));
         let readable = open.cf_readable(&held, *room.as_ref().unwrap_or(&0))?;
         ownable(room?)?;
@@ -294,10 +308,11 @@ unsafe extern "C" fn read_value<const N: usize>(handle: *mut c_void, data: *mut 
     })
 }
 
-unsafe extern "C" fn open<const N: usize>(key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
+#[inline(never)]
+unsafe fn on_open(context: usize, key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
     // SAFETY: the name is null or ends with a NUL, a handle null or 24 bytes.
     let (key, mut place) = unsafe { (key_name(key), Out::new(handle.cast::<Buffer>())) };
-    operate(N, Opcode::Open, handle, Early::Called, |open| {
+    operate(context, Opcode::Open, handle, Early::Called, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
@@ -307,22 +322,25 @@ unsafe extern "C" fn open<const N: usize>(key: *const c_char, flags: Bits, handl
     })
 }
 
-unsafe extern "C" fn rseek<const N: usize>(handle: *mut c_void, offset: usize) -> i32 {
+#[inline(never)]
+unsafe fn on_rseek(context: usize, handle: *mut c_void, offset: usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
     let held = unsafe { buffer(handle) };
-    operate(N, Opcode::Rseek, handle, Early::Silent, |open| open.cf_rseek(&held?, offset))
+    operate(context, Opcode::Rseek, handle, Early::Silent, |open| open.cf_rseek(&held?, offset))
 }
 
-extern "C" fn uninitialize<const N: usize>() -> i32 {
-    operate(N, Opcode::Uninitialize, core::ptr::null_mut(), Early::Called, Open::cf_uninitialize)
+#[inline(never)]
+fn on_uninitialize(context: usize) -> i32 {
+    operate(context, Opcode::Uninitialize, core::ptr::null_mut(), Early::Called, Open::cf_uninitialize)
 }
 
-unsafe extern "C" fn write<const N: usize>(handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32 {
+#[inline(never)]
+unsafe fn on_write(context: usize, handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or readable.
     let (held, given) = unsafe { (buffer(handle), read(len)) };
     // SAFETY: the length is null or writable.
     let mut length = unsafe { Out::new(len) };
-    operate(N, Opcode::Write, handle, Early::Called, |open| {
+    operate(context, Opcode::Write, handle, Early::Called, |open| {
         let (held, given) = (held?, given.ok_or(INVALID_WRITE_BUFFER));
         let writable = open.cf_writable(&held, *given.as_ref().unwrap_or(&0))?;
         ownable(given.unwrap_or(0))?;
@@ -335,6 +353,45 @@ unsafe extern "C" fn write<const N: usize>(handle: *mut c_void, data: *const c_c
         length.set(writable);
         Ok(written)
     })
+}
+
+/// The functions of a driver, which have no parameter for their context, are made for each number; all else is there once.
+macro_rules! functions_of_a_context {
+    ($($name:ident, $act:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
+        extern "C" fn $name<const N: usize>($($argument: $kind),*) -> $answer {
+            $act(N, $($argument),*)
+        }
+    )*};
+    (with pointers: $($name:ident, $act:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
+        unsafe extern "C" fn $name<const N: usize>($($argument: $kind),*) -> $answer {
+            // SAFETY: what the caller promises of the driver's function.
+            unsafe { $act(N, $($argument),*) }
+        }
+    )*};
+}
+
+functions_of_a_context! {
+    get_version, on_get_version() -> Version;
+    flush, on_flush() -> i32;
+    get_capabilities, on_get_capabilities() -> Bits;
+    get_status, on_get_status() -> Bits;
+    initialize, on_initialize(callback: Option<Callback>, client_context: *mut c_void) -> i32;
+    power_control, on_power_control(state: i32) -> i32;
+    uninitialize, on_uninitialize() -> i32;
+}
+
+functions_of_a_context! {
+    with pointers:
+    close, on_close(handle: *mut c_void) -> i32;
+    create, on_create(key: *const c_char, value_len: usize, kdesc: *const KeyDescription, handle: *mut c_void) -> i32;
+    delete, on_delete(handle: *mut c_void) -> i32;
+    find, on_find(query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32;
+    get_key_name, on_get_key_name(handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32;
+    get_value_len, on_get_value_len(handle: *mut c_void, value_len: *mut usize) -> i32;
+    read_value, on_read_value(handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32;
+    open, on_open(key: *const c_char, flags: Bits, handle: *mut c_void) -> i32;
+    rseek, on_rseek(handle: *mut c_void, offset: usize) -> i32;
+    write, on_write(handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32;
 }
 
 /// `ARM_CFSTORE_DRIVER`: the order of its functions is the interface's, not the alphabet's.

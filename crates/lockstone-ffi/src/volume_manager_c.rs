@@ -221,13 +221,15 @@ fn operate(number: usize, begin: impl FnOnce(Storage, Volume) -> Result<i32, i32
     begun.unwrap_or_else(|error| error)
 }
 
-unsafe extern "C" fn get_version<const N: usize>() -> Version {
+#[inline(never)]
+unsafe fn on_get_version(number: usize) -> Version {
     // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
-    volume(N).map_or(Version { api: 0, drv: 0 }, |(storage, _)| unsafe { (storage.get_version)() })
+    volume(number).map_or(Version { api: 0, drv: 0 }, |(storage, _)| unsafe { (storage.get_version)() })
 }
 
-unsafe extern "C" fn get_capabilities<const N: usize>() -> Bits {
-    let bits = volume(N).map_or(0, |(storage, volume)| {
+#[inline(never)]
+unsafe fn on_get_capabilities(number: usize) -> Bits {
+    let bits = volume(number).map_or(0, |(storage, volume)| {
         let all = storage.info().is_some_and(|info| info.total_storage == volume.size);
         // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
         let bits = unsafe { (storage.get_capabilities)() }.bits;
@@ -236,11 +238,12 @@ unsafe extern "C" fn get_capabilities<const N: usize>() -> Bits {
     Bits { bits }
 }
 
-unsafe extern "C" fn initialize<const N: usize>(callback: Option<StorageCallback>) -> i32 {
-    match volume(N) {
+#[inline(never)]
+unsafe fn on_initialize(number: usize, callback: Option<StorageCallback>) -> i32 {
+    match volume(number) {
         Ok(_) => {
             let address = callback.map_or(null_mut(), |callback| callback as *mut c_void);
-            if let Some(place) = CALLBACKS.get(N) {
+            if let Some(place) = CALLBACKS.get(number) {
                 place.store(address, Ordering::Release);
             }
             1
@@ -249,13 +252,15 @@ unsafe extern "C" fn initialize<const N: usize>(callback: Option<StorageCallback
     }
 }
 
-unsafe extern "C" fn uninitialize<const N: usize>() -> i32 {
+#[inline(never)]
+unsafe fn on_uninitialize(number: usize) -> i32 {
     // SAFETY: takes no pointer.
-    unsafe { initialize::<N>(None) }
+    unsafe { on_initialize(number, None) }
 }
 
-unsafe extern "C" fn power_control<const N: usize>(state: i32) -> i32 {
-    match (volume(N), state) {
+#[inline(never)]
+unsafe fn on_power_control(number: usize, state: i32) -> i32 {
+    match (volume(number), state) {
         (Err(error), _) => error,
         (Ok(_), 0 | 2) => 1,
         (Ok(_), 1) => UNSUPPORTED,
@@ -263,47 +268,53 @@ unsafe extern "C" fn power_control<const N: usize>(state: i32) -> i32 {
     }
 }
 
-unsafe extern "C" fn read_data<const N: usize>(addr: u64, data: *mut c_void, size: u32) -> i32 {
-    operate(N, |storage, volume| {
+#[inline(never)]
+unsafe fn on_read_data(number: usize, addr: u64, data: *mut c_void, size: u32) -> i32 {
+    operate(number, |storage, volume| {
         let at = volume.at(addr, size)?;
         // SAFETY: the buffer is the storage's as it would be this driver's; null is refused here.
         if data.is_null() { Err(PARAMETER) } else { Ok(unsafe { (storage.read_data)(at, data, size) }) }
     })
 }
 
-unsafe extern "C" fn program_data<const N: usize>(addr: u64, data: *const c_void, size: u32) -> i32 {
-    operate(N, |storage, volume| {
+#[inline(never)]
+unsafe fn on_program_data(number: usize, addr: u64, data: *const c_void, size: u32) -> i32 {
+    operate(number, |storage, volume| {
         let at = volume.at(addr, size)?;
         // SAFETY: as in `read_data`.
         if data.is_null() { Err(PARAMETER) } else { Ok(unsafe { (storage.program_data)(at, data, size) }) }
     })
 }
 
-unsafe extern "C" fn erase<const N: usize>(addr: u64, size: u32) -> i32 {
-    operate(N, |storage, volume| {
+#[inline(never)]
+unsafe fn on_erase(number: usize, addr: u64, size: u32) -> i32 {
+    operate(number, |storage, volume| {
         let at = volume.at(addr, size)?;
         // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
         Ok(unsafe { (storage.erase)(at, size) })
     })
 }
 
-unsafe extern "C" fn erase_all<const N: usize>() -> i32 {
-    operate(N, |storage, volume| {
+#[inline(never)]
+unsafe fn on_erase_all(number: usize) -> i32 {
+    operate(number, |storage, volume| {
         let all = storage.info().is_some_and(|info| info.total_storage == volume.size);
         // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
         if all { Ok(unsafe { (storage.erase_all)() }) } else { Err(UNSUPPORTED) }
     })
 }
 
-unsafe extern "C" fn get_status<const N: usize>() -> Bits {
+#[inline(never)]
+unsafe fn on_get_status(number: usize) -> Bits {
     // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
-    volume(N).map_or(Bits { bits: 2 }, |(storage, _)| unsafe { (storage.get_status)() })
+    volume(number).map_or(Bits { bits: 2 }, |(storage, _)| unsafe { (storage.get_status)() })
 }
 
-unsafe extern "C" fn get_info<const N: usize>(info: *mut Information) -> i32 {
+#[inline(never)]
+unsafe fn on_get_info(number: usize, info: *mut Information) -> i32 {
     // SAFETY: the information is null or writable.
     let mut out = unsafe { Out::new(info) };
-    match volume(N) {
+    match volume(number) {
         Err(error) => error,
         Ok(_) if out.is_missing() => PARAMETER,
         Ok((storage, volume)) => match storage.info() {
@@ -316,32 +327,62 @@ unsafe extern "C" fn get_info<const N: usize>(info: *mut Information) -> i32 {
     }
 }
 
-unsafe extern "C" fn resolve_address<const N: usize>(addr: u64) -> u32 {
-    let at = volume(N).and_then(|(storage, volume)| Ok((storage, volume.at(addr, 1)?)));
+#[inline(never)]
+unsafe fn on_resolve_address(number: usize, addr: u64) -> u32 {
+    let at = volume(number).and_then(|(storage, volume)| Ok((storage, volume.at(addr, 1)?)));
     // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
     at.map_or(u32::MAX, |(storage, at)| unsafe { (storage.resolve_address)(at) })
 }
 
-unsafe extern "C" fn get_next_block<const N: usize>(before: *const Block, next: *mut Block) -> i32 {
+#[inline(never)]
+unsafe fn on_get_next_block(number: usize, before: *const Block, next: *mut Block) -> i32 {
     // SAFETY: the block before is null or readable.
     match unsafe { read(before) } {
         // SAFETY: as here.
-        None => unsafe { get_block::<N>(0, next) },
+        None => unsafe { on_get_block(number, 0, next) },
         // SAFETY: as here. An address that is none is in no block.
-        Some(before) => unsafe { get_block::<N>(before.addr.saturating_add(before.size), next) },
+        Some(before) => unsafe { on_get_block(number, before.addr.saturating_add(before.size), next) },
     }
 }
 
-unsafe extern "C" fn get_block<const N: usize>(addr: u64, block: *mut Block) -> i32 {
+#[inline(never)]
+unsafe fn on_get_block(number: usize, addr: u64, block: *mut Block) -> i32 {
     // SAFETY: the block is null or writable.
     let mut out = unsafe { Out::new(block) };
-    let found = volume(N).map(|(storage, volume)| volume.block(&storage, addr));
+    let found = volume(number).map(|(storage, volume)| volume.block(&storage, addr));
     out.set(found.ok().flatten().unwrap_or(Block::NONE));
     match found {
         Ok(Some(_)) => 0,
         Ok(None) => FAILED,
         Err(error) => error,
     }
+}
+
+/// The functions of a driver, which have no parameter for their volume, are made for each number; all else is there once.
+macro_rules! functions_of_a_volume {
+    ($($name:ident, $act:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
+        unsafe extern "C" fn $name<const N: usize>($($argument: $kind),*) -> $answer {
+            // SAFETY: what the caller promises of the driver's function.
+            unsafe { $act(N, $($argument),*) }
+        }
+    )*};
+}
+
+functions_of_a_volume! {
+    get_version, on_get_version() -> Version;
+    get_capabilities, on_get_capabilities() -> Bits;
+    initialize, on_initialize(callback: Option<StorageCallback>) -> i32;
+    uninitialize, on_uninitialize() -> i32;
+    power_control, on_power_control(state: i32) -> i32;
+    read_data, on_read_data(addr: u64, data: *mut c_void, size: u32) -> i32;
+    program_data, on_program_data(addr: u64, data: *const c_void, size: u32) -> i32;
+    erase, on_erase(addr: u64, size: u32) -> i32;
+    erase_all, on_erase_all() -> i32;
+    get_status, on_get_status() -> Bits;
+    get_info, on_get_info(info: *mut Information) -> i32;
+    resolve_address, on_resolve_address(addr: u64) -> u32;
+    get_next_block, on_get_next_block(before: *const Block, next: *mut Block) -> i32;
+    get_block, on_get_block(addr: u64, block: *mut Block) -> i32;
 }
 
 const fn driver<const N: usize>() -> StorageDriver {
