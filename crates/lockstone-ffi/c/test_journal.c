@@ -190,6 +190,64 @@ static void a_blob_is_logged_committed_and_read(void) {
     CHECK_IS(called, 0);
 }
 
+static int32_t blob_is(const char *text) {
+    size_t length = strlen(text);
+    return committed() == length && FlashJournal_readFrom(&journal, 0, found, sizeof(found)) == (int32_t)length &&
+           memcmp(found, text, length) == 0;
+}
+
+/* Two handles of one journal: what is committed was logged by one of them, from its first byte to its last. */
+static void two_handles_do_not_mix(void) {
+    FlashJournal_t second;
+    fresh_objects();
+    CHECK_IS(format(2), 1);
+    CHECK_IS(initialize(), 1);
+    CHECK_IS(FlashJournal_initialize(&second, NULL, &FLASH_JOURNAL_STRATEGY_SEQUENTIAL, NULL), 1);
+    CHECK_IS(FlashJournal_log(&journal, "first", 5), 5);
+    CHECK_IS(FlashJournal_commit(&journal), 1);
+    CHECK_IS(FlashJournal_log(&journal, "AAAA", 4), 4);
+    CHECK_IS(FlashJournal_log(&second, "bbbb", 4), 4);
+    CHECK_IS(FlashJournal_log(&journal, "CCCC", 4), JOURNAL_STATUS_STORAGE_RUNTIME_OR_INTEGRITY_FAILURE);
+    CHECK_IS(FlashJournal_commit(&journal), JOURNAL_STATUS_STORAGE_RUNTIME_OR_INTEGRITY_FAILURE);
+    CHECK(blob_is("first"));
+    CHECK_IS(FlashJournal_log(&second, "dddd", 4), 4);
+    CHECK_IS(FlashJournal_commit(&second), 1);
+    CHECK(blob_is("bbbbdddd"));
+    /* Also when the objects were closed in between. */
+    CHECK_IS(FlashJournal_log(&journal, "AAAA", 4), 4);
+    CHECK_IS(again(), 0);
+    CHECK_IS(FlashJournal_log(&second, "eeee", 4), 4);
+    CHECK_IS(FlashJournal_commit(&journal), JOURNAL_STATUS_STORAGE_RUNTIME_OR_INTEGRITY_FAILURE);
+    CHECK(blob_is("bbbbdddd"));
+}
+
+/* After an error a commit is refused, however often, until something is logged anew. */
+static void what_is_spoiled_is_not_committed(void) {
+    fresh_objects();
+    CHECK_IS(format(2), 1);
+    CHECK_IS(initialize(), 1);
+    CHECK_IS(FlashJournal_log(&journal, "precious", 8), 8);
+    CHECK_IS(FlashJournal_commit(&journal), 1);
+    CHECK_IS(FlashJournal_log(&journal, "newer", 5), 5);
+    CHECK_IS(lockstone_object_begin("other", 10), 0);
+    CHECK_IS(FlashJournal_log(&journal, "more", 4), JOURNAL_STATUS_STORAGE_RUNTIME_OR_INTEGRITY_FAILURE);
+    CHECK_IS(FlashJournal_commit(&journal), JOURNAL_STATUS_STORAGE_RUNTIME_OR_INTEGRITY_FAILURE);
+    CHECK_IS(FlashJournal_commit(&journal), JOURNAL_STATUS_STORAGE_RUNTIME_OR_INTEGRITY_FAILURE);
+    CHECK(blob_is("precious"));
+    CHECK_IS(FlashJournal_log(&journal, "newer", 5), 5);
+    CHECK_IS(lockstone_sim_power(0), 0);
+    CHECK(FlashJournal_commit(&journal) < 0);
+    CHECK_IS(lockstone_sim_power(1), 0);
+    CHECK_IS(FlashJournal_commit(&journal), JOURNAL_STATUS_STORAGE_RUNTIME_OR_INTEGRITY_FAILURE);
+    CHECK(blob_is("precious"));
+    CHECK_IS(initialize(), 1);
+    CHECK_IS(FlashJournal_commit(&journal), 1); /* nothing logged: an empty one */
+    CHECK_IS(committed(), 0);
+    CHECK_IS(FlashJournal_log(&journal, "newer", 5), 5);
+    CHECK_IS(FlashJournal_commit(&journal), 1);
+    CHECK(blob_is("newer"));
+}
+
 static void clients_have_their_own_and_names_meet_nobodys(void) {
     lockstone_cursor cursor = {0, 0, 0};
     char name[256];
@@ -343,6 +401,8 @@ int main(void) {
     }
     before_it_is_there();
     a_blob_is_logged_committed_and_read();
+    two_handles_do_not_mix();
+    what_is_spoiled_is_not_committed();
     clients_have_their_own_and_names_meet_nobodys();
     handles_of_nonsense_do_no_harm();
     damage_is_seen();

@@ -160,6 +160,108 @@ static void objects_are_opened_once_in_enough_memory(void) {
     CHECK_IS(lockstone_objects_format(ram, sizeof(ram)), 0);
 }
 
+/* The store keeps a table; the program says that the keys are elsewhere, where that table has the objects. */
+static void a_table_that_has_the_keys_elsewhere_is_refused(void) {
+    static const lockstone_volume kept[] = {{LOCKSTONE_VOLUME_KEYS, 0, 0, 0, 0, 16 * BLOCK},
+                                            {LOCKSTONE_VOLUME_OBJECTS, 0, 0, 0, 16 * BLOCK, 8 * BLOCK},
+                                            {LOCKSTONE_VOLUME_SLOT, 0, 0, 0, 24 * BLOCK, SLOT}};
+    static const lockstone_volume moved[] = {{LOCKSTONE_VOLUME_KEYS, 0, 0, 0, 8 * BLOCK, 16 * BLOCK},
+                                             {LOCKSTONE_VOLUME_OBJECTS, 0, 0, 0, 24 * BLOCK, 8 * BLOCK}};
+    lockstone_volume row;
+    char name[16];
+    uint32_t index, count;
+    (void)lockstone_close();
+    CHECK_IS(lockstone_use_volumes(kept, 3), 0);
+    fresh_of(40 * BLOCK);
+    CHECK_IS(lockstone_sim_keep_volumes(), 0);
+    for (count = 0; count < 45; count++) {
+        sprintf(name, "k%u", (unsigned)count);
+        if (lockstone_put(name, content[0], 900, 0) != 0) break;
+    }
+    CHECK(count > 20);
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(lockstone_find_volume(LOCKSTONE_VOLUME_OBJECTS, 0, &row), 0);
+    CHECK_IS(row.start, 16 * BLOCK);
+    CHECK_IS(lockstone_close(), 0);
+    /* The program's table without a slot: the store's own goes before it. */
+    CHECK_IS(lockstone_use_volumes(kept, 2), 0);
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(lockstone_find_volume(LOCKSTONE_VOLUME_SLOT, 0, &row), 0);
+    CHECK_IS(lockstone_close(), 0);
+    CHECK_IS(lockstone_sim_image(image, 40 * BLOCK), 0);
+    CHECK_IS(test_platform.erase(test_platform.context, 0, 40 * BLOCK), 0);
+    for (index = 0; index < 16 * BLOCK; index += 4) {
+        if (memcmp(image + index, "\xff\xff\xff\xff", 4) != 0) {
+            (void)test_platform.program(test_platform.context, 8 * BLOCK + index, image + index, 4);
+        }
+    }
+    CHECK_IS(lockstone_use_volumes(moved, 2), 0);
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(lockstone_objects_format(ram, sizeof(ram)), LOCKSTONE_E_LAYOUT);
+    CHECK_IS(lockstone_objects_open(ram, sizeof(ram)), LOCKSTONE_E_LAYOUT);
+    CHECK_IS(lockstone_find_volume(LOCKSTONE_VOLUME_OBJECTS, 0, &row), LOCKSTONE_E_LAYOUT);
+    CHECK_IS(lockstone_get_volume(1, &row), LOCKSTONE_E_LAYOUT);
+    for (index = 0; index < count; index++) {
+        sprintf(name, "k%u", (unsigned)index);
+        CHECK_IS(lockstone_get(name, found, sizeof(found), NULL), 0);
+    }
+    CHECK_IS(lockstone_close(), 0);
+}
+
+/* Where the first byte that is missing of "a" is; 40000: none is. */
+static uint32_t missing_of_a(void) {
+    uint32_t start = 0, length = 0;
+    CHECK_IS(lockstone_object_missing("a", 0, &start, &length), 0);
+    return length == 0 ? 40000 : start;
+}
+
+/* A call that fails takes nothing from the object that is being written: not even what fills no chunk yet. */
+static void failing_calls_leave_the_object_that_is_being_written(void) {
+    uint32_t start, length;
+    fresh_objects();
+    CHECK_IS(lockstone_object_begin("a", 300), 0);
+    CHECK_IS(lockstone_object_write("a", 0, content[0], 200), 0);
+    CHECK_IS(lockstone_object_begin("b", 0x7fffffff), LOCKSTONE_E_TOO_LARGE);
+    CHECK_IS(lockstone_object_begin("a", 0x7fffffff), LOCKSTONE_E_TOO_LARGE);
+    CHECK_IS(lockstone_object_begin("", 5), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(lockstone_object_missing("zzz", 0, &start, &length), LOCKSTONE_E_NOT_FOUND);
+    CHECK_IS(lockstone_object_write("zzz", 0, content[0], 1), LOCKSTONE_E_NOT_FOUND);
+    CHECK_IS(lockstone_object_finish("zzz", NULL, 0, NULL), LOCKSTONE_E_NOT_FOUND);
+    CHECK_IS(lockstone_object_abort("zzz"), LOCKSTONE_E_NOT_FOUND);
+    CHECK_IS(lockstone_object_write("", 0, content[0], 1), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(lockstone_object_write("a", 200, content[0] + 200, 50), 0);
+    CHECK_IS(lockstone_object_write("a", 250, content[0] + 250, 50), 0);
+    CHECK_IS(missing_of_a(), 40000);
+    CHECK_IS(lockstone_object_finish("a", NULL, 0, NULL), 0);
+    CHECK_IS(lockstone_object_read("a", 0, found, sizeof(found), NULL), 0);
+    CHECK(memcmp(found, content[0], 300) == 0);
+    /* Another one that is there does take its place. */
+    CHECK_IS(lockstone_object_begin("b", 300), 0);
+    CHECK_IS(lockstone_object_begin("a", 300), 0);
+    CHECK_IS(lockstone_object_write("a", 0, content[0], 200), 0);
+    CHECK_IS(lockstone_object_missing("b", 0, &start, &length), 0);
+    CHECK_IS(missing_of_a(), 0);
+    CHECK_IS(lockstone_object_abort("b"), 0);
+    CHECK_IS(lockstone_object_write("a", 0, content[0], 200), 0);
+    CHECK_IS(lockstone_object_abort("a"), 0);
+    CHECK_IS(lockstone_object_write("a", 200, content[0], 100), LOCKSTONE_E_NOT_FOUND);
+}
+
+/* The memory of objects has no byte of the store's. */
+static void memory_of_the_store_is_refused(void) {
+    unsigned char *bytes = (unsigned char *)test_ram;
+    (void)lockstone_close();
+    CHECK_IS(lockstone_use_volumes(table, 5), 0);
+    fresh_of(CHIP);
+    CHECK_IS(lockstone_put("k", "value", 5, 0), 0);
+    CHECK_IS(lockstone_objects_format(bytes, sizeof(test_ram)), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(lockstone_objects_open(bytes + sizeof(test_ram) - 1, 4096), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(lockstone_objects_open(bytes + 64, 4096), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(lockstone_get("k", found, sizeof(found), NULL), 0);
+    CHECK(memcmp(found, "value", 5) == 0);
+    CHECK_IS(lockstone_close(), 0);
+}
+
 static void an_object_is_written_and_read(void) {
     lockstone_object_info info;
     uint32_t start = 7, missing = 7;
@@ -519,6 +621,9 @@ int main(void) {
     fill_content();
     volumes_are_checked();
     objects_are_opened_once_in_enough_memory();
+    a_table_that_has_the_keys_elsewhere_is_refused();
+    failing_calls_leave_the_object_that_is_being_written();
+    memory_of_the_store_is_refused();
     an_object_is_written_and_read();
     objects_take_turns_and_clients_are_apart();
     a_full_volume_says_so_and_deleting_helps();

@@ -7,8 +7,9 @@
  * All calls are over when they return, with more than 0, or with an error; no callback is ever called.
  *
  * A commit is one step: a power cut leaves the blob before or the new one. What was logged and not committed is forgotten by a cut, by
- * initialize, and when another object is begun or written in between: log and commit then return
- * JOURNAL_STATUS_STORAGE_RUNTIME_OR_INTEGRITY_FAILURE, and the sequence must be logged anew.
+ * initialize, and when another object is begun or written in between, also by another handle of the same journal: log and commit then
+ * return JOURNAL_STATUS_STORAGE_RUNTIME_OR_INTEGRITY_FAILURE, and the sequence must be logged anew. Until a log begins it, or reset or
+ * initialize forgets it, a commit returns that again, and the blob before stays.
  */
 #ifndef FLASH_JOURNAL_H
 #define FLASH_JOURNAL_H
@@ -88,7 +89,7 @@ extern const FlashJournal_Ops_t FLASH_JOURNAL_STRATEGY_SEQUENTIAL;
  */
 int32_t flashJournalStrategySequential_format(ARM_DRIVER_STORAGE *mtd, uint32_t numSlots, FlashJournal_Callback_t callback);
 
-/* Makes the handle one of the caller's journal. Returns 1, PARAMETER, NOT_FORMATTED, METADATA_ERROR, NOT_INITIALIZED. */
+/* Makes the handle one of the caller's journal; `ops` must not be null. Returns 1, PARAMETER, NOT_FORMATTED, METADATA_ERROR, NOT_INITIALIZED. */
 static inline int32_t FlashJournal_initialize(FlashJournal_t *journal, ARM_DRIVER_STORAGE *mtd, const FlashJournal_Ops_t *ops,
                                               FlashJournal_Callback_t callback) {
     return ops->initialize(journal, mtd, ops, callback);
@@ -114,8 +115,8 @@ static inline int32_t FlashJournal_log(FlashJournal_t *journal, const void *blob
     return journal->ops.log(journal, blob, size);
 }
 
-/* What was logged takes the place of the blob before; nothing logged: an empty one. Returns 1. After an error it has, or it has not;
- * nothing is being logged then. */
+/* What was logged takes the place of the blob before; nothing logged since the last commit, reset or initialize: an empty one. Returns 1.
+ * After an error it has, or it has not, and it must be logged anew. */
 static inline int32_t FlashJournal_commit(FlashJournal_t *journal) {
     return journal->ops.commit(journal);
 }

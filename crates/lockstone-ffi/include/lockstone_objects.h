@@ -40,7 +40,8 @@ typedef struct lockstone_volume {
 /*
  * Which volumes the flash has that lockstone_open, lockstone_format or lockstone_storage_* is given from now on; a count of 0: all
  * of it is for keys, as at the start. lockstone_format then erases the volume of keys alone, and LOCKSTONE_MEMORY_SIZE is asked
- * with its length. A table that the store keeps goes before this one, but for the volume of keys.
+ * with its length. A table that the store keeps goes before this one; it must say the same of the volume of keys, or all that asks for
+ * another volume is LAYOUT.
  * Errors: BUSY (a store is open), ARGUMENT (kind, part), LAYOUT (more than 16, none of keys, two that overlap or are the same).
  * Volumes that are not whole erase blocks, or end behind the flash, are LAYOUT when the store is opened. On a host device.toml
  * says the volumes instead.
@@ -58,8 +59,9 @@ int32_t lockstone_find_volume(uint8_t kind, uint8_t number, lockstone_volume *vo
 /*
  * Opens the volume of objects. Nothing is written. The memory is the library's until lockstone_objects_close or lockstone_close, or
  * until this fails, and is wiped before it is given back.
- * Errors: NOT_FOUND (no such volume), BUSY (open already), LAYOUT (too little memory, or too small a volume), NOT_AUTHENTIC
- * (the volume is another store's), UNKNOWN (it holds something else).
+ * Errors: NOT_FOUND (no such volume), BUSY (open already), LAYOUT (too little memory, or too small a volume; or the store keeps a table
+ * that has the keys elsewhere), ARGUMENT (it's memory of the store), NOT_AUTHENTIC (the volume is another store's), UNKNOWN (it holds
+ * something else).
  */
 int32_t lockstone_objects_open(void *memory, size_t size);
 /* ERASES THE VOLUME of objects, and opens it. Names of objects that were there are damaged then: for a new store. */
@@ -72,7 +74,7 @@ int32_t lockstone_objects_close(void);
 /*
  * Begins an object; an unfinished one of the same name is given up. One object is written at a time without a cost: when calls
  * alternate between two, each is looked up on the flash again, and what fills no chunk yet is lost, as by a power cut.
- * Errors: TOO_LARGE (the volume or the memory can't hold it), FULL, RANDOM. Nothing was changed.
+ * Errors: TOO_LARGE (the volume or the memory can't hold it), FULL, RANDOM. Nothing was changed, of the one that is being written neither.
  */
 int32_t lockstone_object_begin(const char *name, uint32_t length);
 

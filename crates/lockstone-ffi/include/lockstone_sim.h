@@ -32,6 +32,8 @@ int32_t lockstone_sim_restore(int32_t counter_too);
 int32_t lockstone_sim_flip(uint32_t address, uint8_t bits);
 /* Copies the flash. */
 int32_t lockstone_sim_image(void *to, size_t length);
+/* The open store keeps the table of lockstone_use_volumes from now on (feature `objects`, too), as a program in Rust may make it. */
+int32_t lockstone_sim_keep_volumes(void);
 /* What the hooks `client` and `provisioning` say from now on. */
 void lockstone_sim_set_client(int32_t client);
 void lockstone_sim_set_provisioning(int32_t provisioning);

@@ -33,6 +33,10 @@ const INTEGRITY_FAILURE: i32 = -14;
 
 /// Says that a handle was initialised.
 const INITIALIZED: u32 = 0x4c6a_726e;
+/// What a handle says of a blob that is being logged.
+const NOTHING: u32 = 0;
+const LOGGING: u32 = 1;
+const SPOILED: u32 = 2;
 /// First byte of what says that it's formatted.
 const VERSION: u8 = 1;
 /// `LOCKSTONE_OBJECT_OPEN`.
@@ -43,13 +47,15 @@ const OPEN: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     initialized: u32,
-    /// Not 0: a blob is being logged.
+    /// Whether a blob is being logged: [`NOTHING`], [`LOGGING`], or anything else: one was, and can't be committed any more.
     logging: u32,
     /// Where the next read begins.
     read: u64,
     /// Bytes that were logged.
     logged: u64,
-    rest: [u32; 34],
+    /// The number of the object that they went into.
+    number: u32,
+    rest: [u32; 33],
 }
 
 /// `FlashJournal_Info_t`.
@@ -107,15 +113,16 @@ pub(crate) const fn code(failure: Failure) -> i32 {
 }
 
 impl State {
-    const FRESH: Self = Self { initialized: INITIALIZED, logging: 0, read: 0, logged: 0, rest: [0; 34] };
+    const FRESH: Self =
+        Self { initialized: INITIALIZED, logging: NOTHING, read: 0, logged: 0, number: 0, rest: [0; 33] };
 
     fn check(&self) -> Result<(), i32> {
         if self.initialized == INITIALIZED { Ok(()) } else { Err(NOT_INITIALIZED) }
     }
 
-    /// Forgets what was logged.
-    const fn end(&mut self) {
-        (self.logging, self.logged) = (0, 0);
+    /// Forgets what was logged: `to` is what comes behind.
+    const fn end(&mut self, to: u32) {
+        (self.logging, self.logged, self.number) = (to, 0, 0);
     }
 }
 
@@ -199,14 +206,18 @@ impl Open {
 
     /// Begins a blob, unless one is being logged and is still there.
     fn fj_begin(&mut self, state: &mut State, names: &Names) -> Result<(), i32> {
-        if state.logging == 0 {
+        let number = self.ob_number(names.blob());
+        if state.logging != LOGGING {
             self.ob_begin(names.blob(), OPEN).map_err(code)?;
-            (state.logging, state.logged) = (1, 0);
-        } else if !self.ob_is_current(names.blob()) {
-            state.end();
-            return Err(INTEGRITY_FAILURE);
+            let number = self.ob_number(names.blob()).ok_or(ERROR)?;
+            (state.logging, state.logged, state.number) = (LOGGING, 0, number);
+            Ok(())
+        } else if number == Some(state.number) {
+            Ok(())
+        } else {
+            // Another object came between, or another handle of the same journal.
+            Err(INTEGRITY_FAILURE)
         }
-        Ok(())
     }
 
     /// Goes on with a blob. After an error that is not of the arguments it can't go on: some of it may be there.
@@ -230,7 +241,7 @@ impl Open {
                 Ok(count)
             }
             Err(error) => {
-                state.end();
+                state.end(SPOILED);
                 Err(error)
             }
         }
@@ -241,7 +252,7 @@ impl Open {
         let names = self.fj_names()?;
         let slots = self.fj_slots(&names)?;
         let capacity = self.ob_capacity(slots).map_err(code)?;
-        let at = if state.logging == 0 { 0 } else { state.logged };
+        let at = if state.logging == LOGGING { state.logged } else { 0 };
         let end = at.checked_add(count.into()).filter(|end| *end <= capacity.into());
         Ok(u32::try_from(at).ok().zip(end).map(|(at, end)| (names, at, end)))
     }
@@ -250,12 +261,15 @@ impl Open {
     pub(crate) fn fj_commit(&mut self, state: &mut State) -> Answer {
         state.check()?;
         let finished = self.fj_finish(state);
-        state.end();
+        state.end(if finished.is_ok() { NOTHING } else { SPOILED });
         state.read = 0;
         finished
     }
 
     fn fj_finish(&mut self, state: &mut State) -> Answer {
+        if !matches!(state.logging, NOTHING | LOGGING) {
+            return Err(INTEGRITY_FAILURE);
+        }
         let names = self.fj_names()?;
         self.fj_slots(&names)?;
         self.fj_begin(state, &names)?;

@@ -115,8 +115,8 @@ pub(crate) struct Ground {
     /// As the program says; the store may keep another table.
     #[cfg(feature = "objects")]
     pub(crate) table: lockstone::VolumeTable,
-    /// The volume of keys.
-    keys: (u32, u32),
+    /// The volume of keys: where it begins, and its length.
+    pub(crate) keys: (u32, u32),
 }
 
 impl Ground {
@@ -359,6 +359,12 @@ impl Open {
         let open = self;
         open.store.close()?;
         Ok(())
+    }
+
+    /// Whether the memory that the store lies in shares bytes with this.
+    #[cfg(feature = "objects")]
+    pub(crate) fn has_of(&self, memory: &crate::ram::Memory) -> bool {
+        self.lent.as_ref().is_some_and(|lent| lent.shares(memory))
     }
 
     /// Who is calling.

@@ -4,6 +4,8 @@
 //! for another one finds that on the flash, as after a power cut.
 #![forbid(unsafe_code)]
 
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use lockstone::{
     Ascon, Attributes, Installed, Key, Manifest, Objects, Put, Slot, Suspended, Upload, VolumeEntry, VolumeKind,
     VolumeTable,
@@ -67,8 +69,13 @@ impl<'n> Named<'n> {
     }
 }
 
+/// Objects that were begun or found again, since the program started: no two have the same number until it has no more bits.
+static BEGUN: AtomicU32 = AtomicU32::new(0);
+
 /// The object that was written last.
 struct Current {
+    /// Its number.
+    number: u32,
     client: u32,
     name: [u8; 255],
     length: usize,
@@ -181,11 +188,19 @@ fn dice(platform: Option<&Platform>) -> Dice<'_> {
 }
 
 impl Open {
-    /// The table in force: the store's own goes before that of the program.
+    /// The table in force: the store's own goes before that of the program. Both must say the same of the keys, which are where the
+    /// program said: of any other table a volume might lie on them.
     fn volume_table(&mut self) -> Result<VolumeTable> {
         let table = self.store.volume_table()?.unwrap_or(self.ground.table);
-        let (size, erase) = (self.ground.medium.size(), self.ground.erase);
-        if erase > 0 && table.check(0, size, erase).is_ok() { Ok(table) } else { Err(Failure::Layout) }
+        let keys = keys_of(&table, self.ground.medium.size(), self.ground.erase)?;
+        if keys == self.ground.keys { Ok(table) } else { Err(Failure::Layout) }
+    }
+
+    /// Keeps the program's table in the store.
+    #[cfg(feature = "sim")]
+    pub(crate) fn keep_volumes(&mut self) -> Result<()> {
+        let table = self.ground.table;
+        self.store.change_volume_table(&table, &table, false).map_err(|_| Failure::Layout)
     }
 
     pub(crate) fn volume(&mut self, index: usize) -> Result<VolumeRow> {
@@ -248,10 +263,18 @@ impl Open {
         self.before_writing()?;
         let Self { store, objects, platform, .. } = self;
         let OpenObjects { objects, upload, current, .. } = objects.as_mut().ok_or(Failure::NotOpen)?;
-        *current = None;
         let length = Some(length).filter(|length| *length != OPEN);
-        let begun = objects.create(store, named.key(), length, &mut dice(platform.as_ref()), upload)?;
-        *current = Some(of(named, begun.suspend()));
+        let begun = objects.create(store, named.key(), length, &mut dice(platform.as_ref()), upload);
+        match begun.map_err(Failure::from) {
+            Ok(begun) => *current = Some(of(named, begun.suspend())),
+            Err(failure) => {
+                // The memory is as it was. But whether the one of this name was given up is known only where nothing was written.
+                if !unchanged(failure) {
+                    let _ = current.take_if(|current| current.is(named));
+                }
+                return Err(failure);
+            }
+        }
         Ok(())
     }
 
@@ -263,14 +286,22 @@ impl Open {
     ) -> Result<T> {
         let Self { store, objects, .. } = self;
         let OpenObjects { objects, upload, current, .. } = objects.as_mut().ok_or(Failure::NotOpen)?;
-        let mut resumed = match current.take() {
-            Some(current) if current.is(named) => current.upload.go_on(upload),
-            _ => objects.resume(store, named.key(), upload)?.ok_or(Failure::NotFound)?,
+        let (mut resumed, number) = match current.take_if(|current| current.is(named)) {
+            Some(current) => (current.upload.go_on(upload), Some(current.number)),
+            None => {
+                let found = objects.resume(store, named.key(), upload).map_err(Failure::from);
+                // Unless there is none, the memory was taken from the one before.
+                if !matches!(found, Ok(None) | Err(Failure::Argument)) {
+                    *current = None;
+                }
+                (found?.ok_or(Failure::NotFound)?, None)
+            }
         };
         let done = act(objects, store, &mut resumed);
         // One that was given up, or could not be looked at, is looked for on the flash by the next call.
         if !matches!(done, Err(Failure::NotFound | Failure::Flash)) {
-            *current = Some(of(named, resumed.suspend()));
+            let resumed = of(named, resumed.suspend());
+            *current = Some(Current { number: number.unwrap_or(resumed.number), ..resumed });
         }
         done
     }
@@ -308,7 +339,7 @@ impl Open {
         self.before_writing()?;
         let Self { store, objects, .. } = self;
         let OpenObjects { objects, current, .. } = objects.as_mut().ok_or(Failure::NotOpen)?;
-        *current = None;
+        let _ = current.take_if(|current| current.is(named));
         if objects.abort(store, named.key())? { Ok(()) } else { Err(Failure::NotFound) }
     }
 
@@ -339,10 +370,11 @@ impl Open {
         objects.read(store, named.key(), offset, target.first(wanted)?)?.ok_or(Failure::NotFound)
     }
 
-    /// Whether the object of this name is the one that was written last, with all that was written of it.
+    /// The number of the object of this name, if it is the one that was written last, with all that was written of it.
     #[cfg(feature = "journal")]
-    pub(crate) fn ob_is_current(&self, named: Named<'_>) -> bool {
-        self.objects.as_ref().and_then(|open| open.current.as_ref()).is_some_and(|current| current.is(named))
+    pub(crate) fn ob_number(&self, named: Named<'_>) -> Option<u32> {
+        let current = self.objects.as_ref()?.current.as_ref()?;
+        current.is(named).then_some(current.number)
     }
 
     /// The most bytes of an object of open length in a share of the volume, and in the memory that there is for it.
@@ -427,7 +459,15 @@ fn of(named: Named<'_>, upload: Suspended) -> Current {
     for (place, byte) in kept.iter_mut().zip(named.name) {
         *place = *byte;
     }
-    Current { client: named.client, name: kept, length, upload }
+    // Not one step, as some targets have none: whoever comes here has the library's lock.
+    let number = BEGUN.load(Ordering::Relaxed).wrapping_add(1);
+    BEGUN.store(number, Ordering::Relaxed);
+    Current { number, client: named.client, name: kept, length, upload }
+}
+
+/// A begin that failed in this way has written nothing.
+const fn unchanged(failure: Failure) -> bool {
+    matches!(failure, Failure::Argument | Failure::TooLarge | Failure::Full | Failure::Random)
 }
 
 fn content(installed: Installed) -> Content {

@@ -78,7 +78,11 @@ unsafe fn open(start: *mut c_void, size: usize, format: bool) -> i32 {
             return Err(Failure::Busy);
         }
         let memory = Memory { start, size, heads: 0, asset_bytes: 0, cfstore_bytes: 0 };
-        // SAFETY: `lockstone_objects.h` asks for memory that nobody else uses while objects are open, and they are not open now.
+        if open.has_of(&memory) {
+            return Err(Failure::Argument);
+        }
+        // SAFETY: `lockstone_objects.h` asks for memory that nobody else uses while objects are open, and they are not open now; it's
+        // not the store's either.
         let pieces = unsafe { cut_objects(&memory) }?;
         // SAFETY: as above; it goes into the same `OpenObjects` as what is made of the pieces, as its last field.
         let lent = unsafe { Lent::new(memory) };

@@ -151,6 +151,13 @@ impl Lent {
     pub(crate) const unsafe fn new(memory: Memory) -> Self {
         Self(memory)
     }
+
+    /// Whether it has a byte of other memory.
+    #[cfg(feature = "objects")]
+    pub(crate) fn shares(&self, other: &Memory) -> bool {
+        let (start, other_start) = (self.0.start.addr(), other.start.addr());
+        start < other_start.saturating_add(other.size) && other_start < start.saturating_add(self.0.size)
+    }
 }
 
 impl Drop for Lent {

@@ -235,6 +235,14 @@ pub unsafe extern "C" fn lockstone_sim_image(to: *mut c_void, length: usize) -> 
     })
 }
 
+/// The open store keeps the table that the program said, as one that a program in Rust has changed does.
+#[cfg(feature = "objects")]
+#[unsafe(no_mangle)]
+pub extern "C" fn lockstone_sim_keep_volumes() -> i32 {
+    let kept = crate::shared::enter(|library| library.opened()?.keep_volumes());
+    if kept.is_ok() { 0 } else { -1 }
+}
+
 /// Says who is calling from now on.
 #[unsafe(no_mangle)]
 pub extern "C" fn lockstone_sim_set_client(client: i32) {
