@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "check.h"
+#include "lockstone_objects.h"
 #include "lockstone_storage.h"
 
 #define DRIVER (&lockstone_sim_storage)
@@ -192,6 +193,9 @@ static int32_t put_many(void) {
 
 /* A store in the middle of the driver's storage: in each way that it may work. */
 static void a_store_lies_on_it_in_each_way(void) {
+    static const lockstone_volume keys = {LOCKSTONE_VOLUME_KEYS, 0, 0, 0, START, SIZE};
+    lockstone_memory memory = test_memory();
+    lockstone_platform hooks;
     uint32_t mode;
     for (mode = 0; mode < 8; mode++) {
         size_t length = 0;
@@ -215,7 +219,14 @@ static void a_store_lies_on_it_in_each_way(void) {
         CHECK_IS(index, CHIP);
         CHECK_IS(lockstone_close(), 0);
         /* The same bytes are a store of the hooks, too. */
-        CHECK(memcmp(image + START, "\xff\xff\xff\xff", 4) != 0);
+        CHECK_IS(lockstone_sim_platform(&hooks), 0);
+        CHECK_IS(lockstone_use_volumes(&keys, 1), 0);
+        CHECK_IS(lockstone_open(&hooks, &memory), 0);
+        memset(bytes, 0, sizeof(bytes));
+        CHECK_IS(lockstone_get("key/3", bytes, sizeof(bytes), &length), 0);
+        CHECK(length == 700 && bytes[0] == 59 && bytes[699] == 59);
+        CHECK_IS(lockstone_close(), 0);
+        CHECK_IS(lockstone_use_volumes(NULL, 0), 0);
     }
 }
 
@@ -438,7 +449,7 @@ static void missing_functions_are_seen(void) {
 
 /* Counts that make no sense, at each operation of a put: the call fails, or the answer is right, and the store is what it was. */
 static void what_a_driver_says_it_did_is_checked(void) {
-    static const int32_t counts[] = {0, -1, -5, -1000, 3, 1 << 20, INT32_MAX, INT32_MIN};
+    static const int32_t counts[] = {0, -1, -2, -5, -1000, 3, 1 << 20, INT32_MAX, INT32_MIN};
     size_t index;
     for (index = 0; index < sizeof(counts) / sizeof(counts[0]); index++) {
         int honest;
@@ -465,6 +476,137 @@ static void what_a_driver_says_it_did_is_checked(void) {
         }
         CHECK(honest > 3);
     }
+}
+
+/* A driver that goes through each operation in many steps, and is busy only in every other one; it has the buffer until the last. */
+static struct {
+    ARM_STORAGE_OPERATION operation;
+    uint64_t addr;
+    void *to;
+    const void *from;
+    uint32_t size;
+    unsigned steps; /* 0: none is under way */
+    unsigned tick;
+    unsigned each; /* how many an operation takes */
+    int silent;
+    ARM_Storage_Callback_t callback;
+} slow;
+
+static int32_t slow_begin(ARM_STORAGE_OPERATION operation, uint64_t addr, void *to, const void *from, uint32_t size) {
+    if (slow.steps != 0) {
+        return ARM_DRIVER_ERROR_BUSY;
+    }
+    slow.operation = operation;
+    slow.addr = addr;
+    slow.to = to;
+    slow.from = from;
+    slow.size = size;
+    slow.steps = slow.each;
+    return ARM_DRIVER_OK;
+}
+
+static ARM_STORAGE_STATUS slow_status(void) {
+    ARM_STORAGE_STATUS status = {0, 0};
+    if (slow.steps != 0 && --slow.steps == 0) {
+        int32_t done = slow.operation == ARM_STORAGE_OPERATION_READ_DATA      ? DRIVER->ReadData(slow.addr, slow.to, slow.size)
+                       : slow.operation == ARM_STORAGE_OPERATION_PROGRAM_DATA ? DRIVER->ProgramData(slow.addr, slow.from, slow.size)
+                       : slow.operation == ARM_STORAGE_OPERATION_ERASE        ? DRIVER->Erase(slow.addr, slow.size)
+                                                                              : 1;
+        CHECK(done > 0);
+        if (!slow.silent) {
+            slow.callback(done, slow.operation);
+        }
+    }
+    status.busy = slow.steps != 0 && (slow.tick++ & 1) != 0;
+    return status;
+}
+
+static ARM_STORAGE_CAPABILITIES slow_capabilities(void) {
+    ARM_STORAGE_CAPABILITIES capabilities = {1, 0, 0};
+    return capabilities;
+}
+
+static int32_t slow_initialize(ARM_Storage_Callback_t callback) {
+    slow.callback = callback;
+    CHECK_IS(DRIVER->Initialize(NULL), 1);
+    return slow.silent ? slow_begin(ARM_STORAGE_OPERATION_INITIALIZE, 0, NULL, NULL, 0) : 1;
+}
+
+static int32_t slow_read(uint64_t addr, void *data, uint32_t size) {
+    return slow_begin(ARM_STORAGE_OPERATION_READ_DATA, addr, data, NULL, size);
+}
+
+static int32_t slow_program(uint64_t addr, const void *data, uint32_t size) {
+    return slow_begin(ARM_STORAGE_OPERATION_PROGRAM_DATA, addr, NULL, data, size);
+}
+
+static int32_t slow_erase(uint64_t addr, uint32_t size) {
+    return slow_begin(ARM_STORAGE_OPERATION_ERASE, addr, NULL, NULL, size);
+}
+
+static void a_busy_that_flickers_ends_nothing(void) {
+    struct _ARM_DRIVER_STORAGE driver;
+    int silent;
+    for (silent = 0; silent < 2; silent++) {
+        size_t length = 0;
+        chip(0, 0);
+        memset(&slow, 0, sizeof(slow));
+        slow.silent = silent;
+        slow.each = 2500;
+        driver = *DRIVER;
+        driver.GetCapabilities = slow_capabilities;
+        driver.GetStatus = slow_status;
+        driver.Initialize = slow_initialize;
+        driver.ReadData = slow_read;
+        driver.ProgramData = slow_program;
+        driver.Erase = slow_erase;
+        CHECK_IS(open_on(&driver, 0, 4 * BLOCK, 1), 0);
+        CHECK_IS(slow.steps, 0);
+        CHECK_IS(lockstone_put("k", "value", 5, 0), 0);
+        CHECK_IS(slow.steps, 0);
+        memset(bytes, 0, sizeof(bytes));
+        CHECK_IS(lockstone_get("k", bytes, sizeof(bytes), &length), 0);
+        CHECK_IS(slow.steps, 0);
+        CHECK(length == 5 && memcmp(bytes, "value", 5) == 0);
+        CHECK_IS(lockstone_close(), 0);
+        CHECK_IS(slow.steps, 0);
+    }
+}
+
+/* Nothing was begun: it is begun again, and nothing fails; unless the driver says so for ever, and is idle. */
+static int refusals;
+static int refused_in_a_row;
+
+static int refuses(void) {
+    refused_in_a_row = refused_in_a_row == 2 ? 0 : refused_in_a_row + 1;
+    refusals += refused_in_a_row != 0;
+    return refused_in_a_row != 0;
+}
+
+static int32_t refusing_read(uint64_t addr, void *data, uint32_t size) {
+    return refuses() ? ARM_DRIVER_ERROR_BUSY : DRIVER->ReadData(addr, data, size);
+}
+
+static int32_t refusing_program(uint64_t addr, const void *data, uint32_t size) {
+    return refuses() ? ARM_DRIVER_ERROR_BUSY : DRIVER->ProgramData(addr, data, size);
+}
+
+static int32_t refusing_erase(uint64_t addr, uint32_t size) {
+    return refuses() ? ARM_DRIVER_ERROR_BUSY : DRIVER->Erase(addr, size);
+}
+
+static void a_driver_that_is_busy_is_asked_again(void) {
+    struct _ARM_DRIVER_STORAGE driver;
+    chip(0, 0);
+    driver = *DRIVER;
+    driver.ReadData = refusing_read;
+    driver.ProgramData = refusing_program;
+    driver.Erase = refusing_erase;
+    refusals = 0;
+    CHECK_IS(open_on(&driver, 0, SIZE, 1), 0);
+    CHECK_IS(put_many(), 0);
+    CHECK(refusals > 100);
+    CHECK_IS(lockstone_close(), 0);
 }
 
 /* A driver that works on a thread of its own, and calls back from there. */
@@ -638,6 +780,8 @@ int main(void) {
     what_a_driver_says_of_itself_is_checked();
     missing_functions_are_seen();
     what_a_driver_says_it_did_is_checked();
+    a_busy_that_flickers_ends_nothing();
+    a_driver_that_is_busy_is_asked_again();
     callbacks_may_come_from_another_thread();
     power_cuts_leave_old_or_new();
     (void)lockstone_close();

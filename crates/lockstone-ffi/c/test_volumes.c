@@ -1,4 +1,4 @@
-/* The Storage Volume Manager: each function and each error, volumes that nothing gets out of, and stores on two of them at once. */
+/* The Storage Volume Manager: each function and each error, volumes that nothing gets out of, stores on them, and a store beside a volume that is busy. */
 #include "check.h"
 #include "lockstone_storage.h"
 #include "storage_volume_manager.h"
@@ -22,7 +22,14 @@ static void note(int32_t status, ARM_STORAGE_OPERATION operation) {
 }
 
 static void chip(uint32_t mode) {
+    ARM_DRIVER_STORAGE *volume;
+    uint32_t block;
     (void)lockstone_close();
+    for (block = 0; block < CHIP / BLOCK; block++) {
+        if (StorageVolumeManager_lookupVolume(BASE + block * BLOCK, &volume) == ARM_DRIVER_OK) {
+            CHECK_IS(volume->Uninitialize(), 1);
+        }
+    }
     CHECK_IS(lockstone_sim_reset(CHIP), 0);
     CHECK_IS(lockstone_sim_platform(&test_platform), 0);
     CHECK_IS(lockstone_sim_storage_configure(mode, BASE), 0);
@@ -184,10 +191,190 @@ static void nothing_outside_of_a_volume_is_reached(void) {
     /* All of the storage. */
     CHECK_IS(StorageVolumeManager_initialize(SIM, NULL), 1);
     CHECK_IS(StorageVolumeManager_addVolume(BASE, CHIP, &volume), ARM_DRIVER_OK);
+    CHECK_IS(volume->EraseAll(), ARM_DRIVER_ERROR);
+    CHECK_IS(volume->Initialize(NULL), 1);
     CHECK_IS(volume->GetCapabilities().erase_all, 1);
     CHECK_IS(volume->EraseAll(), 1);
     CHECK_IS(lockstone_sim_image(image, sizeof(image)), 0);
     CHECK_IS(image[33 * BLOCK], 0xff);
+}
+
+/* A storage that does what it is told here, and what the test wants in between. */
+static struct _ARM_DRIVER_STORAGE odd;
+static ARM_DRIVER_STORAGE *other_volume;
+static ARM_Storage_Callback_t odd_callback;
+static int depth;
+static int deepest;
+static int calls_to_all;
+static int32_t within[3];
+
+static int32_t odd_program(uint64_t addr, const void *data, uint32_t size) {
+    (void)addr;
+    (void)data;
+    depth++;
+    deepest = depth > deepest ? depth : deepest;
+    if (depth == 1) {
+        within[0] = other_volume->ProgramData(0, "efgh", 4);
+        within[1] = (int32_t)other_volume->GetStatus().busy;
+        within[2] = other_volume->ProgramData(UINT64_MAX, "efgh", 4);
+    }
+    depth--;
+    return (int32_t)size;
+}
+
+static void one_operation_at_a_time_also_within_a_call(void) {
+    ARM_DRIVER_STORAGE *first = NULL;
+    chip(0);
+    odd = *SIM;
+    odd.ProgramData = odd_program;
+    CHECK_IS(StorageVolumeManager_initialize(&odd, NULL), 1);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE, BLOCK, &first), ARM_DRIVER_OK);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE + BLOCK, BLOCK, &other_volume), ARM_DRIVER_OK);
+    CHECK_IS(first->ProgramData(0, "abcd", 4), ARM_DRIVER_ERROR); /* not initialised */
+    CHECK_IS(first->Initialize(NULL), 1);
+    CHECK_IS(other_volume->Initialize(NULL), 1);
+    CHECK_IS(StorageVolumeManager_initialize(&odd, NULL), ARM_DRIVER_ERROR_BUSY);
+    CHECK_IS(first->ProgramData(0, "abcd", 4), 4);
+    CHECK_IS(within[0], ARM_DRIVER_ERROR_BUSY);
+    CHECK_IS(within[1], 1);
+    CHECK_IS(within[2], ARM_DRIVER_ERROR_PARAMETER);
+    CHECK_IS(deepest, 1);
+    CHECK_IS(first->GetStatus().busy, 0);
+    CHECK_IS(first->ProgramData(0, "abcd", 4), 4);
+}
+
+static int32_t late_initialize(ARM_Storage_Callback_t callback) {
+    odd_callback = callback;
+    (void)SIM->Initialize(NULL);
+    return 1;
+}
+
+static ARM_STORAGE_CAPABILITIES late_capabilities(void) {
+    ARM_STORAGE_CAPABILITIES capabilities = {1, 0, 0};
+    return capabilities;
+}
+
+static int32_t late_program(uint64_t addr, const void *data, uint32_t size) {
+    (void)addr;
+    (void)data;
+    (void)size;
+    return ARM_DRIVER_OK;
+}
+
+static int called_of_other;
+
+static void note_other(int32_t status, ARM_STORAGE_OPERATION operation) {
+    (void)status;
+    (void)operation;
+    called_of_other++;
+}
+
+/* Not busy, and it calls back later: until then nobody else is let in, and who began is told. */
+static void a_late_callback_is_whose_operation_it_was(void) {
+    ARM_DRIVER_STORAGE *first = NULL;
+    ARM_DRIVER_STORAGE *second = NULL;
+    chip(0);
+    odd = *SIM;
+    odd.Initialize = late_initialize;
+    odd.GetCapabilities = late_capabilities;
+    odd.ProgramData = late_program;
+    CHECK_IS(StorageVolumeManager_initialize(&odd, NULL), 1);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE, BLOCK, &first), ARM_DRIVER_OK);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE + BLOCK, BLOCK, &second), ARM_DRIVER_OK);
+    CHECK_IS(first->Initialize(note), 1);
+    CHECK_IS(second->Initialize(note_other), 1);
+    called = 0;
+    CHECK_IS(first->ProgramData(0, "abcd", 4), ARM_DRIVER_OK);
+    CHECK_IS(first->GetStatus().busy, 0);
+    CHECK_IS(second->ProgramData(0, "efghijkl", 8), ARM_DRIVER_ERROR_BUSY);
+    CHECK_IS(second->ProgramData(99999, "efgh", 4), ARM_DRIVER_ERROR_PARAMETER);
+    CHECK_IS(first->Uninitialize(), ARM_DRIVER_ERROR_BUSY);
+    CHECK_IS(first->Initialize(NULL), ARM_DRIVER_ERROR_BUSY);
+    odd_callback(1, ARM_STORAGE_OPERATION_POWER_CONTROL); /* late, and not about this */
+    CHECK_IS(called, 0);
+    odd_callback(4, ARM_STORAGE_OPERATION_PROGRAM_DATA);
+    CHECK(called == 1 && called_status == 4 && called_of_other == 0);
+    odd_callback(4, ARM_STORAGE_OPERATION_PROGRAM_DATA); /* nobody is at work */
+    CHECK(called == 1 && called_of_other == 0);
+    CHECK_IS(second->ProgramData(0, "efghijkl", 8), ARM_DRIVER_OK);
+    odd_callback(8, ARM_STORAGE_OPERATION_PROGRAM_DATA);
+    CHECK(called == 1 && called_of_other == 1);
+    CHECK_IS(first->Uninitialize(), 1);
+    CHECK_IS(first->ProgramData(0, "abcd", 4), ARM_DRIVER_ERROR);
+}
+
+static int32_t small_info(ARM_STORAGE_INFO *info) {
+    int32_t status = SIM->GetInfo(info);
+    info->total_storage = 32 * BLOCK;
+    return status;
+}
+
+static int32_t all(void) {
+    calls_to_all++;
+    return 1;
+}
+
+static int32_t endless(const ARM_STORAGE_BLOCK *before, ARM_STORAGE_BLOCK *next) {
+    int32_t status = SIM->GetNextBlock(before, next);
+    if (status != ARM_DRIVER_OK) {
+        next->addr = before->addr; /* nonsense, and not an end */
+        next->size = before->size;
+        status = ARM_DRIVER_OK;
+    }
+    return status;
+}
+
+/* Whatever a storage says of its size: what is erased is the volume's. */
+static void erase_all_stays_within_the_volume(void) {
+    ARM_DRIVER_STORAGE *first = NULL;
+    ARM_DRIVER_STORAGE *second = NULL;
+    chip(0);
+    odd = *SIM;
+    odd.GetInfo = small_info;
+    odd.EraseAll = all;
+    CHECK_IS(StorageVolumeManager_initialize(&odd, NULL), 1);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE, 32 * BLOCK, &first), ARM_DRIVER_OK);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE + 32 * BLOCK, 32 * BLOCK, &second), ARM_DRIVER_OK);
+    CHECK_IS(second->Initialize(NULL), 1);
+    CHECK_IS(second->GetCapabilities().erase_all, 0);
+    CHECK_IS(second->EraseAll(), ARM_DRIVER_ERROR_UNSUPPORTED);
+    chip(0);
+    odd.GetInfo = SIM->GetInfo;
+    odd.GetNextBlock = endless;
+    CHECK_IS(StorageVolumeManager_initialize(&odd, NULL), 1);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE, CHIP, &first), ARM_DRIVER_OK);
+    CHECK_IS(first->Initialize(NULL), 1);
+    CHECK_IS(first->EraseAll(), ARM_DRIVER_ERROR_UNSUPPORTED);
+    CHECK_IS(calls_to_all, 0);
+    /* A driver of before does nothing to a volume of now. */
+    chip(0);
+    CHECK_IS(StorageVolumeManager_initialize(SIM, NULL), 1);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE + 8 * BLOCK, BLOCK, &second), ARM_DRIVER_OK);
+    CHECK_IS(first->Erase(0, BLOCK), ARM_DRIVER_ERROR);
+    CHECK_IS(lockstone_sim_operations(), 0);
+}
+
+/* A store works on while another volume's operation is under way. */
+static void a_store_beside_a_busy_volume(void) {
+    ARM_DRIVER_STORAGE *volume = NULL;
+    ARM_DRIVER_STORAGE *beside = NULL;
+    lockstone_memory memory = test_memory();
+    int round;
+    chip(LOCKSTONE_SIM_STORAGE_ASYNCHRONOUS);
+    CHECK_IS(StorageVolumeManager_initialize(SIM, NULL), 1);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE, 16 * BLOCK, &volume), ARM_DRIVER_OK);
+    CHECK_IS(StorageVolumeManager_addVolume(BASE + 32 * BLOCK, 4 * BLOCK, &beside), ARM_DRIVER_OK);
+    CHECK_IS(beside->Initialize(NULL), 1);
+    CHECK_IS(beside->Erase(0, BLOCK), ARM_DRIVER_OK);
+    CHECK_IS(lockstone_storage_format(volume, 0, 16 * BLOCK, &test_platform, &memory), 0);
+    for (round = 0; round < 100; round++) {
+        CHECK_IS(beside->Erase(0, BLOCK), ARM_DRIVER_OK);
+        CHECK_IS(lockstone_put("k", bytes, 500, 0), 0);
+        CHECK_IS(beside->Erase(0, BLOCK), ARM_DRIVER_OK);
+        CHECK_IS(lockstone_get("k", image, sizeof(image), NULL), 0);
+    }
+    CHECK_IS(beside->Erase(0, BLOCK), ARM_DRIVER_OK);
+    CHECK_IS(lockstone_close(), 0);
 }
 
 /* Asynchronously: one at a time, and its own callback. */
@@ -256,6 +443,10 @@ int main(void) {
     volumes_do_not_overlap_and_are_whole_units();
     nothing_outside_of_a_volume_is_reached();
     volumes_take_turns();
+    one_operation_at_a_time_also_within_a_call();
+    a_late_callback_is_whose_operation_it_was();
+    erase_all_stays_within_the_volume();
+    a_store_beside_a_busy_volume();
     a_store_lies_on_a_volume();
     (void)lockstone_close();
     return summary("volumes");

@@ -10,7 +10,8 @@
  *
  * Threads: on a host any thread may call at any time. Elsewhere the platform's lock and unlock hooks are called around each
  * call, and no other thread calls while lockstone_open, lockstone_format or lockstone_close has not returned. Hooks must not
- * call the library: they are answered LOCKSTONE_E_BUSY.
+ * call the library: they are answered LOCKSTONE_E_BUSY. With an asynchronous driver (lockstone_storage.h) lock must not mask the
+ * interrupt that ends its operations, and must allow for long waits.
  *
  * fork: a child has nothing open, and is told LOCKSTONE_E_DEVICE for as long as its parent has the device.
  *

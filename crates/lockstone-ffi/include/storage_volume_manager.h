@@ -6,10 +6,18 @@
  * on one with lockstone_storage_open, or on the whole driver with volumes of its own (lockstone_use_volumes).
  *
  * A volume works as its storage does, at once or asynchronously, and hands on what that says. One operation is under way on all
- * volumes at a time, others are answered ARM_DRIVER_ERROR_BUSY. Initialize, Uninitialize and PowerControl of a volume concern nobody
- * else and return 1 (LOW: ARM_DRIVER_ERROR_UNSUPPORTED); EraseAll is there when the volume is all of the storage.
+ * volumes at a time, others are answered ARM_DRIVER_ERROR_BUSY: until its call returns anything but 0, else until the storage calls
+ * back. A storage that did not call back when it was initialised and powered is taken for one that never does: its operations are over
+ * when GetStatus is not busy. GetStatus of a volume is busy while the storage is, or another volume's call has not returned.
  *
- * Threads: nothing else is called while initialize or addVolume has not returned, and a volume is used by one thread at a time.
+ * A volume works between its Initialize and its Uninitialize, else it is answered ARM_DRIVER_ERROR. Initialize, Uninitialize and
+ * PowerControl concern nobody else and return 1 (LOW: ARM_DRIVER_ERROR_UNSUPPORTED; Initialize on a storage that never calls back:
+ * ARM_DRIVER_OK, and it does not call back either); the first two are answered ARM_DRIVER_ERROR_BUSY while the volume's own operation
+ * is under way. EraseAll is there when every block that the storage lists is in the volume.
+ *
+ * Threads: nothing else is called while initialize or addVolume has not returned, and a volume is used by one thread at a time; two
+ * volumes may be used by two threads, or a thread and an interrupt. Only on processors without atomic compare-and-swap, such as Cortex-M0,
+ * is that for a lock of the caller's.
  */
 #ifndef STORAGE_VOLUME_MANAGER_H
 #define STORAGE_VOLUME_MANAGER_H
@@ -35,9 +43,9 @@ typedef enum _StorageVolumeManager_Status {
 typedef void (*InitializeCallback_t)(int32_t status);
 
 /*
- * Initialises and powers the storage, and forgets all volumes, which must not be in use. It is over when this returns, so the callback,
- * which may be null, is not called. Returns 1, or ARM_DRIVER_ERROR_PARAMETER (null, a function is missing, or the API is not 1.x),
- * or what the storage said.
+ * Initialises and powers the storage, and forgets all volumes. It is over when this returns, so the callback, which may be null, is not
+ * called. Returns 1, or ARM_DRIVER_ERROR_PARAMETER (null, a function is missing, or the API is not 1.x), ARM_DRIVER_ERROR_BUSY (a volume
+ * is initialised; nothing was changed), or what the storage said. The drivers of volumes that were are those of volumes to come: keep none.
  */
 int32_t StorageVolumeManager_initialize(ARM_DRIVER_STORAGE *mtd, InitializeCallback_t callback);
 

@@ -1,7 +1,7 @@
 //! The fuzz target `capi`: calls of all interfaces, with arguments of any bytes, on a simulated chip that loses power.
 //!
 //! ```text
-//! input  | call | arguments | call | arguments | ...        bytes that are missing are 0
+//! input  | how the driver works | what is ready | call | arguments | call | arguments | ...        bytes that are missing are 0
 //! chip   | keys | objects | slot | spare |                  the spare part is the Storage Volume Manager's
 //! ```
 //!
@@ -12,6 +12,7 @@
 
 use core::ffi::{c_char, c_void};
 use core::ptr::{null, null_mut};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cfstore_c::{
     Bits, Driver, KeyDescription, lockstone_cfstore_configure_context, lockstone_cfstore_context,
@@ -37,11 +38,11 @@ use crate::ram::Memory;
 use crate::sim_c::{
     lockstone_sim_cut, lockstone_sim_platform, lockstone_sim_power, lockstone_sim_reset, lockstone_sim_set_client,
 };
-use crate::sim_storage_c::{lockstone_sim_storage, lockstone_sim_storage_configure};
+use crate::sim_storage_c::{lockstone_sim_storage, lockstone_sim_storage_configure, lockstone_sim_storage_state};
 use crate::storage::{Block, Information};
 use crate::storage_c::{StorageDriver, lockstone_storage_open};
 use crate::volume_manager_c::{
-    StorageVolumeManager_addVolume, StorageVolumeManager_initialize, StorageVolumeManager_lookupVolume,
+    self, StorageVolumeManager_addVolume, StorageVolumeManager_initialize, StorageVolumeManager_lookupVolume,
 };
 
 const BLOCK: u32 = 4096;
@@ -66,6 +67,23 @@ const READ: u8 = 7;
 /// Calls of one input, at most.
 const CALLS: usize = 60;
 const WITNESS: &core::ffi::CStr = c"witness";
+
+/// Calls of each kind that went well.
+static REACHED: [AtomicU32; REACHES.len()] = [const { AtomicU32::new(0) }; REACHES.len()];
+/// What those kinds are.
+pub const REACHES: [&str; 6] = ["native", "psa", "cfstore", "objects", "journal", "volumes"];
+
+/// How many calls of each kind went well so far.
+pub fn reached() -> [u32; REACHES.len()] {
+    core::array::from_fn(|kind| REACHED[kind].load(Ordering::Relaxed))
+}
+
+/// Counts a call that went well.
+fn reach(kind: usize, status: i32) {
+    if status >= 0 {
+        REACHED[kind].fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// The bytes of an input, from the front on.
 struct Input<'i>(&'i [u8]);
@@ -177,7 +195,7 @@ impl Arena {
         let taken = if length > ROOM { length } else { within };
         // SAFETY: lengths of what is read are within it, or absurd, which is refused before a byte is touched; there is room for
         // what is written, which is never more than was asked for.
-        unsafe {
+        let status = unsafe {
             match input.byte() % 8 {
                 0 => psa_its_set(uid, taken, source, flags),
                 1 => psa_its_get(uid, offset, within, target, &raw mut said),
@@ -189,6 +207,7 @@ impl Arena {
                 _ => psa_ps_set_extended(uid, offset, taken, source),
             }
         };
+        reach(1, status);
     }
 
     fn cfstore(&mut self, input: &mut Input<'_>) {
@@ -213,7 +232,7 @@ impl Arena {
         let length = if input.byte() == 0xff { null_mut() } else { &raw mut length };
         let mode = Bits { bits: input.number() };
         // SAFETY: what is read and written is within the arena, names end with a NUL.
-        unsafe {
+        let status = unsafe {
             match input.byte() % 14 {
                 0 => (d.close)(handle),
                 1 => (d.create)(name, any, how, handle),
@@ -231,6 +250,7 @@ impl Arena {
                 _ => (d.initialize)(None, null_mut()),
             }
         };
+        reach(2, status);
     }
 
     fn native(&mut self, input: &mut Input<'_>) {
@@ -239,7 +259,7 @@ impl Arena {
         let mut place = [input.wide(), input.wide()];
         let taken = if length > ROOM { length } else { within };
         // SAFETY: as in `psa`; any bits make a place, and for a name that is found there are 256 bytes.
-        unsafe {
+        let status = unsafe {
             match input.byte() % 5 {
                 0 => lockstone_put(name, source, taken, flags),
                 1 => lockstone_get(name, target, within, &raw mut said),
@@ -248,6 +268,7 @@ impl Arena {
                 _ => lockstone_get_stats(if flags == 0 { null_mut() } else { target.cast() }),
             }
         };
+        reach(0, status);
     }
 
     fn objects(&mut self, input: &mut Input<'_>) {
@@ -257,7 +278,7 @@ impl Arena {
         let (info, size) = (target.cast::<Content>(), 8192.min(input.number() as usize * 64));
         let taken = if length > ROOM { length } else { within };
         // SAFETY: as in `psa`; a digest has 32 bytes; the memory for objects stays until the store is closed.
-        unsafe {
+        let status = unsafe {
             match input.byte() % 18 {
                 0 => lockstone_objects_open(start, size),
                 1 => lockstone_objects_format(start, size),
@@ -279,6 +300,7 @@ impl Arena {
                 _ => lockstone_get_volume(length, target.cast()) + lockstone_find_volume(number, number, target.cast()),
             }
         };
+        reach(3, status);
     }
 
     fn journal(&mut self, input: &mut Input<'_>) {
@@ -295,7 +317,7 @@ impl Arena {
         let (offset, within) = (input.length(), ROOM.min(input.length()));
         let log = if offset > ROOM { offset } else { within };
         // SAFETY: as in `psa`; a handle is as long as one, whatever is in it; the strategy's own table is called, not the handle's.
-        unsafe {
+        let status = unsafe {
             match input.byte() % 8 {
                 0 => flashJournalStrategySequential_format(null(), input.number(), None),
                 1 => (JOURNAL.initialize)(lost, null(), &raw const JOURNAL, None),
@@ -307,6 +329,7 @@ impl Arena {
                 _ => (JOURNAL.reset)(lost),
             }
         };
+        reach(4, status);
     }
 
     /// The driver below, and volumes of its spare part.
@@ -317,12 +340,14 @@ impl Arena {
         let mut info = Information::default();
         let out = &raw mut self.volume;
         // SAFETY: tables stay; what is read and written is within the arena.
-        unsafe {
-            match input.byte() % 8 {
+        let status = unsafe {
+            match input.byte() % 10 {
+                // A driver that somebody has calls him back, and nobody else: who takes it away makes him wait for ever.
+                0 if lockstone_sim_storage_state() & 1 == 1 => -1,
                 0 => StorageVolumeManager_initialize(&raw const lockstone_sim_storage, None),
                 1 => StorageVolumeManager_addVolume(spare.saturating_add(addr), size, out),
                 2 => StorageVolumeManager_lookupVolume(spare.saturating_add(addr), out),
-                _ if self.volume.is_null() => 0,
+                _ if self.volume.is_null() => -1,
                 kind => {
                     let d = *self.volume;
                     let done = match kind {
@@ -330,12 +355,45 @@ impl Arena {
                         4 => d.program_data.map(|call| call(addr, source, within)),
                         5 => d.erase.map(|call| call(addr, u32::try_from(size).unwrap_or(u32::MAX))),
                         6 => d.get_block.map(|call| call(addr, &raw mut block)),
+                        7 => d.initialize.map(|call| call(None)),
+                        8 => d.uninitialize.map(|call| call()),
                         _ => d.get_info.map(|call| call(&raw mut info)),
                     };
-                    done.unwrap_or(0)
+                    done.unwrap_or(-1)
                 }
             }
         };
+        reach(5, status);
+    }
+
+    /// What a program does first, so that not every input has to find out how.
+    fn prepare(&mut self, what: u8) {
+        let (start, journal) = (self.objects.as_mut_ptr().cast(), self.journals[0].as_mut_ptr().cast());
+        let spare = u64::from(CHIP - SPARE);
+        // SAFETY: as where inputs call these.
+        unsafe {
+            if what & 1 != 0 {
+                lockstone_objects_format(start, 8192);
+            }
+            if what & 2 != 0 {
+                flashJournalStrategySequential_format(null(), 2, None);
+                (JOURNAL.initialize)(journal, null(), &raw const JOURNAL, None);
+            }
+            if what & 4 != 0 {
+                for context in 0..4 {
+                    if let Some(driver) = lockstone_cfstore_context(context).as_ref() {
+                        (driver.initialize)(None, null_mut());
+                    }
+                }
+            }
+            if what & 8 != 0 {
+                StorageVolumeManager_initialize(&raw const lockstone_sim_storage, None);
+                StorageVolumeManager_addVolume(spare, u64::from(BLOCK), &raw mut self.volume);
+                if let Some(initialize) = self.volume.as_ref().and_then(|driver| driver.initialize) {
+                    initialize(None);
+                }
+            }
+        }
     }
 }
 
@@ -353,6 +411,7 @@ impl Bench {
         let (start, size) = (ram.as_mut_ptr().cast(), ram.len() * 8);
         let memory = Memory { start, size, heads: 8, asset_bytes: 2048, cfstore_bytes: 8192 };
         let _ = lockstone_close();
+        volume_manager_c::forget();
         assert_eq!((lockstone_sim_reset(CHIP), lockstone_sim_storage_configure(mode, 0)), (0, 0));
         // SAFETY: the platform is writable, and written when this returns 0.
         assert_eq!(unsafe { lockstone_sim_platform(platform.as_mut_ptr()) }, 0);
@@ -432,6 +491,7 @@ pub fn check(input: &[u8]) {
         objects: Box::new([0; 8192]),
         volume: null(),
     };
+    arena.prepare(input.byte());
     for _ in 0..CALLS {
         if input.0.is_empty() {
             break;

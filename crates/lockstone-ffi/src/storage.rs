@@ -123,10 +123,12 @@ impl Information {
             if range.start > reached || !can || unit == 0 || erase_unit != 0 && erase_unit != unit {
                 return Err(Failure::Layout);
             }
-            let whole = |address: u64| address.is_multiple_of(unit.into());
+            // Units are counted from where a block begins, whatever its address is.
+            let whole = |address: u64| (address - range.start).is_multiple_of(unit.into());
             erase_unit = unit;
+            let from = reached;
             reached = range.end.min(end);
-            if !whole(start) || !whole(range.start) || !whole(reached) || !unit.is_multiple_of(program_unit) {
+            if !whole(from) || !whole(reached) || !unit.is_multiple_of(program_unit) {
                 return Err(Failure::Layout);
             }
             if reached == end {
@@ -206,6 +208,9 @@ mod tests {
         assert_eq!(ask(&GOOD, &two, 0xf_f000, 0x1000), good);
         let far = [block(u64::MAX - 0xfff - 0x2000, 0x2000)];
         assert_eq!(ask(&GOOD, &far, u64::MAX - 0xfff - 0x1000, 0x1000), good, "addresses have 64 bits");
+        let odd = [block(0x100, 0x4000), block(0x4100, 0x4000)];
+        assert_eq!(ask(&GOOD, &odd, 0x1100, 0x6000), good, "units are counted from where a block begins");
+        assert_eq!(ask(&GOOD, &odd, 0x1000, 0x6000), Err(Failure::Layout));
         assert_eq!(ask(&Information { program_unit: 0, ..GOOD }, &two, 0x8_0000, 4096).unwrap().program_unit, 1);
         assert_eq!(ask(&Information { bits: ERASABLE << 2, ..GOOD }, &two, 0x8_0000, 4096).unwrap().erased_value, 0);
     }

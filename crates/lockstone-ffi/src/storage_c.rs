@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! Flash::Driver ─> Drive ─> ReadData, ProgramData, Erase ─ more than 0: over
-//!                                 │ 0: begun                negative: failed
-//!                                 └─> await: the callback, or GetStatus that is not busy
+//!                                 │ 0: begun                -2: nothing was begun, once more when it's not busy
+//!                                 └─> await the callback    else negative: failed
 //! ```
 //!
-//! An operation that was begun owns its buffer until it is over, so nothing but its end ends the wait: a driver that never says it
-//! makes the call hang, which is for a watchdog. A callback has no context, so what it says lies in two statics.
+//! An operation that was begun owns its buffer until it is over, and that is what the callback says: a driver that does not call
+//! makes the call hang, which is for a watchdog. Only one whose Initialize went on, ended and never called, when no buffer was lent,
+//! is taken for one that never calls: of it `lockstone_storage.h` asks that GetStatus is busy for as long as it has a buffer. A
+//! callback has no context, so what it says lies in two statics.
 #![expect(unsafe_code, reason = "calls C, and is called by it")]
 
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering, fence};
 
 use crate::allegation::read;
 use crate::common_c::{Bits, Version};
@@ -67,12 +69,14 @@ impl Operation {
 /// `ARM_POWER_OFF`, `ARM_POWER_FULL`.
 const OFF: i32 = 0;
 const FULL: i32 = 2;
+/// `ARM_DRIVER_ERROR_BUSY`: nothing was begun.
+const REFUSED: i32 = -2;
 /// `ARM_DRIVER_ERROR_UNSUPPORTED`: some drivers have no power to control.
 const UNSUPPORTED: i32 = -4;
 /// Bits of `ARM_STORAGE_STATUS`.
 const BUSY: u32 = 1 << 0;
 const ERROR: u32 = 1 << 1;
-/// So often a driver is asked, and is idle, before it's taken for one that does not call back.
+/// So often in a row a driver is asked, and is idle, before it's taken for one that does not call back, or refuses for ever.
 const PATIENCE: u32 = 1000;
 /// No operation.
 const NONE: i32 = -1;
@@ -80,11 +84,15 @@ const NONE: i32 = -1;
 /// What the callback said last, and of which operation.
 static STATUS: AtomicI32 = AtomicI32::new(0);
 static OPERATION: AtomicI32 = AtomicI32::new(NONE);
-/// The driver was idle and had not called back: what it calls back later is not about the operation of then.
+/// The driver's Initialize ended, and it has not called back.
 static SILENT: AtomicBool = AtomicBool::new(false);
 
 /// Handed to the driver: from wherever it calls, an interrupt or a thread, this only takes a note.
 extern "C" fn completed(status: i32, operation: i32) {
+    if operation == Operation::Initialize as i32 || operation == Operation::PowerControl as i32 {
+        // It does call, late.
+        SILENT.store(false, Ordering::Relaxed);
+    }
     STATUS.store(status, Ordering::Relaxed);
     OPERATION.store(operation, Ordering::Release);
 }
@@ -125,39 +133,62 @@ impl Drop for Powered {
 }
 
 impl Calls {
-    /// Begins an operation and waits until it is over.
-    fn run(&self, operation: Operation, begin: impl FnOnce() -> i32) -> Ended {
-        OPERATION.store(NONE, Ordering::Relaxed);
-        match begin() {
-            0 if self.asynchronous || !operation.moves() => self.wait(operation),
-            status => Ended::Saying(status),
+    /// Begins an operation, when the driver lets it, and waits until it is over.
+    fn run(&self, operation: Operation, begin: impl Fn() -> i32) -> Ended {
+        let mut refused = 0;
+        loop {
+            OPERATION.store(NONE, Ordering::Relaxed);
+            match begin() {
+                0 if self.asynchronous || !operation.moves() => return self.wait(operation),
+                REFUSED if refused < PATIENCE => refused = if self.wait_idle() { 0 } else { refused + 1 },
+                status => return Ended::Saying(status),
+            }
+            core::hint::spin_loop();
         }
     }
 
-    /// The callback ends it, where there is one; else that the driver is not busy.
+    fn status(&self) -> u32 {
+        // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
+        unsafe { (self.get_status)() }.bits
+    }
+
+    /// Waits as long as the driver is busy with something else; whether it was.
+    fn wait_idle(&self) -> bool {
+        let mut was = false;
+        while self.status() & BUSY != 0 {
+            was = true;
+            core::hint::spin_loop();
+        }
+        was
+    }
+
+    /// The callback ends it. That the driver is not busy, many times in a row, ends only what has no buffer; or all, of a driver that
+    /// never calls.
     #[inline(never)]
     fn wait(&self, operation: Operation) -> Ended {
-        let mut idle = if SILENT.load(Ordering::Relaxed) { PATIENCE } else { 0 };
+        let mut idle = 0;
         loop {
             let silent = SILENT.load(Ordering::Relaxed);
-            if !silent && OPERATION.load(Ordering::Acquire) == operation as i32 {
+            // A silent driver's callback of an operation that moves is one of who knows when.
+            if !(silent && operation.moves()) && OPERATION.load(Ordering::Acquire) == operation as i32 {
                 return Ended::Saying(STATUS.load(Ordering::Relaxed));
             }
-            // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
-            let status = unsafe { (self.get_status)() }.bits;
-            if status & BUSY == 0 {
-                if idle >= PATIENCE {
-                    SILENT.store(silent || operation.moves(), Ordering::Relaxed);
-                    return if status & ERROR == 0 { Ended::Silently } else { Ended::Saying(-1) };
+            let status = self.status();
+            idle = if status & BUSY == 0 { u32::saturating_add(idle, 1) } else { 0 };
+            if idle > PATIENCE && (silent || !operation.moves()) {
+                if operation == Operation::Initialize {
+                    SILENT.store(true, Ordering::Relaxed);
                 }
-                idle += 1;
+                // What the driver wrote before it said that it's idle is seen behind this.
+                fence(Ordering::Acquire);
+                return if status & ERROR == 0 { Ended::Silently } else { Ended::Saying(-1) };
             }
             core::hint::spin_loop();
         }
     }
 
     /// An operation that has no count: whether it went well.
-    fn control(&self, operation: Operation, begin: impl FnOnce() -> i32) -> Result<()> {
+    fn control(&self, operation: Operation, begin: impl Fn() -> i32) -> Result<()> {
         match self.run(operation, begin) {
             Ended::Silently | Ended::Saying(0..) => Ok(()),
             Ended::Saying(UNSUPPORTED) if operation == Operation::PowerControl => Ok(()),
@@ -212,7 +243,8 @@ impl Drive {
         let (at, length) = self.range(offset, bytes.len())?;
         in_steps(length, 1, |done, left| {
             let rest = bytes.get_mut(done as usize..).unwrap_or_default().as_mut_ptr();
-            // SAFETY: `left` bytes are writable from there on, and nobody uses them until the operation is over, for which `run` waits.
+            // SAFETY: `left` bytes are writable from there on, and nobody uses them until the driver said that the operation is over, as
+            // `lockstone_storage.h` asks it to, for which `run` waits.
             self.calls
                 .run(Operation::Read, || unsafe { (self.calls.read_data)(at + u64::from(done), rest.cast(), left) })
         })
@@ -222,7 +254,8 @@ impl Drive {
         let (at, length) = self.range(offset, bytes.len())?;
         in_steps(length, self.geometry.program_unit, |done, left| {
             let rest = bytes.get(done as usize..).unwrap_or_default().as_ptr();
-            // SAFETY: `left` bytes are readable from there on, and nobody writes them until the operation is over, for which `run` waits.
+            // SAFETY: `left` bytes are readable from there on, and nobody writes them until the driver said that the operation is over, as
+            // `lockstone_storage.h` asks it to, for which `run` waits.
             self.calls.run(Operation::Program, || unsafe {
                 (self.calls.program_data)(at + u64::from(done), rest.cast(), left)
             })

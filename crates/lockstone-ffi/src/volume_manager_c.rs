@@ -1,14 +1,16 @@
 //! Storage Volume Manager: one driver of CMSIS-Driver Storage divided into volumes, each a driver itself.
 //!
 //! ```text
-//! client ─> DRIVERS[n] ─> within the volume? nobody else at work? ─> the storage, n's start added
-//! client <─ n's callback <──── ended: who is at work ────────────── the storage's callback
+//! client ─> DRIVERS[n] ─> initialised? within the volume? ─> ACTIVE: nobody -> n ─> the storage, n's start added
+//! client <─ n's callback <──── ended: ACTIVE -> nobody <────────────────────────── the storage's callback
 //! ```
 //!
 //! Invariants:
 //! 1. A volume begins and ends with an erase unit, so even a driver that rounds a range to whole units stays within it.
 //! 2. No two volumes share a byte.
 //! 3. A volume's place is written once, before `COUNT` says that it's there.
+//! 4. Who has put its number into `ACTIVE` calls the storage alone, until the operation is over: when the call returns anything but 0,
+//!    else when the storage calls back, or, if it never does, when it's not busy.
 //!
 //! Nothing here goes through the library's lock: a store may lie on a volume, and calls it while it holds that.
 #![expect(unsafe_code, reason = "the edge to C")]
@@ -16,7 +18,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use crate::allegation::{Out, read};
 use crate::common_c::{Bits, Version};
@@ -34,10 +36,11 @@ const EXHAUSTED: i32 = -7;
 const NOT_INITIALIZED: i32 = -11;
 const NOT_ALLOCATED: i32 = -12;
 
-/// Who is at work: a volume's number, the manager itself, or nobody.
+/// Who is at work: a volume's number, and this added when its operation goes on behind the call; the manager itself; or nobody.
+const GOES_ON: usize = 1 << 8;
 const NOBODY: usize = usize::MAX;
 const MANAGER: usize = usize::MAX - 1;
-/// So often a storage is asked, and is not busy, before it's taken for one that does not call back.
+/// So often in a row a storage is asked, and is not busy, before it's taken for one that does not call back.
 const PATIENCE: u32 = 1000;
 
 /// The functions of a storage, all there.
@@ -83,6 +86,10 @@ static MANAGED: Manager = Manager {
 /// How many volumes there are.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 static ACTIVE: AtomicUsize = AtomicUsize::new(NOBODY);
+/// The storage has not called back when it was initialised and powered.
+static SILENT: AtomicBool = AtomicBool::new(false);
+/// Which volumes are between their Initialize and their Uninitialize.
+static INITIALIZED: [AtomicBool; VOLUMES] = [const { AtomicBool::new(false) }; VOLUMES];
 /// Each volume's callback, as an address; null: none.
 static CALLBACKS: [AtomicPtr<c_void>; VOLUMES] = [const { AtomicPtr::new(null_mut()) }; VOLUMES];
 /// What the manager's own operation ended with; 1: it has not.
@@ -112,9 +119,13 @@ impl Storage {
         unsafe { *MANAGED.storage.get() }
     }
 
-    fn is_busy(&self) -> bool {
+    fn status(&self) -> u32 {
         // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
-        unsafe { (self.get_status)() }.bits & 1 == 1
+        unsafe { (self.get_status)() }.bits
+    }
+
+    fn is_busy(&self) -> bool {
+        self.status() & 1 == 1
     }
 
     fn info(&self) -> Option<Information> {
@@ -136,9 +147,13 @@ impl Storage {
         ACTIVE.store(MANAGER, Ordering::Relaxed);
         let mut status = begin();
         let mut idle = 0;
-        while status == 0 && idle < PATIENCE {
+        while status == 0 {
             match ENDED.load(Ordering::Acquire).cast_signed() {
-                1 => idle += u32::from(!self.is_busy()),
+                1 if idle < PATIENCE => idle = if self.is_busy() { 0 } else { idle + 1 },
+                1 => {
+                    SILENT.store(true, Ordering::Relaxed);
+                    status = if self.status() & 2 == 0 { 1 } else { FAILED };
+                }
                 0 => break,
                 error => status = error,
             }
@@ -151,12 +166,19 @@ impl Storage {
 /// Handed to the storage. May come from anywhere.
 extern "C" fn ended(status: i32, operation: i32) {
     let active = ACTIVE.load(Ordering::Acquire);
-    if active == MANAGER {
-        ENDED.store(status.min(0).cast_unsigned(), Ordering::Release);
+    // Initialize, Uninitialize and PowerControl are the manager's alone. That they ended may be said late.
+    if active == MANAGER || matches!(operation, 2..=4) {
+        SILENT.store(false, Ordering::Relaxed);
+        if active == MANAGER {
+            ENDED.store(status.min(0).cast_unsigned(), Ordering::Release);
+        }
         return;
     }
-    ACTIVE.store(NOBODY, Ordering::Release);
-    let callback = CALLBACKS.get(active).map_or(null_mut(), |place| place.load(Ordering::Acquire));
+    let number = active & !GOES_ON;
+    if number >= VOLUMES || !switch(active, NOBODY) {
+        return;
+    }
+    let callback = CALLBACKS.get(number).map_or(null_mut(), |place| place.load(Ordering::Acquire));
     if !callback.is_null() {
         // SAFETY: what is not null was made of such a function by `initialize`, and as wide as a pointer it is.
         let callback = unsafe { core::mem::transmute::<*mut c_void, StorageCallback>(callback) };
@@ -188,6 +210,23 @@ impl Volume {
         (start < end).then(|| Block { addr: start - self.start, size: end - start, ..block })
     }
 
+    /// Whether every block of the storage is in the volume. One that lists nonsense, or without end, has others, too.
+    fn is_all_of(&self, storage: &Storage) -> bool {
+        let (mut within, mut came_to_an_end) = (true, false);
+        in_a_row(
+            |before| {
+                let next = storage.next(before);
+                came_to_an_end = next.is_none() && before.is_some();
+                next
+            },
+            |block| {
+                within &= self.clip(*block).is_some_and(|part| part.size == block.size);
+                within
+            },
+        );
+        within && came_to_an_end
+    }
+
     /// The block that an address of the volume is in.
     fn block(&self, storage: &Storage, addr: u64) -> Option<Block> {
         let mut found = None;
@@ -203,20 +242,54 @@ impl Volume {
     }
 }
 
-/// Begins an operation as the only one there is.
-fn operate(number: usize, begin: impl FnOnce(Storage, Volume) -> Result<i32, i32>) -> i32 {
-    let begun = volume(number).and_then(|(storage, volume)| {
-        // One that ended and did not call back is not at work any more.
-        if ACTIVE.load(Ordering::Acquire) != NOBODY && storage.is_busy() {
+/// Puts another one to work; `false`: it was not this one that is.
+#[cfg(target_has_atomic = "ptr")]
+fn switch(from: usize, to: usize) -> bool {
+    ACTIVE.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+}
+
+/// The same in two steps: `storage_volume_manager.h` says that a lock is the caller's where there is nothing better.
+#[cfg(not(target_has_atomic = "ptr"))]
+fn switch(from: usize, to: usize) -> bool {
+    let was = ACTIVE.load(Ordering::Acquire) == from;
+    if was {
+        ACTIVE.store(to, Ordering::Release);
+    }
+    was
+}
+
+/// Who is at work. Of a storage that never calls back, an operation that goes on is over when it's not busy.
+fn at_work(storage: &Storage) -> usize {
+    let active = ACTIVE.load(Ordering::Acquire);
+    let goes_on = active < MANAGER && active & GOES_ON != 0;
+    if goes_on && SILENT.load(Ordering::Relaxed) && !storage.is_busy() {
+        let _ = switch(active, NOBODY);
+    }
+    ACTIVE.load(Ordering::Acquire)
+}
+
+/// A volume that was initialised, and its storage.
+fn initialised(number: usize) -> Result<(Storage, Volume), i32> {
+    let found = volume(number)?;
+    let is = INITIALIZED.get(number).is_some_and(|place| place.load(Ordering::Acquire));
+    if is { Ok(found) } else { Err(FAILED) }
+}
+
+/// Begins an operation as the only one there is, if what it is to do makes sense.
+fn operate<T>(
+    number: usize,
+    check: impl FnOnce(&Storage, &Volume) -> Result<T, i32>,
+    begin: impl FnOnce(&Storage, T) -> i32,
+) -> i32 {
+    let begun = initialised(number).and_then(|(storage, volume)| {
+        let checked = check(&storage, &volume)?;
+        if at_work(&storage) != NOBODY || !switch(NOBODY, number) {
             return Err(BUSY);
         }
-        ACTIVE.store(number, Ordering::Release);
-        let status = begin(storage, volume);
+        let status = begin(&storage, checked);
         // Of one that goes on the callback says when it ended; it may have come already.
-        if status != Ok(0) {
-            ACTIVE.store(NOBODY, Ordering::Release);
-        }
-        status
+        let _ = switch(number, if status == 0 { number | GOES_ON } else { NOBODY });
+        Ok(status)
     });
     begun.unwrap_or_else(|error| error)
 }
@@ -230,37 +303,44 @@ unsafe fn on_get_version(number: usize) -> Version {
 #[inline(never)]
 unsafe fn on_get_capabilities(number: usize) -> Bits {
     let bits = volume(number).map_or(0, |(storage, volume)| {
-        let all = storage.info().is_some_and(|info| info.total_storage == volume.size);
         // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
         let bits = unsafe { (storage.get_capabilities)() }.bits;
-        if all { bits } else { bits & !2 }
+        if volume.is_all_of(&storage) { bits } else { bits & !2 }
     });
     Bits { bits }
 }
 
 #[inline(never)]
 unsafe fn on_initialize(number: usize, callback: Option<StorageCallback>) -> i32 {
-    match volume(number) {
-        Ok(_) => {
-            let address = callback.map_or(null_mut(), |callback| callback as *mut c_void);
-            if let Some(place) = CALLBACKS.get(number) {
-                place.store(address, Ordering::Release);
-            }
-            1
-        }
-        Err(error) => error,
+    let status = set_initialised(number, true, callback);
+    // Goes on, and does not call back either: so does its storage.
+    if status == 1 && SILENT.load(Ordering::Relaxed) { 0 } else { status }
+}
+
+/// Initialises a volume, or takes that back; not while its operation is under way.
+fn set_initialised(number: usize, initialised: bool, callback: Option<StorageCallback>) -> i32 {
+    let (storage, _) = match volume(number) {
+        Ok(found) => found,
+        Err(error) => return error,
+    };
+    let (Some(place), Some(mark)) = (CALLBACKS.get(number), INITIALIZED.get(number)) else { return NOT_ALLOCATED };
+    let active = at_work(&storage);
+    if active == number || active == number | GOES_ON {
+        return BUSY;
     }
+    place.store(callback.map_or(null_mut(), |callback| callback as *mut c_void), Ordering::Release);
+    mark.store(initialised, Ordering::Release);
+    1
 }
 
 #[inline(never)]
 unsafe fn on_uninitialize(number: usize) -> i32 {
-    // SAFETY: takes no pointer.
-    unsafe { on_initialize(number, None) }
+    set_initialised(number, false, None)
 }
 
 #[inline(never)]
 unsafe fn on_power_control(number: usize, state: i32) -> i32 {
-    match (volume(number), state) {
+    match (initialised(number), state) {
         (Err(error), _) => error,
         (Ok(_), 0 | 2) => 1,
         (Ok(_), 1) => UNSUPPORTED,
@@ -270,44 +350,53 @@ unsafe fn on_power_control(number: usize, state: i32) -> i32 {
 
 #[inline(never)]
 unsafe fn on_read_data(number: usize, addr: u64, data: *mut c_void, size: u32) -> i32 {
-    operate(number, |storage, volume| {
-        let at = volume.at(addr, size)?;
-        // SAFETY: the buffer is the storage's as it would be this driver's; null is refused here.
-        if data.is_null() { Err(PARAMETER) } else { Ok(unsafe { (storage.read_data)(at, data, size) }) }
-    })
+    operate(
+        number,
+        |_, volume| volume.at(addr, size).and_then(|at| if data.is_null() { Err(PARAMETER) } else { Ok(at) }),
+        // SAFETY: the buffer is the storage's as it would be this driver's; null is refused above.
+        |storage, at| unsafe { (storage.read_data)(at, data, size) },
+    )
 }
 
 #[inline(never)]
 unsafe fn on_program_data(number: usize, addr: u64, data: *const c_void, size: u32) -> i32 {
-    operate(number, |storage, volume| {
-        let at = volume.at(addr, size)?;
+    operate(
+        number,
+        |_, volume| volume.at(addr, size).and_then(|at| if data.is_null() { Err(PARAMETER) } else { Ok(at) }),
         // SAFETY: as in `read_data`.
-        if data.is_null() { Err(PARAMETER) } else { Ok(unsafe { (storage.program_data)(at, data, size) }) }
-    })
+        |storage, at| unsafe { (storage.program_data)(at, data, size) },
+    )
 }
 
 #[inline(never)]
 unsafe fn on_erase(number: usize, addr: u64, size: u32) -> i32 {
-    operate(number, |storage, volume| {
-        let at = volume.at(addr, size)?;
+    operate(
+        number,
+        |_, volume| volume.at(addr, size),
         // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
-        Ok(unsafe { (storage.erase)(at, size) })
-    })
+        |storage, at| unsafe { (storage.erase)(at, size) },
+    )
 }
 
 #[inline(never)]
 unsafe fn on_erase_all(number: usize) -> i32 {
-    operate(number, |storage, volume| {
-        let all = storage.info().is_some_and(|info| info.total_storage == volume.size);
+    operate(
+        number,
+        |storage, volume| if volume.is_all_of(storage) { Ok(()) } else { Err(UNSUPPORTED) },
         // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
-        if all { Ok(unsafe { (storage.erase_all)() }) } else { Err(UNSUPPORTED) }
-    })
+        |storage, ()| unsafe { (storage.erase_all)() },
+    )
 }
 
 #[inline(never)]
 unsafe fn on_get_status(number: usize) -> Bits {
-    // SAFETY: a function of a driver, called as `Driver_Storage.h` says.
-    volume(number).map_or(Bits { bits: 2 }, |(storage, _)| unsafe { (storage.get_status)() })
+    let bits = volume(number).map_or(2, |(storage, _)| {
+        // Asked first, as an operation may end while it's asked. Another volume's call that has not returned makes this one busy, too.
+        let status = storage.status();
+        let active = ACTIVE.load(Ordering::Acquire);
+        status | u32::from(active < VOLUMES)
+    });
+    Bits { bits }
 }
 
 #[inline(never)]
@@ -415,6 +504,14 @@ static DRIVERS: [StorageDriver; VOLUMES] = [
     driver::<7>(),
 ];
 
+/// As after a start, whatever was under way: for one that tries much in one program.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn forget() {
+    INITIALIZED.iter().for_each(|place| place.store(false, Ordering::Release));
+    ACTIVE.store(NOBODY, Ordering::Release);
+    COUNT.store(0, Ordering::Release);
+}
+
 /// Initialises a storage, and forgets all volumes.
 ///
 /// # Safety
@@ -430,7 +527,11 @@ pub unsafe extern "C" fn StorageVolumeManager_initialize(
     if unsafe { (storage.get_version)() }.api >> 8 != 1 {
         return PARAMETER;
     }
+    if INITIALIZED.iter().any(|place| place.load(Ordering::Acquire)) {
+        return BUSY;
+    }
     COUNT.store(0, Ordering::Release);
+    SILENT.store(false, Ordering::Relaxed);
     CALLBACKS.iter().for_each(|place| place.store(null_mut(), Ordering::Release));
     // SAFETY: beside this nothing of the manager is called.
     unsafe { *MANAGED.storage.get() = None };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lockstone_ffi::fuzzing::check;
+use lockstone_ffi::fuzzing::{REACHES, check, reached};
 
 use crate::Bench;
 
@@ -20,6 +20,9 @@ fn fuzz_inputs_find_nothing() {
         count += 1;
     }
     assert!(count > 10, "{count} files in the corpus");
+    for (kind, calls) in REACHES.iter().zip(reached()) {
+        assert!(calls > 10, "of {kind} {calls} calls went well");
+    }
     let mut dice = 1_u64;
     for _ in 0..300 {
         let mut next = || {
