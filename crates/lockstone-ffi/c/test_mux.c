@@ -205,6 +205,75 @@ static void blocking_and_asynchronous_ones_do_not_wait_for_each_other(void) {
     CHECK_IS(context[3]->Uninitialize(), 0);
 }
 
+/* A Flush of one context leaves out what another has open for writing: it may be half of a value. */
+static void a_flush_stores_no_half_of_anothers_value(void) {
+    char value[33];
+    ARM_CFSTORE_FMODE mode;
+    ARM_CFSTORE_SIZE length = 2;
+    ARM_CFSTORE_HANDLE_INIT(key);
+    ARM_CFSTORE_HANDLE_INIT(other);
+    ARM_CFSTORE_HANDLE_INIT(fresh_one);
+    memset(&mode, 0, sizeof(mode));
+    mode.read = mode.write = 1;
+    fresh_contexts(NULL);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(start(1), 0);
+    CHECK_IS(make(0, "a", "old", key), 3);
+    CHECK_IS(context[0]->Close(key), 0);
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK_IS(context[0]->Open("a", mode, key), 0);
+    CHECK_IS(context[0]->Write(key, "ne", &length), 2);
+    CHECK_IS(make(0, "new", "half", fresh_one), 4);
+    CHECK_IS(make(1, "b", "mine", other), 4);
+    CHECK_IS(context[1]->Flush(), 0);
+    CHECK_IS(reopen(), 0); /* as after a cut */
+    CHECK_IS(start(0), 0);
+    CHECK_IS(look(0, "a", value, key), 3);
+    CHECK(strcmp(value, "old") == 0);
+    CHECK_IS(look(0, "b", value, other), 4);
+    CHECK_IS(look(0, "new", value, fresh_one), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
+    /* Its own Flush stores it, and so does another's when it's closed. */
+    CHECK_IS(context[0]->Close(key), 0);
+    CHECK_IS(context[0]->Open("a", mode, key), 0);
+    length = 3;
+    CHECK_IS(context[0]->Write(key, "new", &length), 3);
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK_IS(start(1), 0);
+    CHECK_IS(make(0, "c", "done", fresh_one), 4);
+    CHECK_IS(context[0]->Close(fresh_one), 0);
+    CHECK_IS(context[1]->Flush(), 0);
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(look(0, "a", value, key), 3);
+    CHECK(strcmp(value, "new") == 0);
+    CHECK_IS(look(0, "c", value, fresh_one), 4);
+    CHECK_IS(context[0]->Uninitialize(), 0);
+}
+
+/* Who has always something pending again keeps nobody else waiting. */
+static int heard_in_all[2];
+
+static void hear_and_flush(int32_t status, ARM_CFSTORE_OPCODE opcode, void *client_context, ARM_CFSTORE_HANDLE handle) {
+    uint32_t number = client_context == NULL ? 0 : 1;
+    (void)status;
+    (void)opcode;
+    (void)handle;
+    heard_in_all[number]++;
+    (void)context[number]->Flush();
+}
+
+static void poll_serves_all_in_turn(void) {
+    static const uint32_t modes[] = {LOCKSTONE_CFSTORE_ASYNCHRONOUS, LOCKSTONE_CFSTORE_ASYNCHRONOUS, 0, 0};
+    int polls;
+    fresh_contexts(modes);
+    CHECK_IS(context[0]->Initialize(hear_and_flush, NULL), 0);
+    CHECK_IS(context[1]->Initialize(hear_and_flush, &heard_by[1]), 0);
+    for (polls = 0; polls < 100; polls++) {
+        CHECK_IS(lockstone_cfstore_poll(), 1);
+    }
+    CHECK(heard_in_all[0] == 50 && heard_in_all[1] == 50);
+}
+
 /* The client hook says whose a key is, in whichever context. */
 static void rights_are_the_clients_not_the_contexts(void) {
     char value[33];
@@ -227,6 +296,8 @@ static void rights_are_the_clients_not_the_contexts(void) {
 
 int main(void) {
     there_are_four();
+    a_flush_stores_no_half_of_anothers_value();
+    poll_serves_all_in_turn();
     one_does_not_initialise_another();
     handles_and_callbacks_are_each_ones_own();
     who_goes_takes_its_handles_along();

@@ -147,7 +147,8 @@ static int session(client *c, const ARM_CFSTORE_DRIVER *blocking, unsigned char 
     }
     while (c->state != DONE && c->state != FAILED) {
         step(c);
-        if (count(blocking, rounds) < 0 || lockstone_cfstore_poll() < 0) {
+        /* What is pending goes first: the Flush of the other client would store it, too. */
+        if (lockstone_cfstore_poll() < 0 || count(blocking, rounds) < 0) {
             return 0;
         }
     }

@@ -223,7 +223,7 @@ extern const ARM_CFSTORE_DRIVER cfstore_driver;
 
 /* How it works from the next first Initialize on; 0, or a LOCKSTONE_E_* code: BUSY while it is initialised. */
 int32_t lockstone_cfstore_configure(uint32_t mode);
-/* In the asynchronous mode: does what is pending, of one context, and calls back. 1, or 0 if there was nothing to do. */
+/* In the asynchronous mode: does what is pending, of one context, the next one that has something, and calls back. 1, or 0 if there was nothing to do. */
 int32_t lockstone_cfstore_poll(void);
 
 #ifndef LOCKSTONE_NO_CFSTORE_MUX
@@ -231,8 +231,11 @@ int32_t lockstone_cfstore_poll(void);
  * Contexts, for clients in one program that know nothing of each other (feature `cfstore-mux`). Each is a driver with a mode, a
  * callback, a count of Initialize, handles and a pending operation of its own: one may be blocking while another is asynchronous. A
  * handle of one is INVALID_HANDLE to another; the last Uninitialize of one closes its handles. The keys are the same, under the same
- * rights: it is the `client` hook that says whose they are. A Flush stores what is not flushed of all contexts, and only the last
- * Uninitialize of all drops it.
+ * rights: it is the `client` hook that says whose they are.
+ *
+ * A Flush stores what is not flushed of all contexts, but for keys that another context has open for writing, and only the last
+ * Uninitialize of all drops it. So it stores no value that another context is in the middle of; but what a client writes to several keys
+ * is stored in one step only if no other context flushes before it does itself, and what it left unflushed may still be stored.
  */
 #define LOCKSTONE_CFSTORE_CONTEXTS 4u
 

@@ -78,6 +78,12 @@ impl Cfstore {
         self.handles.get(index).is_some_and(|handle| handle.flags & USED != 0 && usize::from(handle.context) == self.at)
     }
 
+    /// Whether another context than the one that calls has a key open for writing: who has may not be done.
+    pub(super) fn is_written_elsewhere(&self, key: u32) -> bool {
+        let writes = |handle: &Handle| handle.flags & USED != 0 && handle.flags & WRITES != 0 && handle.key == key;
+        self.handles.iter().any(|handle| writes(handle) && usize::from(handle.context) != self.at)
+    }
+
     /// The place of the handle that a buffer holds, if it holds one of this client and context.
     pub(super) fn index_of(&self, buffer: &Buffer, client: i32) -> Option<usize> {
         let [m0, m1, m2, m3, i0, i1, i2, i3, g0, g1, g2, g3, rest @ ..] = *buffer;

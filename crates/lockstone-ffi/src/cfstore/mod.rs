@@ -93,6 +93,8 @@ pub(crate) struct Cfstore {
     contexts: [Context; CONTEXTS],
     /// The context of the call that is being answered.
     at: usize,
+    /// The context that `poll` did something for last.
+    polled: usize,
     /// What the store has of the driver was read, by the first who initialised it.
     begun: bool,
     /// The last serial number.
@@ -117,7 +119,18 @@ impl Cfstore {
         let arena = Arena::new(bytes);
         let users = [User { context: 0, client: 0, count: 0 }; USERS];
         let contexts = [Context { pending: None, notify: None, mode: Mode::NONE }; CONTEXTS];
-        Self { handles, arena, users, contexts, at: 0, begun: false, serial: 0, noted: 0, generation: 0 }
+        Self {
+            handles,
+            arena,
+            users,
+            contexts,
+            at: 0,
+            polled: CONTEXTS - 1,
+            begun: false,
+            serial: 0,
+            noted: 0,
+            generation: 0,
+        }
     }
 
     /// From here on it's this context that calls.
@@ -130,9 +143,11 @@ impl Cfstore {
         &mut self.contexts[self.at]
     }
 
-    /// Takes the first operation that is pending, in whichever context, which is the one that calls from here on.
+    /// Takes an operation that is pending, in the next context that has one, which is the one that calls from here on.
     pub(crate) fn take_pending(&mut self) -> Option<Opcode> {
-        let at = self.contexts.iter().position(|context| context.pending.is_some())?;
+        let mut behind = (1..=CONTEXTS).map(|step| (self.polled + step) % CONTEXTS);
+        let at = behind.find(|at| self.contexts[*at].pending.is_some())?;
+        self.polled = at;
         self.turn_to(at);
         self.context().pending.take()
     }
