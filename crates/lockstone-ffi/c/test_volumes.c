@@ -1,4 +1,7 @@
-/* The Storage Volume Manager: each function and each error, volumes that nothing gets out of, stores on them, and a store beside a volume that is busy. */
+/*
+ * The Storage Volume Manager: each function and each error, volumes that nothing gets out of, stores on them, and a store beside a
+ * volume that is busy.
+ */
 #include "check.h"
 #include "lockstone_storage.h"
 #include "storage_volume_manager.h"
@@ -64,6 +67,21 @@ static int32_t fails_later(ARM_Storage_Callback_t callback) {
     return ARM_DRIVER_OK;
 }
 
+static int32_t goes_on(ARM_Storage_Callback_t callback) {
+    (void)callback;
+    return ARM_DRIVER_OK;
+}
+
+static ARM_STORAGE_STATUS has_failed(void) {
+    ARM_STORAGE_STATUS status = {0, 1};
+    return status;
+}
+
+static int32_t any_power(ARM_POWER_STATE state) {
+    (void)state;
+    return 1;
+}
+
 static void storages_that_fail_are_not_managed(void) {
     struct _ARM_DRIVER_STORAGE copy = *SIM;
     ARM_DRIVER_STORAGE *volume = NULL;
@@ -75,6 +93,10 @@ static void storages_that_fail_are_not_managed(void) {
     CHECK_IS(StorageVolumeManager_initialize(&copy, NULL), ARM_DRIVER_ERROR_TIMEOUT);
     copy.Initialize = fails_later;
     CHECK_IS(StorageVolumeManager_initialize(&copy, NULL), ARM_DRIVER_ERROR_TIMEOUT);
+    copy.Initialize = goes_on; /* only its status says that it failed */
+    copy.GetStatus = has_failed;
+    copy.PowerControl = any_power;
+    CHECK_IS(StorageVolumeManager_initialize(&copy, NULL), ARM_DRIVER_ERROR);
     CHECK_IS(StorageVolumeManager_addVolume(BASE, BLOCK, &volume), STORAGE_VOLUME_MANAGER_STATUS_ERROR_NOT_INITIALIZED);
 }
 

@@ -223,7 +223,8 @@ extern const ARM_CFSTORE_DRIVER cfstore_driver;
 
 /* How it works from the next first Initialize on; 0, or a LOCKSTONE_E_* code: BUSY while it is initialised. */
 int32_t lockstone_cfstore_configure(uint32_t mode);
-/* In the asynchronous mode: does what is pending, of one context, the next one that has something, and calls back. 1, or 0 if there was nothing to do. */
+/* In the asynchronous mode: does what is pending, of one context, the next one that has something, and calls back. 1, or 0 if there
+ * was nothing to do. */
 int32_t lockstone_cfstore_poll(void);
 
 #ifndef LOCKSTONE_NO_CFSTORE_MUX

@@ -89,7 +89,8 @@ extern const FlashJournal_Ops_t FLASH_JOURNAL_STRATEGY_SEQUENTIAL;
  */
 int32_t flashJournalStrategySequential_format(ARM_DRIVER_STORAGE *mtd, uint32_t numSlots, FlashJournal_Callback_t callback);
 
-/* Makes the handle one of the caller's journal; `ops` must not be null. Returns 1, PARAMETER, NOT_FORMATTED, METADATA_ERROR, NOT_INITIALIZED. */
+/* Makes the handle one of the caller's journal; `ops` must not be null. Returns 1, PARAMETER, NOT_FORMATTED, METADATA_ERROR or
+ * NOT_INITIALIZED. */
 static inline int32_t FlashJournal_initialize(FlashJournal_t *journal, ARM_DRIVER_STORAGE *mtd, const FlashJournal_Ops_t *ops,
                                               FlashJournal_Callback_t callback) {
     return ops->initialize(journal, mtd, ops, callback);

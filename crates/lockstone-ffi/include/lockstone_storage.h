@@ -32,7 +32,8 @@ extern "C" {
  * LOCKSTONE_MEMORY_SIZE is asked with `size`. The table is copied, and may go when this returns; its functions may not.
  *
  * The range must be whole erase units, in blocks that follow each other without a gap, are erasable and programmable, and have
- * the same erase_unit, counted from where a block begins; program_unit is a power of two of at most 512, erase_unit 128 to 262144; programmability RAM or ERASABLE.
+ * the same erase_unit, counted from where a block begins; program_unit is a power of two of at most 512, erase_unit 128 to 262144;
+ * programmability RAM or ERASABLE.
  *
  * Errors: those of lockstone_open; ARGUMENT (a pointer is null, a function that is needed is missing, or the API is not 1.x);
  * FLASH (the driver can't be initialised); LAYOUT (the range is not such a one).
