@@ -16,7 +16,9 @@ use std::process::{Command, Stdio};
 use crate::{Failure, root, tools};
 
 /// The targets, in the order in which they run.
-const TARGETS: [&str; 4] = ["operations", "mount", "parsers", "device_toml"];
+const TARGETS: [&str; 5] = ["operations", "mount", "parsers", "device_toml", CAPI];
+/// The one that `lockstone replay` has not: the command line is not linked with the C interface.
+const CAPI: &str = "capi";
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions";
@@ -213,6 +215,12 @@ impl Place {
             let kept = folder.join(format!("{}-{}", self.target, finding.file_name().to_string_lossy()));
             fs::create_dir_all(&folder).and_then(|()| fs::copy(finding.path(), &kept)).map_err(failed)?;
             let input = fs::read(&kept).map_err(failed)?;
+            if self.target == CAPI {
+                let kept = kept.display();
+                eprintln!("LOCKSTONE_FUZZ_INPUT={kept} cargo test -p lockstone-ffi --features fuzzing --test it fuzz");
+                count += 1;
+                continue;
+            }
             let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
             if input.len() as u64 <= SHORT {
                 eprintln!("lockstone replay fuzz/{}/{hex}", self.target);

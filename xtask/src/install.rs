@@ -1,7 +1,8 @@
 //! What a C program needs to be linked with the library, under a prefix: for `capi install` and, for each processor, `dist`.
 //!
 //! ```text
-//! P/include/lockstone.h, lockstone.hpp, configuration_store.h, psa/*.h
+//! P/include/lockstone.h, lockstone.hpp, lockstone_{objects,storage}.h, configuration_store.h, psa/*.h, Driver_*.h,
+//! P/include/flash_journal.h, storage_volume_manager.h
 //! P/lib/liblockstone.a, liblockstone.so, pkgconfig/lockstone.pc, cmake/lockstone/lockstone-config.cmake
 //! ```
 
@@ -11,8 +12,14 @@ use std::process::{Command, Stdio};
 use crate::{Failure, library, root, tools};
 
 /// Headers that are installed: all but the simulator's, which is for tests of this repository's library.
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 13] = [
+    "Driver_Common.h",
+    "Driver_Storage.h",
+    "flash_journal.h",
     "lockstone.h",
+    "lockstone_objects.h",
+    "lockstone_storage.h",
+    "storage_volume_manager.h",
     "lockstone.hpp",
     "configuration_store.h",
     "psa/error.h",

@@ -16,7 +16,7 @@ use crate::{Failure, firmware, root, tools};
 pub(crate) const GCC: &str = "arm-none-eabi-gcc";
 pub(crate) const PACKAGE: &str = "gcc-arm-none-eabi";
 /// What the library has, and that it stops on a panic.
-pub(crate) const FEATURES: &str = "cfstore,panic-handler,psa";
+pub(crate) const FEATURES: &str = "cfstore-mux,journal,panic-handler,psa,volume-manager";
 /// How C is compiled: as strict as the tests on the host.
 const C: &[&str] = &["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Os", "-g", "-ffreestanding"];
 const LINK: &[&str] =

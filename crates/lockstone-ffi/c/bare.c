@@ -1,6 +1,7 @@
 /* A program without an operating system, linked with the library for one: nothing but the compiler's own headers and memory. */
 #include "configuration_store.h"
 #include "lockstone.h"
+#include "lockstone_storage.h"
 #include "psa/internal_trusted_storage.h"
 #include "psa/protected_storage.h"
 
@@ -38,6 +39,9 @@ static int32_t derive_key(void *context, const uint8_t *label, size_t length, ui
     return read_part(context, (uint32_t)(length + label[0]), key, 32);
 }
 
+/* The system's own driver. A real one is elsewhere, and has its functions. */
+static const struct _ARM_DRIVER_STORAGE Driver_Storage0 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+
 static uint64_t ram[LOCKSTONE_MEMORY_SIZE(64, FLASH_SIZE, 4100, 8192) / 8 + 1];
 
 void _start(void) {
@@ -47,6 +51,9 @@ void _start(void) {
     int32_t status = lockstone_open(&platform, &memory);
     if (status == LOCKSTONE_E_BLANK) {
         status = lockstone_format(&platform, &memory); /* the application decides, never the library */
+    }
+    if (status == LOCKSTONE_E_FLASH) { /* elsewhere, on a driver of CMSIS-Driver Storage */
+        status = lockstone_storage_open(&Driver_Storage0, 0x80000u, FLASH_SIZE, &platform, &memory);
     }
     if (status == 0) {
         status = psa_its_set(1, 4, "1234", PSA_STORAGE_FLAG_NONE) + psa_ps_create(2, 1024, PSA_STORAGE_FLAG_NONE);

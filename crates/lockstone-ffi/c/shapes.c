@@ -3,10 +3,14 @@
  * its lines and holds them against the Rust side.
  */
 #include "configuration_store.h"
+#include "flash_journal.h"
 #include "lockstone.h"
+#include "lockstone_objects.h"
 #include "lockstone_sim.h"
+#include "lockstone_storage.h"
 #include "psa/internal_trusted_storage.h"
 #include "psa/protected_storage.h"
+#include "storage_volume_manager.h"
 
 #define ON(on64, on32) (sizeof(void *) == 8 ? (on64) : (on32))
 #define JOIN_(a, b) a##b
@@ -61,3 +65,48 @@ FIELD(ARM_CFSTORE_DRIVER, Open, 104, 52)
 FIELD(ARM_CFSTORE_DRIVER, Rseek, 112, 56)
 FIELD(ARM_CFSTORE_DRIVER, Uninitialize, 120, 60)
 FIELD(ARM_CFSTORE_DRIVER, Write, 128, 64)
+SHAPE(ARM_STORAGE_BLOCK_ATTRIBUTES, 12, 12)
+FIELD(ARM_STORAGE_BLOCK_ATTRIBUTES, erase_unit, 4, 4)
+SHAPE(ARM_STORAGE_BLOCK, 32, 32)
+FIELD(ARM_STORAGE_BLOCK, size, 8, 8)
+FIELD(ARM_STORAGE_BLOCK, attributes, 16, 16)
+SHAPE(ARM_STORAGE_INFO, 32, 32)
+FIELD(ARM_STORAGE_INFO, program_unit, 8, 8)
+FIELD(ARM_STORAGE_INFO, program_cycles, 16, 16)
+FIELD(ARM_STORAGE_INFO, security, 24, 24)
+SHAPE(ARM_STORAGE_STATUS, 4, 4)
+SHAPE(ARM_STORAGE_CAPABILITIES, 4, 4)
+SHAPE(ARM_DRIVER_STORAGE, 112, 56)
+FIELD(ARM_DRIVER_STORAGE, GetCapabilities, 8, 4)
+FIELD(ARM_DRIVER_STORAGE, Initialize, 16, 8)
+FIELD(ARM_DRIVER_STORAGE, Uninitialize, 24, 12)
+FIELD(ARM_DRIVER_STORAGE, PowerControl, 32, 16)
+FIELD(ARM_DRIVER_STORAGE, ReadData, 40, 20)
+FIELD(ARM_DRIVER_STORAGE, ProgramData, 48, 24)
+FIELD(ARM_DRIVER_STORAGE, Erase, 56, 28)
+FIELD(ARM_DRIVER_STORAGE, EraseAll, 64, 32)
+FIELD(ARM_DRIVER_STORAGE, GetStatus, 72, 36)
+FIELD(ARM_DRIVER_STORAGE, GetInfo, 80, 40)
+FIELD(ARM_DRIVER_STORAGE, ResolveAddress, 88, 44)
+FIELD(ARM_DRIVER_STORAGE, GetNextBlock, 96, 48)
+FIELD(ARM_DRIVER_STORAGE, GetBlock, 104, 52)
+SHAPE(lockstone_volume, 12, 12)
+FIELD(lockstone_volume, number, 1, 1)
+FIELD(lockstone_volume, part, 2, 2)
+FIELD(lockstone_volume, start, 4, 4)
+FIELD(lockstone_volume, length, 8, 8)
+SHAPE(lockstone_object_info, 40, 40)
+FIELD(lockstone_object_info, pending, 4, 4)
+FIELD(lockstone_object_info, digest, 8, 8)
+SHAPE(FlashJournal_Info_t, 24, 24)
+FIELD(FlashJournal_Info_t, sizeofJournaledBlob, 8, 8)
+FIELD(FlashJournal_Info_t, program_unit, 16, 16)
+SHAPE(FlashJournal_Ops_t, 56, 28)
+FIELD(FlashJournal_Ops_t, getInfo, 8, 4)
+FIELD(FlashJournal_Ops_t, read, 16, 8)
+FIELD(FlashJournal_Ops_t, readFrom, 24, 12)
+FIELD(FlashJournal_Ops_t, log, 32, 16)
+FIELD(FlashJournal_Ops_t, commit, 40, 20)
+FIELD(FlashJournal_Ops_t, reset, 48, 24)
+SHAPE(FlashJournal_t, 216, 192)
+FIELD(FlashJournal_t, opaque, 56, 32)

@@ -4,9 +4,13 @@
 #include <string>
 
 #include "check.h"
+#include "flash_journal.h"
 #include "lockstone.hpp"
+#include "lockstone_objects.h"
+#include "lockstone_storage.h"
 #include "psa/internal_trusted_storage.h"
 #include "psa/protected_storage.h"
+#include "storage_volume_manager.h"
 
 using lockstone::Store;
 using lockstone::cfstore::Key;
@@ -114,9 +118,37 @@ static void keys() {
     CHECK_IS(Key::open("late").status(), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
 }
 
+/* The headers without a wrapper are C++ too: a store with objects and a journal, on a volume of a driver. */
+static void drivers() {
+    static const lockstone_volume table[] = {{LOCKSTONE_VOLUME_KEYS, 0, 0, 0, 0, 16 * 4096},
+                                             {LOCKSTONE_VOLUME_OBJECTS, 0, 0, 0, 16 * 4096, 8 * 4096}};
+    static unsigned char ram[LOCKSTONE_OBJECTS_SIZE(8 * 4096)];
+    lockstone_memory memory = test_memory();
+    ARM_DRIVER_STORAGE *volume = nullptr;
+    FlashJournal_t journal;
+    char buffer[4] = {};
+    (void)lockstone_close();
+    CHECK_IS(lockstone_sim_reset(FLASH_SIZE), 0);
+    CHECK_IS(lockstone_sim_platform(&test_platform), 0);
+    CHECK_IS(StorageVolumeManager_initialize(&lockstone_sim_storage, nullptr), 1);
+    CHECK_IS(StorageVolumeManager_addVolume(4096, 24 * 4096, &volume), ARM_DRIVER_OK);
+    CHECK_IS(lockstone_use_volumes(table, 2), 0);
+    CHECK_IS(lockstone_storage_format(volume, 0, 24 * 4096, &test_platform, &memory), 0);
+    CHECK_IS(lockstone_objects_format(ram, sizeof(ram)), 0);
+    CHECK_IS(flashJournalStrategySequential_format(volume, 4, nullptr), 1);
+    CHECK_IS(FlashJournal_initialize(&journal, volume, &FLASH_JOURNAL_STRATEGY_SEQUENTIAL, nullptr), 1);
+    CHECK_IS(FlashJournal_log(&journal, "abc", 3), 3);
+    CHECK_IS(FlashJournal_commit(&journal), 1);
+    CHECK_IS(FlashJournal_read(&journal, buffer, 4), 3);
+    CHECK(std::strcmp(buffer, "abc") == 0);
+    CHECK_IS(lockstone_close(), 0);
+    CHECK_IS(lockstone_use_volumes(nullptr, 0), 0);
+}
+
 int main() {
     stores();
     keys();
+    drivers();
     CHECK_IS(psa_its_get_info(0, nullptr), PSA_ERROR_INVALID_ARGUMENT);
     return summary("cpp");
 }

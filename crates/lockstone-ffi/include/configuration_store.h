@@ -19,31 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "Driver_Common.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* What CMSIS drivers share; another driver's header may have said it. */
-#ifndef ARM_DRIVER_OK
-#define ARM_DRIVER_OK 0
-#define ARM_DRIVER_ERROR (-1)
-#define ARM_DRIVER_ERROR_BUSY (-2)
-#define ARM_DRIVER_ERROR_TIMEOUT (-3)
-#define ARM_DRIVER_ERROR_UNSUPPORTED (-4)
-#define ARM_DRIVER_ERROR_PARAMETER (-5)
-#define ARM_DRIVER_ERROR_SPECIFIC (-6)
-
-typedef struct _ARM_DRIVER_VERSION {
-    uint16_t api;
-    uint16_t drv;
-} ARM_DRIVER_VERSION;
-
-typedef enum _ARM_POWER_STATE { ARM_POWER_OFF, ARM_POWER_LOW, ARM_POWER_FULL } ARM_POWER_STATE;
-#endif
-
-#ifndef ARM_DRIVER_VERSION_MAJOR_MINOR
-#define ARM_DRIVER_VERSION_MAJOR_MINOR(major, minor) (((major) << 8) | (minor))
-#endif
 #define ARM_CFSTORE_API_VERSION ARM_DRIVER_VERSION_MAJOR_MINOR(1, 0)
 #define ARM_CFSTORE_DRV_VERSION ARM_DRIVER_VERSION_MAJOR_MINOR(0, 1)
 
@@ -242,8 +223,28 @@ extern const ARM_CFSTORE_DRIVER cfstore_driver;
 
 /* How it works from the next first Initialize on; 0, or a LOCKSTONE_E_* code: BUSY while it is initialised. */
 int32_t lockstone_cfstore_configure(uint32_t mode);
-/* In the asynchronous mode: does what is pending and calls back. 1, or 0 if there was nothing to do. */
+/* In the asynchronous mode: does what is pending, of one context, the next one that has something, and calls back. 1, or 0 if there
+ * was nothing to do. */
 int32_t lockstone_cfstore_poll(void);
+
+#ifndef LOCKSTONE_NO_CFSTORE_MUX
+/*
+ * Contexts, for clients in one program that know nothing of each other (feature `cfstore-mux`). Each is a driver with a mode, a
+ * callback, a count of Initialize, handles and a pending operation of its own: one may be blocking while another is asynchronous. A
+ * handle of one is INVALID_HANDLE to another; the last Uninitialize of one closes its handles. The keys are the same, under the same
+ * rights: it is the `client` hook that says whose they are.
+ *
+ * A Flush stores what is not flushed of all contexts, but for keys that another context has open for writing, and only the last
+ * Uninitialize of all drops it. So it stores no value that another context is in the middle of; but what a client writes to several keys
+ * is stored in one step only if no other context flushes before it does itself, and what it left unflushed may still be stored.
+ */
+#define LOCKSTONE_CFSTORE_CONTEXTS 4u
+
+/* The driver of a context, from 0 on, which is cfstore_driver; null behind the last. */
+const ARM_CFSTORE_DRIVER *lockstone_cfstore_context(uint32_t number);
+/* lockstone_cfstore_configure of a context. */
+int32_t lockstone_cfstore_configure_context(uint32_t number, uint32_t mode);
+#endif
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,8 @@
  *
  * Threads: on a host any thread may call at any time. Elsewhere the platform's lock and unlock hooks are called around each
  * call, and no other thread calls while lockstone_open, lockstone_format or lockstone_close has not returned. Hooks must not
- * call the library: they are answered LOCKSTONE_E_BUSY.
+ * call the library: they are answered LOCKSTONE_E_BUSY. With an asynchronous driver (lockstone_storage.h) lock must not mask the
+ * interrupt that ends its operations, and must allow for long waits.
  *
  * fork: a child has nothing open, and is told LOCKSTONE_E_DEVICE for as long as its parent has the device.
  *
@@ -78,6 +79,14 @@ extern "C" {
 #define LOCKSTONE_E_DEVICE (-25)
 /* The memory that was handed in for this is used up. */
 #define LOCKSTONE_E_OUT_OF_MEMORY (-26)
+/* Parts of the object are missing. */
+#define LOCKSTONE_E_INCOMPLETE (-27)
+/* The content of an object or a slot has another digest. */
+#define LOCKSTONE_E_WRONG_DIGEST (-28)
+/* The key holds a plain value, no object. */
+#define LOCKSTONE_E_NOT_AN_OBJECT (-29)
+/* A range behind the end. */
+#define LOCKSTONE_E_OUT_OF_RANGE (-30)
 
 #define LOCKSTONE_PLATFORM_VERSION 1u
 

@@ -5,6 +5,7 @@
 #ifndef LOCKSTONE_SIM_H
 #define LOCKSTONE_SIM_H
 
+#include "Driver_Storage.h"
 #include "lockstone.h"
 
 #ifdef __cplusplus
@@ -31,9 +32,30 @@ int32_t lockstone_sim_restore(int32_t counter_too);
 int32_t lockstone_sim_flip(uint32_t address, uint8_t bits);
 /* Copies the flash. */
 int32_t lockstone_sim_image(void *to, size_t length);
+/* The open store keeps the table of lockstone_use_volumes from now on (feature `objects`, too), as a program in Rust may make it. */
+int32_t lockstone_sim_keep_volumes(void);
 /* What the hooks `client` and `provisioning` say from now on. */
 void lockstone_sim_set_client(int32_t client);
 void lockstone_sim_set_provisioning(int32_t provisioning);
+
+/*
+ * The same chip as a driver of CMSIS-Driver Storage, of two blocks (feature `storage`, too). Its functions answer as
+ * Driver_Storage.h says; what is pending ends in the fourth GetStatus, which calls back.
+ */
+extern ARM_DRIVER_STORAGE lockstone_sim_storage;
+
+/* Operations begin, and end later. */
+#define LOCKSTONE_SIM_STORAGE_ASYNCHRONOUS (1u << 0)
+/* Nobody is called back: only GetStatus says that they ended. */
+#define LOCKSTONE_SIM_STORAGE_SILENT (1u << 1)
+/* Reads and programs at most 64 bytes at once (but all of them where nobody would be told), erases one block. */
+#define LOCKSTONE_SIM_STORAGE_SHORT (1u << 2)
+
+/* How the driver works from now on, and the address of its first byte (at most 2^64 - 2^32 - 1); not while it is initialised.
+ * lockstone_sim_reset sets 0 and 0. */
+int32_t lockstone_sim_storage_configure(uint32_t mode, uint64_t base);
+/* Bit 0: it is initialised. Bit 1: it is powered. */
+uint32_t lockstone_sim_storage_state(void);
 
 #ifdef __cplusplus
 }

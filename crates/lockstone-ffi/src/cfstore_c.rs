@@ -10,28 +10,11 @@ use crate::cfstore::codes::{
     INTERNAL, INVALID_HANDLE, INVALID_HANDLE_BUF, INVALID_KEY_LEN, INVALID_KEY_NAME, INVALID_READ_BUFFER,
     INVALID_WRITE_BUFFER, NAME_MAX, Opcode, PARAMETER, UNINITIALISED,
 };
-use crate::cfstore::{Answer, Buffer, Description, Mode};
+use crate::cfstore::{Answer, Buffer, CONTEXTS, Description, Mode};
+pub use crate::common_c::{Bits, Version};
 use crate::failure::Failure;
-use crate::library::Open;
-use crate::shared::enter;
-
-/// `ARM_DRIVER_VERSION`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// Of the interface: major and minor.
-    pub api: u16,
-    /// Of this driver.
-    pub drv: u16,
-}
-
-/// A word of bits that C declares as bit fields: capabilities, status, mode.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bits {
-    /// The first field is the lowest bit.
-    pub bits: u32,
-}
+use crate::library::{Library, Open};
+use crate::shared::{enter, status};
 
 /// `ARM_CFSTORE_KEYDESC`.
 #[repr(C)]
@@ -88,27 +71,46 @@ enum Early {
     Silent,
 }
 
-/// Does an operation on the open store, and calls back.
-fn operate(opcode: Opcode, handle: *mut c_void, early: Early, mut act: impl FnMut(&mut Open) -> Answer) -> i32 {
+/// Does an operation of a context on the open store, and calls back.
+fn operate(
+    context: usize,
+    opcode: Opcode,
+    handle: *mut c_void,
+    early: Early,
+    mut act: impl FnMut(&mut Open) -> Answer,
+) -> i32 {
     // One piece of code for all operations.
-    operate_any(opcode, handle, early, &mut act)
+    operate_any(context, opcode, handle, early, &mut act)
 }
 
-fn operate_any(opcode: Opcode, handle: *mut c_void, early: Early, act: &mut dyn FnMut(&mut Open) -> Answer) -> i32 {
+fn operate_any(
+    context: usize,
+    opcode: Opcode,
+    handle: *mut c_void,
+    early: Early,
+    act: &mut dyn FnMut(&mut Open) -> Answer,
+) -> i32 {
     let due = enter(|library| {
-        let Some(open) = library.if_open().filter(|open| open.cfstore.is_used()) else {
+        let Some(open) = in_use(library, context) else {
             return Ok(Due { notify: None, status: UNINITIALISED, opcode });
         };
-        let notify = open.cfstore.notify;
+        let notify = open.cfstore.context().notify;
         match open.cfstore.check() {
             Err(status) => Ok(Due { notify: notify.filter(|_| early == Early::Called), status, opcode }),
             Ok(()) => {
                 let status = act(open).unwrap_or_else(|code| code);
-                Ok(Due { notify: notify.filter(|_| open.cfstore.pending.is_none()), status, opcode })
+                Ok(Due { notify: notify.filter(|_| open.cfstore.context().pending.is_none()), status, opcode })
             }
         }
     });
     due.map_or_else(Failure::cfstore, |due| due.call(handle))
+}
+
+/// The open store, if somebody has initialised this context of it, which is the one that calls from here on.
+fn in_use(library: &mut Library, context: usize) -> Option<&mut Open> {
+    let open = library.if_open()?;
+    open.cfstore.turn_to(context);
+    open.cfstore.is_used().then_some(open)
 }
 
 /// What a handle's buffer holds; null is no handle.
@@ -134,14 +136,16 @@ const fn ownable(length: usize) -> Result<(), i32> {
     if length > isize::MAX as usize { Err(PARAMETER) } else { Ok(()) }
 }
 
-extern "C" fn get_version() -> Version {
+#[inline(never)]
+fn on_get_version(_context: usize) -> Version {
     Version { api: 0x0100, drv: 0x0001 }
 }
 
-unsafe extern "C" fn close(handle: *mut c_void) -> i32 {
+#[inline(never)]
+unsafe fn on_close(context: usize, handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes, as `configuration_store.h` says.
     let (held, mut place) = unsafe { (buffer(handle), Out::new(handle.cast::<Buffer>())) };
-    operate(Opcode::Close, handle, Early::Called, |open| {
+    operate(context, Opcode::Close, handle, Early::Called, |open| {
         let held = held?;
         open.cf_knows(&held).then_some(()).ok_or(INVALID_HANDLE)?;
         place.set([0; 24]);
@@ -149,7 +153,9 @@ unsafe extern "C" fn close(handle: *mut c_void) -> i32 {
     })
 }
 
-unsafe extern "C" fn create(
+#[inline(never)]
+unsafe fn on_create(
+    context: usize,
     key: *const c_char,
     value_len: usize,
     kdesc: *const KeyDescription,
@@ -157,7 +163,7 @@ unsafe extern "C" fn create(
 ) -> i32 {
     // SAFETY: name, description and handle are null or as `configuration_store.h` says.
     let (key, how, mut place) = unsafe { (key_name(key), read(kdesc), Out::new(handle.cast::<Buffer>())) };
-    operate(Opcode::Create, handle, Early::Silent, |open| {
+    operate(context, Opcode::Create, handle, Early::Silent, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
@@ -173,18 +179,20 @@ unsafe extern "C" fn create(
     })
 }
 
-unsafe extern "C" fn delete(handle: *mut c_void) -> i32 {
+#[inline(never)]
+unsafe fn on_delete(context: usize, handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
     let held = unsafe { buffer(handle) };
-    operate(Opcode::Delete, handle, Early::Called, |open| open.cf_delete(&held?))
+    operate(context, Opcode::Delete, handle, Early::Called, |open| open.cf_delete(&held?))
 }
 
-unsafe extern "C" fn find(query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
+#[inline(never)]
+unsafe fn on_find(context: usize, query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
     // SAFETY: the pattern is null or ends with a NUL; handles are null or 24 bytes.
     let (query, held) = unsafe { (key_name(query), read(previous.cast::<Buffer>())) };
     // SAFETY: as above.
     let (mut before, mut place) = unsafe { (Out::new(previous.cast::<Buffer>()), Out::new(next.cast::<Buffer>())) };
-    operate(Opcode::Find, next, Early::Called, |open| {
+    operate(context, Opcode::Find, next, Early::Called, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
@@ -199,25 +207,28 @@ unsafe extern "C" fn find(query: *const c_char, previous: *mut c_void, next: *mu
     })
 }
 
-extern "C" fn flush() -> i32 {
-    operate(Opcode::Flush, core::ptr::null_mut(), Early::Called, Open::cf_flush_or_defer)
+#[inline(never)]
+fn on_flush(context: usize) -> i32 {
+    operate(context, Opcode::Flush, core::ptr::null_mut(), Early::Called, Open::cf_flush_or_defer)
 }
 
-extern "C" fn get_capabilities() -> Bits {
+#[inline(never)]
+fn on_get_capabilities(context: usize) -> Bits {
     let mode = enter(|library| {
-        let present = library.if_open().filter(|open| open.cfstore.is_used()).map(|open| open.cfstore.mode);
-        Ok(present.unwrap_or(library.mode))
+        let present = in_use(library, context).map(|open| open.cfstore.context().mode);
+        Ok(present.unwrap_or(library.modes[context]))
     });
     Bits { bits: u32::from(mode.is_ok_and(|mode| mode.has(Mode::ASYNCHRONOUS))) }
 }
 
-unsafe extern "C" fn get_key_name(handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32 {
+#[inline(never)]
+unsafe fn on_get_key_name(context: usize, handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or readable.
     let (held, room) = unsafe { (buffer(handle), read(key_len)) };
     // SAFETY: the name is null or writable for that length, which is writable too.
     let (mut target, mut length) =
         unsafe { (Target::new(key.cast(), usize::from(room.unwrap_or(0))), Out::new(key_len)) };
-    operate(Opcode::GetKeyName, handle, Early::Called, |open| {
+    operate(context, Opcode::GetKeyName, handle, Early::Called, |open| {
         let found = open.cf_name(&held?)?;
         let room = room.filter(|room| *room > 0).ok_or(INVALID_KEY_LEN)?;
         if target.is_missing() {
@@ -234,18 +245,21 @@ unsafe extern "C" fn get_key_name(handle: *mut c_void, key: *mut c_char, key_len
 }
 
 /// Bit 0: an operation is in progress. Bit 1: not initialised.
-extern "C" fn get_status() -> Bits {
+#[inline(never)]
+fn on_get_status(context: usize) -> Bits {
     let bits = enter(|library| {
         let Some(open) = library.if_open() else { return Ok(2) };
-        Ok(u32::from(open.cfstore.pending.is_some()) | u32::from(!open.cfstore.is_used()) << 1)
+        open.cfstore.turn_to(context);
+        Ok(u32::from(open.cfstore.context().pending.is_some()) | u32::from(!open.cfstore.is_used()) << 1)
     });
     Bits { bits: bits.unwrap_or(2) }
 }
 
-unsafe extern "C" fn get_value_len(handle: *mut c_void, value_len: *mut usize) -> i32 {
+#[inline(never)]
+unsafe fn on_get_value_len(context: usize, handle: *mut c_void, value_len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or writable.
     let (held, mut length) = unsafe { (buffer(handle), Out::new(value_len)) };
-    operate(Opcode::GetValueLen, handle, Early::Called, |open| {
+    operate(context, Opcode::GetValueLen, handle, Early::Called, |open| {
         let found = open.cf_length(&held?)?;
         if length.is_missing() {
             return Err(PARAMETER);
@@ -255,29 +269,33 @@ unsafe extern "C" fn get_value_len(handle: *mut c_void, value_len: *mut usize) -
     })
 }
 
-extern "C" fn initialize(callback: Option<Callback>, client_context: *mut c_void) -> i32 {
+#[inline(never)]
+fn on_initialize(context: usize, callback: Option<Callback>, client_context: *mut c_void) -> i32 {
     let notify = callback.map(|callback| Notify { callback, context: client_context });
     let due = enter(|library| {
-        let mode = library.mode;
+        let mode = library.modes[context];
         let open = library.opened()?;
+        open.cfstore.turn_to(context);
         let first = !open.cfstore.is_used();
         let status = open.cf_initialize(notify, mode).unwrap_or_else(|code| code);
-        let now = first && open.cfstore.pending.is_none();
+        let now = first && open.cfstore.context().pending.is_none();
         Ok(Due { notify: notify.filter(|_| now), status, opcode: Opcode::Initialize })
     });
     due.map_or_else(Failure::cfstore, |due| due.call(core::ptr::null_mut()))
 }
 
-extern "C" fn power_control(state: i32) -> i32 {
-    operate(Opcode::PowerControl, core::ptr::null_mut(), Early::Called, |open| open.cf_power(state))
+#[inline(never)]
+fn on_power_control(context: usize, state: i32) -> i32 {
+    operate(context, Opcode::PowerControl, core::ptr::null_mut(), Early::Called, |open| open.cf_power(state))
 }
 
-unsafe extern "C" fn read_value(handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32 {
+#[inline(never)]
+unsafe fn on_read_value(context: usize, handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or readable.
     let (held, room) = unsafe { (buffer(handle), read(len)) };
     // SAFETY: the buffer is null or writable for that length, which is writable too.
     let (mut target, mut length) = unsafe { (Target::new(data, room.unwrap_or(0)), Out::new(len)) };
-    operate(Opcode::Read, handle, Early::Called, |open| {
+    operate(context, Opcode::Read, handle, Early::Called, |open| {
         let (held, room) = (held?, room.ok_or(INVALID_READ_BUFFER));
         let readable = open.cf_readable(&held, *room.as_ref().unwrap_or(&0))?;
         ownable(room?)?;
@@ -290,10 +308,11 @@ unsafe extern "C" fn read_value(handle: *mut c_void, data: *mut c_void, len: *mu
     })
 }
 
-unsafe extern "C" fn open(key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
+#[inline(never)]
+unsafe fn on_open(context: usize, key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
     // SAFETY: the name is null or ends with a NUL, a handle null or 24 bytes.
     let (key, mut place) = unsafe { (key_name(key), Out::new(handle.cast::<Buffer>())) };
-    operate(Opcode::Open, handle, Early::Called, |open| {
+    operate(context, Opcode::Open, handle, Early::Called, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
@@ -303,22 +322,25 @@ unsafe extern "C" fn open(key: *const c_char, flags: Bits, handle: *mut c_void) 
     })
 }
 
-unsafe extern "C" fn rseek(handle: *mut c_void, offset: usize) -> i32 {
+#[inline(never)]
+unsafe fn on_rseek(context: usize, handle: *mut c_void, offset: usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
     let held = unsafe { buffer(handle) };
-    operate(Opcode::Rseek, handle, Early::Silent, |open| open.cf_rseek(&held?, offset))
+    operate(context, Opcode::Rseek, handle, Early::Silent, |open| open.cf_rseek(&held?, offset))
 }
 
-extern "C" fn uninitialize() -> i32 {
-    operate(Opcode::Uninitialize, core::ptr::null_mut(), Early::Called, Open::cf_uninitialize)
+#[inline(never)]
+fn on_uninitialize(context: usize) -> i32 {
+    operate(context, Opcode::Uninitialize, core::ptr::null_mut(), Early::Called, Open::cf_uninitialize)
 }
 
-unsafe extern "C" fn write(handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32 {
+#[inline(never)]
+unsafe fn on_write(context: usize, handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or readable.
     let (held, given) = unsafe { (buffer(handle), read(len)) };
     // SAFETY: the length is null or writable.
     let mut length = unsafe { Out::new(len) };
-    operate(Opcode::Write, handle, Early::Called, |open| {
+    operate(context, Opcode::Write, handle, Early::Called, |open| {
         let (held, given) = (held?, given.ok_or(INVALID_WRITE_BUFFER));
         let writable = open.cf_writable(&held, *given.as_ref().unwrap_or(&0))?;
         ownable(given.unwrap_or(0))?;
@@ -331,6 +353,45 @@ unsafe extern "C" fn write(handle: *mut c_void, data: *const c_char, len: *mut u
         length.set(writable);
         Ok(written)
     })
+}
+
+/// The functions of a driver, which have no parameter for their context, are made for each number; all else is there once.
+macro_rules! functions_of_a_context {
+    ($($name:ident, $act:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
+        extern "C" fn $name<const N: usize>($($argument: $kind),*) -> $answer {
+            $act(N, $($argument),*)
+        }
+    )*};
+    (with pointers: $($name:ident, $act:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
+        unsafe extern "C" fn $name<const N: usize>($($argument: $kind),*) -> $answer {
+            // SAFETY: what the caller promises of the driver's function.
+            unsafe { $act(N, $($argument),*) }
+        }
+    )*};
+}
+
+functions_of_a_context! {
+    get_version, on_get_version() -> Version;
+    flush, on_flush() -> i32;
+    get_capabilities, on_get_capabilities() -> Bits;
+    get_status, on_get_status() -> Bits;
+    initialize, on_initialize(callback: Option<Callback>, client_context: *mut c_void) -> i32;
+    power_control, on_power_control(state: i32) -> i32;
+    uninitialize, on_uninitialize() -> i32;
+}
+
+functions_of_a_context! {
+    with pointers:
+    close, on_close(handle: *mut c_void) -> i32;
+    create, on_create(key: *const c_char, value_len: usize, kdesc: *const KeyDescription, handle: *mut c_void) -> i32;
+    delete, on_delete(handle: *mut c_void) -> i32;
+    find, on_find(query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32;
+    get_key_name, on_get_key_name(handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32;
+    get_value_len, on_get_value_len(handle: *mut c_void, value_len: *mut usize) -> i32;
+    read_value, on_read_value(handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32;
+    open, on_open(key: *const c_char, flags: Bits, handle: *mut c_void) -> i32;
+    rseek, on_rseek(handle: *mut c_void, offset: usize) -> i32;
+    write, on_write(handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32;
 }
 
 /// `ARM_CFSTORE_DRIVER`: the order of its functions is the interface's, not the alphabet's.
@@ -357,53 +418,81 @@ pub struct Driver {
     pub write: unsafe extern "C" fn(*mut c_void, *const c_char, *mut usize) -> i32,
 }
 
-/// The driver.
+/// The table of a context.
+const fn table<const N: usize>() -> Driver {
+    Driver {
+        get_version: get_version::<N>,
+        close: close::<N>,
+        create: create::<N>,
+        delete: delete::<N>,
+        find: find::<N>,
+        flush: flush::<N>,
+        get_capabilities: get_capabilities::<N>,
+        get_key_name: get_key_name::<N>,
+        get_status: get_status::<N>,
+        get_value_len: get_value_len::<N>,
+        initialize: initialize::<N>,
+        power_control: power_control::<N>,
+        read: read_value::<N>,
+        open: open::<N>,
+        rseek: rseek::<N>,
+        uninitialize: uninitialize::<N>,
+        write: write::<N>,
+    }
+}
+
+/// The driver: the first context.
 #[unsafe(no_mangle)]
-pub static cfstore_driver: Driver = Driver {
-    get_version,
-    close,
-    create,
-    delete,
-    find,
-    flush,
-    get_capabilities,
-    get_key_name,
-    get_status,
-    get_value_len,
-    initialize,
-    power_control,
-    read: read_value,
-    open,
-    rseek,
-    uninitialize,
-    write,
-};
+pub static cfstore_driver: Driver = table::<0>();
+
+/// The other contexts.
+#[cfg(feature = "cfstore-mux")]
+static OTHERS: [Driver; CONTEXTS - 1] = [table::<1>(), table::<2>(), table::<3>()];
+
+/// The driver of a context: the first is `cfstore_driver`; null behind the last.
+#[cfg(feature = "cfstore-mux")]
+#[unsafe(no_mangle)]
+pub extern "C" fn lockstone_cfstore_context(number: u32) -> *const Driver {
+    let other = (number as usize).checked_sub(1);
+    other.map_or(Some(&cfstore_driver), |other| OTHERS.get(other)).map_or(core::ptr::null(), core::ptr::from_ref)
+}
+
+/// Says how a context works from its next first Initialize on.
+fn configure(context: usize, mode: u32) -> i32 {
+    status(enter(|library| {
+        if mode > 3 || context >= CONTEXTS {
+            return Err(Failure::Argument);
+        }
+        if in_use(library, context).is_some() {
+            return Err(Failure::Busy);
+        }
+        library.modes[context] = Mode(mode);
+        Ok(())
+    }))
+}
 
 /// How CFSTORE works from the next first Initialize on: `LOCKSTONE_CFSTORE_ASYNCHRONOUS`, `_DURABLE_AT_CLOSE`, both or 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn lockstone_cfstore_configure(mode: u32) -> i32 {
-    let set = enter(|library| {
-        if mode > 3 {
-            return Err(Failure::Argument);
-        }
-        if library.if_open().is_some_and(|open| open.cfstore.is_used()) {
-            return Err(Failure::Busy);
-        }
-        library.mode = Mode(mode);
-        Ok(())
-    });
-    set.map_or_else(Failure::code, |()| 0)
+    configure(0, mode)
 }
 
-/// Does what is pending in asynchronous mode, and calls back: 1, or 0 if nothing is.
+/// The same of a context.
+#[cfg(feature = "cfstore-mux")]
+#[unsafe(no_mangle)]
+pub extern "C" fn lockstone_cfstore_configure_context(number: u32, mode: u32) -> i32 {
+    configure(number as usize, mode)
+}
+
+/// Does what is pending in asynchronous mode, of one context, and calls back: 1, or 0 if nothing is.
 #[unsafe(no_mangle)]
 pub extern "C" fn lockstone_cfstore_poll() -> i32 {
     let due = enter(|library| {
         let Some(open) = library.if_open() else { return Ok(None) };
-        let Some(opcode) = open.cfstore.pending.take() else { return Ok(None) };
+        let Some(opcode) = open.cfstore.take_pending() else { return Ok(None) };
         let done = if opcode == Opcode::Initialize { open.cf_begin() } else { open.cf_flush() };
         let status = done.unwrap_or_else(|code| code);
-        Ok(Some(Due { notify: open.cfstore.notify, status, opcode }))
+        Ok(Some(Due { notify: open.cfstore.context().notify, status, opcode }))
     });
     match due {
         Ok(Some(due)) => {

@@ -62,6 +62,14 @@ pub(crate) enum Failure {
     Device = 25,
     /// Too little of the memory that was handed in is left.
     OutOfMemory = 26,
+    /// Parts of the object are missing.
+    Incomplete = 27,
+    /// The content has another digest.
+    WrongDigest = 28,
+    /// The key holds a plain value, no object.
+    NotAnObject = 29,
+    /// A range behind the end.
+    OutOfRange = 30,
 }
 
 /// What a call of a face gives.
@@ -109,12 +117,51 @@ impl<E> From<OpenError<E>> for Failure {
     }
 }
 
+#[cfg(feature = "objects")]
+impl<E, D> From<lockstone::ObjectError<E, D>> for Failure {
+    fn from(error: lockstone::ObjectError<E, D>) -> Self {
+        use lockstone::ObjectError;
+        match error {
+            ObjectError::Flash(_) => Self::Flash,
+            ObjectError::Store(error) => error.into(),
+            ObjectError::Full => Self::Full,
+            ObjectError::TooLarge => Self::TooLarge,
+            ObjectError::OutOfRange => Self::OutOfRange,
+            ObjectError::Incomplete => Self::Incomplete,
+            ObjectError::WrongDigest => Self::WrongDigest,
+            ObjectError::Damaged => Self::Damaged,
+            ObjectError::NotAnObject => Self::NotAnObject,
+            ObjectError::Factory => Self::Argument,
+            ObjectError::WornOut => Self::WornOut,
+            ObjectError::GivenUp => Self::NotFound,
+            ObjectError::Random => Self::Random,
+            _ => Self::Internal,
+        }
+    }
+}
+
+#[cfg(feature = "objects")]
+impl<E, D, X> From<lockstone::InstallError<E, D, X>> for Failure {
+    fn from(error: lockstone::InstallError<E, D, X>) -> Self {
+        use lockstone::InstallError;
+        match error {
+            InstallError::Object(error) => error.into(),
+            InstallError::Slot(_) => Self::Flash,
+            InstallError::NoObject | InstallError::NothingRequested => Self::NotFound,
+            InstallError::TooLarge => Self::TooLarge,
+            InstallError::Busy => Self::Busy,
+            InstallError::WrongDigest => Self::WrongDigest,
+            _ => Self::Internal,
+        }
+    }
+}
+
 /// What the other faces say of a failure: PSA, CFSTORE. It stands at the failure's number.
 struct Row(#[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table"))] Failure, i16, i16);
 
 /// The one table. PSA: the most telling code; `psa::Call` replaces what a function may not answer. CFSTORE: see
 /// `configuration_store.h`.
-static TABLE: [Row; 26] = [
+static TABLE: [Row; 30] = [
     Row(Failure::NotFound, -140, -1002),
     Row(Failure::Argument, -135, -1027),
     Row(Failure::Busy, -146, -1024),
@@ -141,6 +188,10 @@ static TABLE: [Row; 26] = [
     Row(Failure::Collision, -132, -1008),
     Row(Failure::Device, -146, -1030),
     Row(Failure::OutOfMemory, -142, -1004),
+    Row(Failure::Incomplete, -132, -1007),
+    Row(Failure::WrongDigest, -149, -1023),
+    Row(Failure::NotAnObject, -133, -1021),
+    Row(Failure::OutOfRange, -135, -1027),
 ];
 
 impl Failure {

@@ -1,4 +1,4 @@
-//! The headers that are checked in, held against this crate: symbols, numbers of parameters, constants, sizes, offsets.
+//! The headers that are checked in, held against this crate: symbols with their types (`signatures.rs`), constants, sizes, offsets.
 //!
 //! The C compiler holds the same sizes against the headers, for 64-bit and 32-bit targets: `c/shapes.c`.
 #![forbid(unsafe_code)]
@@ -9,14 +9,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cfstore::codes;
 use crate::cfstore_c::{Bits, Driver, KeyDescription, Version};
 use crate::failure::Failure;
+use crate::journal_c::{Journal, JournalDriver, JournalInfo};
 use crate::native::{PROTECT, Stats, WRITE_ONCE};
 use crate::native_c::SearchPlace;
+use crate::objects::{Content, VolumeRow};
 use crate::platform::{FLASH_IS_TRUSTED, Platform, VERSION};
 use crate::psa::{self, Info};
 use crate::ram::Memory;
+use crate::signatures::{declared, declared_table, exported, exported_table};
+use crate::storage::{Attributes, Block, Information};
+use crate::storage_c::StorageDriver;
 
 const LOCKSTONE: &str = include_str!("../include/lockstone.h");
 const SIM: &str = include_str!("../include/lockstone_sim.h");
+const OBJECTS: &str = include_str!("../include/lockstone_objects.h");
+const JOURNAL: &str = include_str!("../include/flash_journal.h");
+const MANAGER: &str = include_str!("../include/storage_volume_manager.h");
+const STORAGE: &str = include_str!("../include/lockstone_storage.h");
 const ERROR: &str = include_str!("../include/psa/error.h");
 const COMMON: &str = include_str!("../include/psa/storage_common.h");
 const ITS: &str = include_str!("../include/psa/internal_trusted_storage.h");
@@ -25,7 +34,7 @@ const CFSTORE: &str = include_str!("../include/configuration_store.h");
 const SHAPES: &str = include_str!("../c/shapes.c");
 
 /// A header without its comments, and with no line broken.
-fn bare(header: &str) -> String {
+pub(crate) fn bare(header: &str) -> String {
     let header = header.replace("\\\n", " ");
     let mut bare = String::new();
     let mut rest = header.as_str();
@@ -34,36 +43,6 @@ fn bare(header: &str) -> String {
         rest = behind.split_once("*/").map_or("", |(_, rest)| rest);
     }
     bare + rest
-}
-
-/// How many parameters stand between a function's brackets.
-fn parameters(list: &str) -> usize {
-    let list = list.trim();
-    if list.is_empty() || list == "void" { 0 } else { list.trim_end_matches(',').split(',').count() }
-}
-
-/// The functions that a header declares outside of structures, with how many parameters each has.
-fn declared(header: &str) -> BTreeMap<String, usize> {
-    let bare = bare(header);
-    let functions = bare.split(';').filter_map(|statement| {
-        let statement = statement.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join(" ");
-        let (head, list) = statement.split_once('(')?;
-        let name = head.split_whitespace().last()?.trim_start_matches('*');
-        let known = name.starts_with("lockstone_") || name.starts_with("psa_");
-        (known && !statement.contains("(*"))
-            .then(|| (name.to_owned(), parameters(list.trim_end().trim_end_matches(')'))))
-    });
-    functions.collect()
-}
-
-/// The functions that a source file of the edge exports.
-fn exported(source: &str) -> BTreeMap<String, usize> {
-    let functions = source.split("#[unsafe(no_mangle)]").skip(1).filter_map(|item| {
-        let (_, item) = item.split_once("extern \"C\" fn ")?;
-        let (name, rest) = item.split_once('(')?;
-        Some((name.to_owned(), parameters(rest.split_once(')')?.0)))
-    });
-    functions.collect()
 }
 
 #[test]
@@ -76,29 +55,39 @@ fn headers_and_library_have_the_same_functions() {
     psa.extend(declared(PS));
     assert_eq!(psa, library);
     assert_eq!(library.len(), 11);
-    // The driver's table is a static, and the compiler checks its functions against their types.
     library = exported(include_str!("cfstore_c.rs"));
-    library.remove("get_version");
-    library.retain(|name, _| name.starts_with("lockstone_"));
     assert_eq!(declared(CFSTORE), library);
-    assert_eq!(library.len(), 2);
+    assert_eq!(library.len(), 4);
     assert!(CFSTORE.contains("extern const ARM_CFSTORE_DRIVER cfstore_driver;"));
-    assert_eq!(declared(SIM), exported(include_str!("sim_c.rs")));
+    library = exported(include_str!("sim_c.rs"));
+    library.extend(exported(include_str!("sim_storage_c.rs")));
+    assert_eq!(declared(SIM), library);
+    library = exported(include_str!("objects_c.rs"));
+    assert_eq!(declared(OBJECTS), library);
+    assert_eq!(library.len(), 20);
+    library = exported(include_str!("journal_c.rs"));
+    assert_eq!(declared(JOURNAL), library);
+    assert_eq!(library.len(), 1);
+    assert!(JOURNAL.contains("extern const FlashJournal_Ops_t FLASH_JOURNAL_STRATEGY_SEQUENTIAL;"));
+    library = exported(include_str!("volume_manager_c.rs"));
+    assert_eq!(declared(MANAGER), library);
+    assert_eq!(library.len(), 4);
+    assert_eq!(declared(STORAGE), exported(include_str!("storage_c.rs")));
 }
 
-/// The driver's functions, in the order of the header's structure.
+/// The functions of drivers, by their types, in the order of their headers' structures.
 #[test]
-fn the_drivers_table_has_the_headers_order() {
-    let (_, table) = CFSTORE.split_once("typedef struct ARM_CFSTORE_DRIVER {").unwrap();
-    let table = bare(table.split_once("} ARM_CFSTORE_DRIVER;").unwrap().0);
-    let names: Vec<_> = table.split("(*").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-    let source = include_str!("cfstore_c.rs");
-    let (_, fields) = source.split_once("pub struct Driver {").unwrap();
-    let fields = fields.split_once("\n}").unwrap().0;
-    let lines = fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
-    let plain = |name: &str| name.replace('_', "").to_lowercase();
-    assert_eq!(names.iter().map(|name| plain(name)).collect::<Vec<_>>(), lines.map(plain).collect::<Vec<_>>());
-    assert_eq!(names.len(), 17);
+fn the_drivers_tables_have_the_headers_order() {
+    let storage = include_str!("../include/Driver_Storage.h");
+    for (header, table, source, count) in [
+        (CFSTORE, "typedef struct ARM_CFSTORE_DRIVER", include_str!("cfstore_c.rs"), 17),
+        (JOURNAL, "typedef struct FlashJournal_Ops_t", include_str!("journal_c.rs"), 7),
+        (storage, "typedef const struct _ARM_DRIVER_STORAGE", include_str!("storage_c.rs"), 14),
+    ] {
+        let functions = declared_table(header, table);
+        assert_eq!(functions, exported_table(source));
+        assert_eq!(functions.len(), count);
+    }
 }
 
 /// The numbers that headers define, however they write them.
@@ -151,6 +140,10 @@ fn native_codes_and_flags_are_the_headers() {
         ("COLLISION", Failure::Collision),
         ("DEVICE", Failure::Device),
         ("OUT_OF_MEMORY", Failure::OutOfMemory),
+        ("INCOMPLETE", Failure::Incomplete),
+        ("WRONG_DIGEST", Failure::WrongDigest),
+        ("NOT_AN_OBJECT", Failure::NotAnObject),
+        ("OUT_OF_RANGE", Failure::OutOfRange),
     ];
     for (name, failure) in codes {
         assert_eq!(found.get(&format!("LOCKSTONE_E_{name}")), Some(&failure.code().into()), "{name}");
@@ -246,18 +239,9 @@ fn cfstore_codes_are_the_headers() {
     assert_eq!((found["CFSTORE_HANDLE_COUNT_MAX"], found["CFSTORE_HANDLE_BUFSIZE"]), (handles, 24));
 }
 
-#[test]
-fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
-    let mut wanted = BTreeMap::new();
-    for line in SHAPES.lines() {
-        let shape = line.strip_prefix("SHAPE(").or_else(|| line.strip_prefix("FIELD("));
-        let Some(words) = shape.and_then(|shape| shape.strip_suffix(')')) else { continue };
-        let words: Vec<_> = words.split(", ").collect();
-        let [name @ .., on64, on32] = &words[..] else { panic!("{line}") };
-        let size = if cfg!(target_pointer_width = "64") { on64 } else { on32 };
-        wanted.insert(name.join("."), size.parse::<usize>().unwrap());
-    }
-    let library = [
+/// What crosses the boundary of the store and of PSA.
+fn of_the_store() -> Vec<(&'static str, usize)> {
+    vec![
         ("lockstone_platform", size_of::<Platform>()),
         ("lockstone_platform.context", offset_of!(Platform, context)),
         ("lockstone_platform.flash_size", offset_of!(Platform, flash_size)),
@@ -281,6 +265,12 @@ fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
         ("struct psa_storage_info_t", size_of::<Info>()),
         ("struct psa_storage_info_t.size", offset_of!(Info, size)),
         ("struct psa_storage_info_t.flags", offset_of!(Info, flags)),
+    ]
+}
+
+/// And of CFSTORE.
+fn of_cfstore() -> Vec<(&'static str, usize)> {
+    vec![
         ("ARM_DRIVER_VERSION", size_of::<Version>()),
         ("ARM_CFSTORE_KEYDESC", size_of::<KeyDescription>()),
         ("ARM_CFSTORE_KEYDESC.drl", offset_of!(KeyDescription, drl)),
@@ -304,8 +294,85 @@ fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
         ("ARM_CFSTORE_DRIVER.Rseek", offset_of!(Driver, rseek)),
         ("ARM_CFSTORE_DRIVER.Uninitialize", offset_of!(Driver, uninitialize)),
         ("ARM_CFSTORE_DRIVER.Write", offset_of!(Driver, write)),
-    ];
-    assert_eq!(library.map(|(name, size)| (name.to_owned(), size)).into_iter().collect::<BTreeMap<_, _>>(), wanted);
+    ]
+}
+
+/// And of the Flash Journal.
+fn of_journal() -> Vec<(&'static str, usize)> {
+    vec![
+        ("FlashJournal_Info_t", size_of::<JournalInfo>()),
+        ("FlashJournal_Info_t.sizeofJournaledBlob", offset_of!(JournalInfo, sizeof_journaled_blob)),
+        ("FlashJournal_Info_t.program_unit", offset_of!(JournalInfo, program_unit)),
+        ("FlashJournal_Ops_t", size_of::<JournalDriver>()),
+        ("FlashJournal_Ops_t.getInfo", offset_of!(JournalDriver, get_info)),
+        ("FlashJournal_Ops_t.read", offset_of!(JournalDriver, read)),
+        ("FlashJournal_Ops_t.readFrom", offset_of!(JournalDriver, read_from)),
+        ("FlashJournal_Ops_t.log", offset_of!(JournalDriver, log)),
+        ("FlashJournal_Ops_t.commit", offset_of!(JournalDriver, commit)),
+        ("FlashJournal_Ops_t.reset", offset_of!(JournalDriver, reset)),
+        ("FlashJournal_t", size_of::<Journal>()),
+        ("FlashJournal_t.opaque", offset_of!(Journal, state)),
+    ]
+}
+
+/// And of objects and volumes.
+fn of_objects() -> Vec<(&'static str, usize)> {
+    vec![
+        ("lockstone_volume", size_of::<VolumeRow>()),
+        ("lockstone_volume.number", offset_of!(VolumeRow, number)),
+        ("lockstone_volume.part", offset_of!(VolumeRow, part)),
+        ("lockstone_volume.start", offset_of!(VolumeRow, start)),
+        ("lockstone_volume.length", offset_of!(VolumeRow, length)),
+        ("lockstone_object_info", size_of::<Content>()),
+        ("lockstone_object_info.pending", offset_of!(Content, pending)),
+        ("lockstone_object_info.digest", offset_of!(Content, digest)),
+    ]
+}
+
+/// And of drivers of CMSIS-Driver Storage.
+fn of_storage() -> Vec<(&'static str, usize)> {
+    vec![
+        ("ARM_STORAGE_BLOCK_ATTRIBUTES", size_of::<Attributes>()),
+        ("ARM_STORAGE_BLOCK_ATTRIBUTES.erase_unit", offset_of!(Attributes, erase_unit)),
+        ("ARM_STORAGE_BLOCK", size_of::<Block>()),
+        ("ARM_STORAGE_BLOCK.size", offset_of!(Block, size)),
+        ("ARM_STORAGE_BLOCK.attributes", offset_of!(Block, attributes)),
+        ("ARM_STORAGE_INFO", size_of::<Information>()),
+        ("ARM_STORAGE_INFO.program_unit", offset_of!(Information, program_unit)),
+        ("ARM_STORAGE_INFO.program_cycles", offset_of!(Information, program_cycles)),
+        ("ARM_STORAGE_INFO.security", offset_of!(Information, security)),
+        ("ARM_STORAGE_STATUS", size_of::<Bits>()),
+        ("ARM_STORAGE_CAPABILITIES", size_of::<Bits>()),
+        ("ARM_DRIVER_STORAGE", size_of::<StorageDriver>()),
+        ("ARM_DRIVER_STORAGE.GetCapabilities", offset_of!(StorageDriver, get_capabilities)),
+        ("ARM_DRIVER_STORAGE.Initialize", offset_of!(StorageDriver, initialize)),
+        ("ARM_DRIVER_STORAGE.Uninitialize", offset_of!(StorageDriver, uninitialize)),
+        ("ARM_DRIVER_STORAGE.PowerControl", offset_of!(StorageDriver, power_control)),
+        ("ARM_DRIVER_STORAGE.ReadData", offset_of!(StorageDriver, read_data)),
+        ("ARM_DRIVER_STORAGE.ProgramData", offset_of!(StorageDriver, program_data)),
+        ("ARM_DRIVER_STORAGE.Erase", offset_of!(StorageDriver, erase)),
+        ("ARM_DRIVER_STORAGE.EraseAll", offset_of!(StorageDriver, erase_all)),
+        ("ARM_DRIVER_STORAGE.GetStatus", offset_of!(StorageDriver, get_status)),
+        ("ARM_DRIVER_STORAGE.GetInfo", offset_of!(StorageDriver, get_info)),
+        ("ARM_DRIVER_STORAGE.ResolveAddress", offset_of!(StorageDriver, resolve_address)),
+        ("ARM_DRIVER_STORAGE.GetNextBlock", offset_of!(StorageDriver, get_next_block)),
+        ("ARM_DRIVER_STORAGE.GetBlock", offset_of!(StorageDriver, get_block)),
+    ]
+}
+
+#[test]
+fn sizes_and_offsets_are_those_that_the_c_compiler_checks() {
+    let mut wanted = BTreeMap::new();
+    for line in SHAPES.lines() {
+        let shape = line.strip_prefix("SHAPE(").or_else(|| line.strip_prefix("FIELD("));
+        let Some(words) = shape.and_then(|shape| shape.strip_suffix(')')) else { continue };
+        let words: Vec<_> = words.split(", ").collect();
+        let [name @ .., on64, on32] = &words[..] else { panic!("{line}") };
+        let size = if cfg!(target_pointer_width = "64") { on64 } else { on32 };
+        wanted.insert(name.join("."), size.parse::<usize>().unwrap());
+    }
+    let library = [of_the_store(), of_cfstore(), of_journal(), of_objects(), of_storage()].concat();
+    assert_eq!(library.into_iter().map(|(name, size)| (name.to_owned(), size)).collect::<BTreeMap<_, _>>(), wanted);
 }
 
 /// The macro in the header promises enough memory, here and on 32-bit processors, where everything is smaller.

@@ -1,14 +1,18 @@
-//! Lockstone for C: one library, the interface of the store itself, PSA Secure Storage 1.0, and CFSTORE.
+//! Lockstone for C: one library, the interface of the store itself, objects and slots, PSA Secure Storage 1.0, CFSTORE, Flash
+//! Journal, and drivers of CMSIS-Driver Storage below and beside it.
 //!
 //! ```text
-//! headers        lockstone.h      psa/*.h      configuration_store.h     checked in, compared with this crate by its tests
-//!                    │               │                  │
-//! edge           native_c         psa_c            cfstore_c             pointers become slices (allegation.rs)
-//!                    └───────────────┼──────────────────┘
-//! boundary                        shared                                 one caller at a time; no panic beyond
-//!                                 library                                the one open store
-//! logic          native           psa              cfstore/              safe Rust
-//! platform       platform.rs: hooks in C    host/: a directory           flash, key, counter, randomness
+//! headers        lockstone*.h              psa/*.h   configuration_store.h   flash_journal.h    compared with this crate by its tests
+//!                    │                        │              │                  │
+//! edge           native_c objects_c         psa_c        cfstore_c          journal_c          pointers become slices (allegation.rs)
+//!                    └────────────────────────┼──────────────┴──────────────────┘
+//! boundary                                 shared                           one caller at a time; no panic beyond
+//!                                          library                          the one open store
+//! logic          native   objects           psa          cfstore/           journal            safe Rust
+//! platform       platform.rs: hooks in C    host/: a directory              flash, key, counter, randomness
+//!                storage_c.rs: a driver in C (storage.rs: what is believed)  flash alone
+//! beside         volume_manager_c.rs: such a driver, divided into several; never goes through the boundary
+//! tests          sim_c.rs, sim_storage_c.rs: the simulator as platform and driver; fuzzing.rs; headers.rs, signatures.rs
 //! ```
 //!
 //! There is no isolation in a linked library: whatever runs in the same address space can call and read everything. Where
@@ -24,14 +28,26 @@ mod allegation;
 mod cfstore;
 #[cfg(feature = "cfstore")]
 pub mod cfstore_c;
+#[cfg(any(feature = "cfstore", feature = "storage"))]
+pub mod common_c;
 mod failure;
-#[cfg(all(test, feature = "psa", feature = "cfstore"))]
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+#[cfg(all(test, feature = "psa", feature = "cfstore-mux", feature = "journal", feature = "volume-manager"))]
 mod headers;
 #[cfg(feature = "std")]
 mod host;
+#[cfg(feature = "journal")]
+mod journal;
+#[cfg(feature = "journal")]
+pub mod journal_c;
 mod library;
 mod native;
 pub mod native_c;
+#[cfg(feature = "objects")]
+mod objects;
+#[cfg(feature = "objects")]
+pub mod objects_c;
 pub mod platform;
 #[cfg(feature = "psa")]
 mod psa;
@@ -39,14 +55,26 @@ mod psa;
 pub mod psa_c;
 mod ram;
 mod shared;
+#[cfg(all(test, feature = "psa", feature = "cfstore-mux", feature = "journal", feature = "volume-manager"))]
+mod signatures;
 #[cfg(feature = "sim")]
 pub mod sim_c;
+#[cfg(all(feature = "sim", feature = "storage"))]
+pub mod sim_storage_c;
+#[cfg(feature = "storage")]
+mod storage;
+#[cfg(feature = "storage")]
+pub mod storage_c;
+#[cfg(feature = "volume-manager")]
+pub mod volume_manager_c;
 
 pub use native::Stats;
 pub use platform::Platform;
 #[cfg(feature = "psa")]
 pub use psa::Info;
 pub use ram::Memory;
+#[cfg(feature = "storage")]
+pub use storage::{Attributes, Block, Information};
 
 /// Stops: there is nothing to unwind to.
 #[cfg(all(feature = "panic-handler", not(any(feature = "std", test))))]

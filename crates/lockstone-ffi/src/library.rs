@@ -12,14 +12,20 @@ use lockstone::trust::{Anchor, Protection, RootKey};
 use lockstone::{Ascon, Key, Part, Ram};
 
 #[cfg(feature = "cfstore")]
-use crate::cfstore::{Cfstore, Mode};
+use crate::cfstore::{CONTEXTS, Cfstore, Mode};
 use crate::failure::{Failure, Result};
 #[cfg(feature = "std")]
 use crate::host::Device;
-use crate::platform::{Counter, FLASH_IS_TRUSTED, Flash, HookDice, HookKey, Platform};
+#[cfg(feature = "storage")]
+use crate::platform::part_of;
+use crate::platform::{Counter, FLASH_IS_TRUSTED, Flash, HookDice, HookKey, Medium, Platform};
 #[cfg(feature = "std")]
 use crate::ram::Heap;
 use crate::ram::{Lent, Pieces};
+#[cfg(feature = "storage")]
+use crate::storage::Geometry;
+#[cfg(feature = "storage")]
+use crate::storage_c::{Drive, Powered};
 
 /// On a host: bytes of the largest asset with a capacity, and for what CFSTORE has not flushed.
 #[cfg(feature = "std")]
@@ -43,6 +49,10 @@ pub(crate) const PS: u32 = FACES + 2;
 #[cfg(feature = "cfstore")]
 pub(crate) const CFSTORE: u32 = FACES + 3;
 
+/// Blobs of the Flash Journal.
+#[cfg(feature = "journal")]
+pub(crate) const JOURNAL: u32 = FACES + 4;
+
 /// What is there before anything is open, too.
 pub(crate) struct Library {
     open: Option<Open>,
@@ -51,16 +61,24 @@ pub(crate) struct Library {
     /// A device that the parent of this process has open, or had.
     #[cfg(feature = "std")]
     parents: Option<std::path::PathBuf>,
-    /// How CFSTORE works when it's initialised next.
+    /// Which part of the flash is for what that a platform gives next; `None`: all of it is for keys.
+    #[cfg(feature = "objects")]
+    pub(crate) volumes: Option<lockstone::VolumeTable>,
+    /// How each context of CFSTORE works when it's initialised next.
     #[cfg(feature = "cfstore")]
-    pub(crate) mode: Mode,
+    pub(crate) modes: [Mode; CONTEXTS],
 }
 
 /// An open store. It is dropped first, the memory that it lies in last.
 pub(crate) struct Open {
     pub(crate) store: Store,
+    /// Objects, once their volume was opened.
+    #[cfg(feature = "objects")]
+    pub(crate) objects: Option<crate::objects::OpenObjects>,
+    #[cfg(feature = "objects")]
+    pub(crate) ground: Ground,
     /// Who calls, and in which state the device is; `None` on a host: client 0 of a device in use.
-    platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// There is a counter.
     pub(crate) counts: bool,
     /// Room for the largest asset that is made with a capacity.
@@ -73,7 +91,68 @@ pub(crate) struct Open {
     pub(crate) cfstore: Cfstore,
     #[cfg(feature = "std")]
     host: Option<Held>,
+    #[cfg(feature = "storage")]
+    powered: Option<Powered>,
     lent: Option<Lent>,
+}
+
+/// What a store lies on that a platform is given for.
+pub(crate) enum Place {
+    /// The platform's own flash.
+    Hooks,
+    /// A range of a driver's storage.
+    #[cfg(feature = "storage")]
+    Driver(Drive, Powered),
+}
+
+/// A medium, how it's cut, and which part of it is for what.
+pub(crate) struct Ground {
+    pub(crate) medium: Medium,
+    pub(crate) part: Part,
+    /// Bytes of an erase block.
+    #[cfg(feature = "objects")]
+    pub(crate) erase: u32,
+    /// As the program says; the store may keep another table.
+    #[cfg(feature = "objects")]
+    pub(crate) table: lockstone::VolumeTable,
+    /// The volume of keys: where it begins, and its length.
+    pub(crate) keys: (u32, u32),
+}
+
+impl Ground {
+    /// All of it is for keys.
+    fn whole(medium: Medium, part: Part, erase: u32) -> Result<Self> {
+        let keys = medium.size();
+        Self::with_keys(medium, part, erase, keys)
+    }
+
+    /// Keys in front, and objects behind if there is anything.
+    #[cfg_attr(not(feature = "objects"), expect(clippy::unnecessary_wraps, reason = "a table may make no sense"))]
+    fn with_keys(medium: Medium, part: Part, _erase: u32, keys: u32) -> Result<Self> {
+        #[cfg(feature = "objects")]
+        let table = crate::objects::keys_and_objects(keys, medium.size())?;
+        Ok(Self {
+            medium,
+            part,
+            #[cfg(feature = "objects")]
+            erase: _erase,
+            #[cfg(feature = "objects")]
+            table,
+            keys: (0, keys),
+        })
+    }
+
+    /// As a table says, if it is one for this medium.
+    #[cfg(feature = "objects")]
+    fn under(medium: Medium, part: Part, erase: u32, table: lockstone::VolumeTable) -> Result<Self> {
+        let keys = crate::objects::keys_of(&table, medium.size(), erase)?;
+        Ok(Self { medium, part, erase, table, keys })
+    }
+
+    /// The flash of the keys.
+    fn flash(&self) -> Result<Flash> {
+        Flash::of(&self.medium, self.keys.0, self.keys.1).ok_or(Failure::Layout)
+    }
 }
 
 /// What is held while a device in a directory is open.
@@ -94,8 +173,10 @@ impl Library {
             broken: false,
             #[cfg(feature = "std")]
             parents: None,
+            #[cfg(feature = "objects")]
+            volumes: None,
             #[cfg(feature = "cfstore")]
-            mode: Mode::NONE,
+            modes: [Mode::NONE; CONTEXTS],
         }
     }
 
@@ -127,21 +208,52 @@ impl Library {
         let device = if or_make { Device::open_or_make(path) } else { Device::open(path) }?;
         // SAFETY: the heap goes into the same `Open` as what is made of the pieces, whose last field it is: it's dropped last.
         let (heap, pieces) = unsafe { Heap::new(device.heads, device.segments(), ASSET, UNFLUSHED) }?;
-        let Device { flash, counter, part, root, lock, .. } = device;
-        let (flash, counter) = (Flash::File(flash), Counter::File(counter));
-        let mut open = Open::mount(flash, counter, part, &root, pieces, None)?;
+        let Device { flash, counter, part, block, root, lock, keys, .. } = device;
+        let ground = Ground::with_keys(Medium::File(flash), part, block, keys)?;
+        let mut open = Open::mount(ground, Counter::File(counter), &root, pieces, None)?;
         open.host = Some(Held { _heap: heap, _lock: lock, process: std::process::id(), path: path.to_owned() });
         self.set(open)
     }
 
-    /// Mounts what is on the platform's flash, or makes an empty store there first.
-    pub(crate) fn open_platform(&mut self, platform: Platform, lent: Lent, pieces: Pieces, format: bool) -> Result<()> {
-        let (flash, counter, part) = (Flash::Hooks(platform), Counter::Hooks(platform), platform.part());
-        let (mut pieces, root) = (pieces, HookKey(&platform));
-        if format {
-            make_empty(&platform, &root, &mut pieces)?;
+    /// What is at this place.
+    #[cfg_attr(not(feature = "objects"), expect(clippy::unused_self, reason = "knows of volumes"))]
+    pub(crate) fn ground(&self, place: &Place, platform: &Platform) -> Result<Ground> {
+        let (medium, part, erase) = place.medium(platform);
+        #[cfg(feature = "objects")]
+        if let Some(table) = self.volumes {
+            return Ground::under(medium, part, erase, table);
         }
-        let mut open = Open::mount(flash, counter, part, &root, pieces, Some(platform))?;
+        Ground::whole(medium, part, erase)
+    }
+
+    /// Bytes for keys of `flash_size`.
+    #[cfg_attr(not(feature = "objects"), expect(clippy::unused_self, reason = "knows of volumes"))]
+    pub(crate) fn key_bytes(&self, flash_size: u32) -> usize {
+        #[cfg(feature = "objects")]
+        if let Some(keys) = self.volumes.and_then(|table| table.find(lockstone::VolumeKind::Keys, 0)) {
+            return keys.length as usize;
+        }
+        flash_size as usize
+    }
+
+    /// Mounts what is on the platform's flash or a driver's, or makes an empty store there first.
+    pub(crate) fn open_platform(
+        &mut self,
+        platform: Platform,
+        place: Place,
+        lent: Lent,
+        mut pieces: Pieces,
+        format: bool,
+    ) -> Result<()> {
+        let (root, ground) = (HookKey(&platform), self.ground(&place, &platform)?);
+        if format {
+            make_empty(&platform, &ground, &root, &mut pieces)?;
+        }
+        let mut open = Open::mount(ground, Counter::Hooks(platform), &root, pieces, Some(platform))?;
+        #[cfg(feature = "storage")]
+        if let Place::Driver(_, powered) = place {
+            open.powered = Some(powered);
+        }
         open.lent = Some(lent);
         self.set(open)
     }
@@ -190,11 +302,23 @@ impl Library {
     }
 }
 
+impl Place {
+    fn medium(&self, platform: &Platform) -> (Medium, Part, u32) {
+        match self {
+            Self::Hooks => (Medium::Hooks(*platform), platform.part(), platform.erase_block),
+            #[cfg(feature = "storage")]
+            Self::Driver(drive, _) => {
+                let Geometry { erased_value, program_unit, erase_unit } = drive.geometry;
+                (Medium::Driver(*drive), part_of(erased_value, program_unit, erase_unit), erase_unit)
+            }
+        }
+    }
+}
+
 impl Open {
     fn mount<K: RootKey>(
-        flash: Flash,
+        ground: Ground,
         counter: Counter,
-        part: Part,
         root: &K,
         pieces: Pieces,
         platform: Option<Platform>,
@@ -203,7 +327,11 @@ impl Open {
         let Pieces { heads, buffer, state, .. } = pieces;
         let ram = Ram::new(heads, buffer, state);
         Ok(Self {
-            store: Store::mount_protected(flash, part, Anchor { root, counter }, ram)?,
+            store: Store::mount_protected(ground.flash()?, ground.part, Anchor { root, counter }, ram)?,
+            #[cfg(feature = "objects")]
+            objects: None,
+            #[cfg(feature = "objects")]
+            ground,
             platform,
             counts,
             #[cfg(feature = "psa")]
@@ -214,6 +342,8 @@ impl Open {
             cfstore: Cfstore::new(pieces.handles, pieces.values),
             #[cfg(feature = "std")]
             host: None,
+            #[cfg(feature = "storage")]
+            powered: None,
             lent: None,
         })
     }
@@ -223,10 +353,18 @@ impl Open {
         #[cfg(feature = "std")]
         let _host = self.host.take();
         let _lent = self.lent.take();
-        // Moved to here, it's dropped before those two.
+        #[cfg(feature = "storage")]
+        let _powered = self.powered.take();
+        // Moved to here, it's dropped before those.
         let open = self;
         open.store.close()?;
         Ok(())
+    }
+
+    /// Whether the memory that the store lies in shares bytes with this.
+    #[cfg(feature = "objects")]
+    pub(crate) fn has_of(&self, memory: &crate::ram::Memory) -> bool {
+        self.lent.as_ref().is_some_and(|lent| lent.shares(memory))
     }
 
     /// Who is calling.
@@ -268,10 +406,10 @@ impl Open {
 
 /// Makes an empty store; everything on the flash is erased. Where there is a counter it moves on, so that no image from before
 /// is accepted. (The store is then mounted: one that is formatted without a counter has another type.)
-fn make_empty(platform: &Platform, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
+fn make_empty(platform: &Platform, ground: &Ground, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
+    let (flash, part) = (ground.flash()?, ground.part);
     let ram = Ram::new(&mut *pieces.heads, &mut *pieces.buffer, &mut *pieces.state);
-    let (flash, counter, part) = (Flash::Hooks(*platform), Counter::Hooks(*platform), platform.part());
-    let dice = &mut HookDice(platform);
+    let (counter, dice) = (Counter::Hooks(*platform), &mut HookDice(platform));
     if counter.is_there() {
         let (anchor, protection) = (Anchor { root, counter }, Protection::Chosen);
         lockstone::Store::<_, Ascon, _>::format_protected(flash, part, anchor, protection, dice, ram)?;

@@ -7,10 +7,11 @@ use lockstone::Cursor;
 
 use crate::allegation::{Out, Source, Target, name, read};
 use crate::failure::{Failure, Result};
+use crate::library::Place;
 use crate::native::Stats;
 use crate::platform::Platform;
 use crate::ram::Memory;
-use crate::shared::enter;
+use crate::shared::{enter, status};
 
 /// A name and its NUL, or a byte too many.
 const NAME: usize = 256;
@@ -24,11 +25,6 @@ pub struct SearchPlace {
     reserved: u32,
 }
 
-/// The native status code of a result.
-fn status(result: Result<()>) -> i32 {
-    result.map_or_else(Failure::code, |()| 0)
-}
-
 /// Opens the store on a platform's flash, or makes an empty one there first.
 ///
 /// # Safety
@@ -40,12 +36,12 @@ unsafe fn open(platform: *const Platform, memory: *const Memory, format: bool) -
     platform.check()?;
     enter(|library| {
         library.check_closed()?;
-        let segments = platform.flash_size as usize / 2048;
+        let segments = library.key_bytes(platform.flash_size) / 2048;
         // SAFETY: `lockstone.h` asks for memory that nobody else uses while the store is open, and nothing is open now.
         let pieces = unsafe { crate::ram::cut(&memory, segments) }?;
         // SAFETY: as above; it goes into the same `Open` as what is made of the pieces, as its last field.
         let lent = unsafe { crate::ram::Lent::new(memory) };
-        library.open_platform(platform, lent, pieces, format)?;
+        library.open_platform(platform, Place::Hooks, lent, pieces, format)?;
         #[cfg(not(feature = "std"))]
         crate::shared::set_lock(Some(platform));
         Ok(())

@@ -13,6 +13,8 @@ use lockstone::trust::{MonotonicCounter, RootKey, RootKeyError};
 use crate::failure::{Failure, Result};
 #[cfg(feature = "std")]
 use crate::host::{FileCounter, FileFlash};
+#[cfg(feature = "storage")]
+use crate::storage_c::Drive;
 
 /// `LOCKSTONE_PLATFORM_VERSION`.
 pub const VERSION: u32 = 1;
@@ -71,18 +73,22 @@ impl Platform {
     /// Whether all is there that must be, and the counter is whole or absent.
     pub(crate) fn check(&self) -> Result<()> {
         let has_flash = self.read.is_some() && self.program.is_some() && self.erase.is_some();
+        let erased = matches!(self.erased_value, 0 | 0xff);
+        if has_flash && erased { self.check_beside_flash() } else { Err(Failure::Argument) }
+    }
+
+    /// The same but for the flash, which is not the platform's.
+    pub(crate) fn check_beside_flash(&self) -> Result<()> {
         let whole_counter = self.counter_read.is_some() == self.counter_increment.is_some();
         let whole_lock = self.lock.is_some() == self.unlock.is_some();
         let known = self.version == VERSION && self.flags & !FLASH_IS_TRUSTED == 0;
-        let erased = matches!(self.erased_value, 0 | 0xff);
-        let good = known && has_flash && whole_counter && whole_lock && erased && self.derive_key.is_some();
+        let good = known && whole_counter && whole_lock && self.derive_key.is_some();
         if good { Ok(()) } else { Err(Failure::Argument) }
     }
 
     /// How the part is cut.
     pub(crate) const fn part(&self) -> Part {
-        let part = if self.erased_value == 0 { Part::ZERO_ERASED } else { Part::NOR };
-        part.with_units(self.program_unit as usize, self.erase_block as usize)
+        part_of(self.erased_value, self.program_unit, self.erase_block)
     }
 
     /// Who is calling.
@@ -107,6 +113,12 @@ impl Platform {
     }
 }
 
+/// A part with these units, in bytes.
+pub(crate) const fn part_of(erased_value: u32, program_unit: u32, erase_block: u32) -> Part {
+    let part = if erased_value == 0 { Part::ZERO_ERASED } else { Part::NOR };
+    part.with_units(program_unit as usize, erase_block as usize)
+}
+
 /// A hook is missing, or said anything but 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HookFailed;
@@ -125,14 +137,52 @@ impl core::fmt::Display for HookFailed {
 
 impl core::error::Error for HookFailed {}
 
-/// The flash: of the platform, or in a file. Its type names the finest units; the part's own come from [`Part`].
-#[derive(Debug)]
-pub(crate) enum Flash {
+/// What holds bytes: the platform's flash, a driver's, or a file.
+#[derive(Clone, Debug)]
+pub(crate) enum Medium {
     /// Hooks.
     Hooks(Platform),
+    /// A range of a driver's storage.
+    #[cfg(feature = "storage")]
+    Driver(Drive),
     /// `flash.bin`.
     #[cfg(feature = "std")]
     File(FileFlash),
+}
+
+impl Medium {
+    /// All of its bytes.
+    pub(crate) const fn size(&self) -> u32 {
+        match self {
+            Self::Hooks(platform) => platform.flash_size,
+            #[cfg(feature = "storage")]
+            Self::Driver(drive) => drive.size,
+            #[cfg(feature = "std")]
+            Self::File(flash) => flash.size(),
+        }
+    }
+}
+
+/// A range of a medium, and nothing outside of it. Its type names the finest units; the part's own come from [`Part`].
+#[derive(Debug)]
+pub(crate) struct Flash {
+    medium: Medium,
+    start: u32,
+    length: u32,
+}
+
+impl Flash {
+    /// `length` bytes of a medium from `start` on; `None`: it has not so many.
+    pub(crate) fn of(medium: &Medium, start: u32, length: u32) -> Option<Self> {
+        start.checked_add(length).filter(|end| *end <= medium.size())?;
+        Some(Self { medium: medium.clone(), start, length })
+    }
+
+    /// The address on the medium of a range, if it's within.
+    fn at(&self, offset: u32, length: usize) -> core::result::Result<u32, HookFailed> {
+        let end = u32::try_from(length).ok().and_then(|length| offset.checked_add(length));
+        end.filter(|end| *end <= self.length).map(|_| self.start + offset).ok_or(HookFailed)
+    }
 }
 
 impl ErrorType for Flash {
@@ -143,22 +193,21 @@ impl ReadNorFlash for Flash {
     const READ_SIZE: usize = 1;
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> core::result::Result<(), HookFailed> {
-        match self {
+        let at = self.at(offset, bytes.len())?;
+        match &mut self.medium {
             // SAFETY: the buffer is writable for its whole length during the call, and the hook keeps no pointer to it.
-            Self::Hooks(platform) => Platform::call(platform.read, |read| unsafe {
-                read(platform.context, offset, bytes.as_mut_ptr().cast(), bytes.len())
+            Medium::Hooks(platform) => Platform::call(platform.read, |read| unsafe {
+                read(platform.context, at, bytes.as_mut_ptr().cast(), bytes.len())
             }),
+            #[cfg(feature = "storage")]
+            Medium::Driver(drive) => drive.read(at, bytes).ok_or(HookFailed),
             #[cfg(feature = "std")]
-            Self::File(flash) => flash.read(offset, bytes).map_err(|_| HookFailed),
+            Medium::File(flash) => flash.read(at, bytes).map_err(|_| HookFailed),
         }
     }
 
     fn capacity(&self) -> usize {
-        match self {
-            Self::Hooks(platform) => platform.flash_size as usize,
-            #[cfg(feature = "std")]
-            Self::File(flash) => flash.capacity(),
-        }
+        self.length as usize
     }
 }
 
@@ -168,24 +217,30 @@ impl NorFlash for Flash {
 
     fn erase(&mut self, from: u32, to: u32) -> core::result::Result<(), HookFailed> {
         let length = to.checked_sub(from).ok_or(HookFailed)? as usize;
-        match self {
-            Self::Hooks(platform) => Platform::call(platform.erase, |erase| {
+        let at = self.at(from, length)?;
+        match &mut self.medium {
+            Medium::Hooks(platform) => Platform::call(platform.erase, |erase| {
                 // SAFETY: a hook of a checked platform; no memory is handed over.
-                unsafe { erase(platform.context, from, length) }
+                unsafe { erase(platform.context, at, length) }
             }),
+            #[cfg(feature = "storage")]
+            Medium::Driver(drive) => drive.erase(at, length).ok_or(HookFailed),
             #[cfg(feature = "std")]
-            Self::File(flash) => flash.erase(from, length).map_err(|_| HookFailed),
+            Medium::File(flash) => flash.erase(at, length).map_err(|_| HookFailed),
         }
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> core::result::Result<(), HookFailed> {
-        match self {
+        let at = self.at(offset, bytes.len())?;
+        match &mut self.medium {
             // SAFETY: the bytes are readable for their whole length during the call, and the hook keeps no pointer to them.
-            Self::Hooks(platform) => Platform::call(platform.program, |program| unsafe {
-                program(platform.context, offset, bytes.as_ptr().cast(), bytes.len())
+            Medium::Hooks(platform) => Platform::call(platform.program, |program| unsafe {
+                program(platform.context, at, bytes.as_ptr().cast(), bytes.len())
             }),
+            #[cfg(feature = "storage")]
+            Medium::Driver(drive) => drive.program(at, bytes).ok_or(HookFailed),
             #[cfg(feature = "std")]
-            Self::File(flash) => flash.write(offset, bytes).map_err(|_| HookFailed),
+            Medium::File(flash) => flash.write(at, bytes).map_err(|_| HookFailed),
         }
     }
 }

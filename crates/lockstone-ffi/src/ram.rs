@@ -113,6 +113,32 @@ pub(crate) unsafe fn cut(memory: &Memory, segments: usize) -> Result<Pieces> {
     })
 }
 
+/// What objects need.
+#[cfg(feature = "objects")]
+pub(crate) struct ObjectPieces {
+    /// A slot.
+    pub(crate) buffer: &'static mut [u8],
+    /// All else: for the object that is being written.
+    pub(crate) upload: &'static mut [u8],
+}
+
+/// Cuts memory for objects; [`Failure::Layout`] when it is too small.
+///
+/// # Safety
+/// As [`cut`].
+#[cfg(feature = "objects")]
+pub(crate) unsafe fn cut_objects(memory: &Memory) -> Result<ObjectPieces> {
+    if memory.start.is_null() || memory.size > isize::MAX as usize {
+        return Err(Failure::Argument);
+    }
+    let mut rest = Rest { next: memory.start.cast(), left: memory.size };
+    // SAFETY: what the caller promised of the memory is what `take` asks of the rest.
+    let buffer = unsafe { rest.take(RECORD, || 0_u8)? };
+    // SAFETY: as above.
+    let upload = unsafe { rest.take(rest.left, || 0_u8)? };
+    Ok(ObjectPieces { buffer, upload })
+}
+
 /// The caller's memory, which is wiped before it's the caller's again.
 pub(crate) struct Lent(Memory);
 
@@ -124,6 +150,13 @@ impl Lent {
     /// As [`cut`]; and everything that is made of the pieces is dropped before this is.
     pub(crate) const unsafe fn new(memory: Memory) -> Self {
         Self(memory)
+    }
+
+    /// Whether it has a byte of other memory.
+    #[cfg(feature = "objects")]
+    pub(crate) fn shares(&self, other: &Memory) -> bool {
+        let (start, other_start) = (self.0.start.addr(), other.start.addr());
+        start < other_start.saturating_add(other.size) && other_start < start.saturating_add(self.0.size)
     }
 }
 

@@ -7,6 +7,11 @@
 use crate::failure::{Failure, Result};
 use crate::library::Library;
 
+/// The native status code of a result.
+pub(crate) fn status(result: Result<()>) -> i32 {
+    result.map_or_else(Failure::code, |()| 0)
+}
+
 /// Calls into the library as the only one there.
 #[cfg(feature = "std")]
 pub(crate) fn enter<T>(call: impl FnOnce(&mut Library) -> Result<T>) -> Result<T> {

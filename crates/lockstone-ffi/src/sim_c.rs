@@ -16,12 +16,12 @@ use crate::allegation::{Out, Source, Target};
 use crate::platform::{Platform, VERSION};
 
 /// The chip.
-type Chip = SimFlash<1, 4, 4096>;
+pub(crate) type Chip = SimFlash<1, 4, 4096>;
 /// Steps of the counter.
 const LIMIT: u64 = 1 << 30;
 
 /// Everything that is simulated.
-struct Sim {
+pub(crate) struct Sim {
     flash: Chip,
     counter: SimCounter,
     power: Power,
@@ -31,9 +31,16 @@ struct Sim {
     drawn: u8,
 }
 
+impl Sim {
+    #[cfg(feature = "storage")]
+    pub(crate) const fn flash(&mut self) -> &mut Chip {
+        &mut self.flash
+    }
+}
+
 static SIM: Mutex<Option<Sim>> = Mutex::new(None);
 
-fn sim() -> MutexGuard<'static, Option<Sim>> {
+pub(crate) fn sim() -> MutexGuard<'static, Option<Sim>> {
     SIM.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -108,6 +115,8 @@ pub extern "C" fn lockstone_sim_reset(size: u32) -> i32 {
     let (mut flash, mut counter, power) = (Chip::new(size as usize, 0xff), SimCounter::new(LIMIT), Power::new());
     flash.plug_in(&power);
     counter.plug_in(&power);
+    #[cfg(feature = "storage")]
+    crate::sim_storage_c::reset();
     *sim() = Some(Sim { flash, counter, power, saved: None, client: 0, provisioning: false, drawn: 1 });
     0
 }
@@ -224,6 +233,14 @@ pub unsafe extern "C" fn lockstone_sim_image(to: *mut c_void, length: usize) -> 
         target.first(content.len()).ok()?.copy_from_slice(content);
         Some(())
     })
+}
+
+/// The open store keeps the table that the program said, as one that a program in Rust has changed does.
+#[cfg(feature = "objects")]
+#[unsafe(no_mangle)]
+pub extern "C" fn lockstone_sim_keep_volumes() -> i32 {
+    let kept = crate::shared::enter(|library| library.opened()?.keep_volumes());
+    if kept.is_ok() { 0 } else { -1 }
 }
 
 /// Says who is calling from now on.

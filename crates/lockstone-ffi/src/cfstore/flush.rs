@@ -8,7 +8,7 @@ use lockstone::{Attributes, Put};
 
 use super::arena::{DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
 use super::codes::{Opcode, ROLLBACK_PROTECTION};
-use super::{Answer, Mode, WAS_PROTECTED, code, key, note};
+use super::{Answer, Cfstore, Mode, WAS_PROTECTED, code, key, note};
 use crate::library::Open;
 
 /// Bytes of a record of the log beside name and value: with many pointers, with some, and with few.
@@ -26,9 +26,16 @@ struct Due {
     protected: bool,
 }
 
-/// Whether a key is to be written.
+/// Whether a key is not as the store has it.
 const fn is_due(record: &Record) -> bool {
     record.is(GONE) || record.is(DIRTY) && !record.is(DOOMED)
+}
+
+impl Cfstore {
+    /// Whether a Flush of the context that calls writes a key.
+    fn flushes(&self, record: &Record) -> bool {
+        is_due(record) && !self.is_written_elsewhere(record.id)
+    }
 }
 
 impl Open {
@@ -50,10 +57,11 @@ impl Open {
 
     /// `Flush`, or a note that `poll` is to do it.
     pub(crate) fn cf_flush_or_defer(&mut self) -> Answer {
-        if !self.cfstore.mode.has(Mode::ASYNCHRONOUS) {
+        let context = self.cfstore.context();
+        if !context.mode.has(Mode::ASYNCHRONOUS) {
             return self.cf_flush();
         }
-        self.cfstore.pending = Some(Opcode::Flush);
+        context.pending = Some(Opcode::Flush);
         Ok(0)
     }
 
@@ -86,7 +94,7 @@ impl Open {
         let mut next = self.cfstore.arena.first();
         while let Some(record) = next.take() {
             next = self.cfstore.arena.after(&record);
-            if !is_due(&record) {
+            if !self.cfstore.flushes(&record) {
                 continue;
             }
             let rollback = u32::from(record.security) & ROLLBACK_PROTECTION != 0;
@@ -123,7 +131,7 @@ impl Open {
         for record in self.cfstore.arena.records().filter(|record| record.is(GONE)) {
             change.delete(key(self.cfstore.arena.name(&record)))?;
         }
-        for record in self.cfstore.arena.records().filter(|record| is_due(record) && !record.is(GONE)) {
+        for record in self.cfstore.arena.records().filter(|record| self.cfstore.flushes(record) && !record.is(GONE)) {
             let (name, stored) = self.cfstore.arena.name_and_stored(&record);
             if u32::from(record.security) & ROLLBACK_PROTECTION != 0 {
                 change.put_with(key(name), stored, fresh)?;
@@ -147,11 +155,11 @@ impl Open {
     fn cf_settle(&mut self) {
         let mut next = self.cfstore.arena.first();
         while let Some(record) = next.take() {
-            let stays = record.handles > 0;
-            if is_due(&record) && stays {
+            let (stays, written) = (record.handles > 0, self.cfstore.flushes(&record));
+            if written && stays {
                 // It takes less room than before, so it fits.
                 let _ = self.cfstore.arena.reshape(&as_stored(record));
-            } else if is_due(&record) {
+            } else if written {
                 self.cfstore.arena.remove(&record);
                 next = self.cfstore.arena.records().find(|other| other.at == record.at);
                 continue;

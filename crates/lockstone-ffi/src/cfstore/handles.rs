@@ -30,6 +30,7 @@ pub(crate) struct Handle {
     generation: u32,
     /// Whose it is.
     client: i32,
+    context: u8,
     /// Number of the key's record.
     pub(super) key: u32,
     pub(super) read_at: u32,
@@ -38,7 +39,8 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(crate) const FREE: Self = Self { generation: 0, client: 0, key: 0, read_at: 0, write_at: 0, flags: 0 };
+    pub(crate) const FREE: Self =
+        Self { generation: 0, client: 0, context: 0, key: 0, read_at: 0, write_at: 0, flags: 0 };
 }
 
 /// The flags of a handle that is opened with this mode; `usual` where it says neither read nor write.
@@ -62,7 +64,8 @@ impl Cfstore {
         let index = self.handles.iter().position(|handle| handle.flags & USED == 0).ok_or(OUT_OF_MEMORY)?;
         self.generation = self.generation.wrapping_add(1).max(1);
         let generation = self.generation;
-        self.handles[index] = Handle { generation, client, key, flags: flags | USED, ..Handle::FREE };
+        let context = u8::try_from(self.at).map_err(|_| OUT_OF_MEMORY)?;
+        self.handles[index] = Handle { generation, client, context, key, flags: flags | USED, ..Handle::FREE };
         let mut buffer = [0; 24];
         buffer[..4].copy_from_slice(&MAGIC);
         buffer[4..8].copy_from_slice(&u32::try_from(index).map_err(|_| OUT_OF_MEMORY)?.to_le_bytes());
@@ -70,13 +73,24 @@ impl Cfstore {
         Ok(buffer)
     }
 
-    /// The place of the handle that a buffer holds, if it holds one of this client.
+    /// Whether this is an open handle of the context that calls.
+    pub(super) fn is_here(&self, index: usize) -> bool {
+        self.handles.get(index).is_some_and(|handle| handle.flags & USED != 0 && usize::from(handle.context) == self.at)
+    }
+
+    /// Whether another context than the one that calls has a key open for writing: who has may not be done.
+    pub(super) fn is_written_elsewhere(&self, key: u32) -> bool {
+        let writes = |handle: &Handle| handle.flags & USED != 0 && handle.flags & WRITES != 0 && handle.key == key;
+        self.handles.iter().any(|handle| writes(handle) && usize::from(handle.context) != self.at)
+    }
+
+    /// The place of the handle that a buffer holds, if it holds one of this client and context.
     pub(super) fn index_of(&self, buffer: &Buffer, client: i32) -> Option<usize> {
         let [m0, m1, m2, m3, i0, i1, i2, i3, g0, g1, g2, g3, rest @ ..] = *buffer;
         let index = u32::from_le_bytes([i0, i1, i2, i3]) as usize;
         let handle = self.handles.get(index)?;
         let same = handle.generation == u32::from_le_bytes([g0, g1, g2, g3]) && handle.client == client;
-        let good = [m0, m1, m2, m3] == MAGIC && rest == [0; 12] && handle.flags & USED != 0 && same;
+        let good = [m0, m1, m2, m3] == MAGIC && rest == [0; 12] && same && self.is_here(index);
         good.then_some(index)
     }
 

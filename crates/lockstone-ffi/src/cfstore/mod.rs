@@ -61,19 +61,42 @@ impl Mode {
     }
 }
 
-/// Clients that may use it at a time.
+/// Clients that may use it at a time, counted once for each context.
 const USERS: usize = 16;
+/// Contexts: drivers of clients that know nothing of each other, each with a mode, a callback, handles and a pending operation
+/// of its own. The keys are the same.
+pub(crate) const CONTEXTS: usize = if cfg!(feature = "cfstore-mux") { 4 } else { 1 };
+
+/// What one context has of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Context {
+    /// The operation that `poll` is to do.
+    pub(crate) pending: Option<Opcode>,
+    pub(crate) notify: Option<Notify>,
+    pub(crate) mode: Mode,
+}
+
+/// Who has initialised it.
+#[derive(Clone, Copy)]
+struct User {
+    context: usize,
+    client: i32,
+    /// How many times more than taken that back; 0: a free place.
+    count: u32,
+}
 
 /// What CFSTORE keeps in RAM.
 pub(crate) struct Cfstore {
     handles: &'static mut [Handle],
     arena: Arena,
-    /// Who has initialised it, and how many times more than taken that back; 0: a free place.
-    users: [(i32, u32); USERS],
-    /// The operation that `poll` is to do.
-    pub(crate) pending: Option<Opcode>,
-    pub(crate) notify: Option<Notify>,
-    pub(crate) mode: Mode,
+    users: [User; USERS],
+    contexts: [Context; CONTEXTS],
+    /// The context of the call that is being answered.
+    at: usize,
+    /// The context that `poll` did something for last.
+    polled: usize,
+    /// What the store has of the driver was read, by the first who initialised it.
+    begun: bool,
     /// The last serial number.
     serial: u32,
     /// The one that the note has.
@@ -94,21 +117,62 @@ pub(crate) struct Description {
 impl Cfstore {
     pub(crate) const fn new(handles: &'static mut [Handle], bytes: &'static mut [u8]) -> Self {
         let arena = Arena::new(bytes);
-        let (notify, mode) = (None, Mode::NONE);
-        let users = [(0, 0); USERS];
-        Self { handles, arena, users, pending: None, notify, mode, serial: 0, noted: 0, generation: 0 }
+        let users = [User { context: 0, client: 0, count: 0 }; USERS];
+        let contexts = [Context { pending: None, notify: None, mode: Mode::NONE }; CONTEXTS];
+        Self {
+            handles,
+            arena,
+            users,
+            contexts,
+            at: 0,
+            polled: CONTEXTS - 1,
+            begun: false,
+            serial: 0,
+            noted: 0,
+            generation: 0,
+        }
     }
 
-    /// Whether somebody initialised it.
+    /// From here on it's this context that calls.
+    pub(crate) const fn turn_to(&mut self, context: usize) {
+        self.at = if context < CONTEXTS { context } else { 0 };
+    }
+
+    /// The context that calls.
+    pub(crate) const fn context(&mut self) -> &mut Context {
+        &mut self.contexts[self.at]
+    }
+
+    /// Takes an operation that is pending, in the next context that has one, which is the one that calls from here on.
+    pub(crate) fn take_pending(&mut self) -> Option<Opcode> {
+        let mut behind = (1..=CONTEXTS).map(|step| (self.polled + step) % CONTEXTS);
+        let at = behind.find(|at| self.contexts[*at].pending.is_some())?;
+        self.polled = at;
+        self.turn_to(at);
+        self.context().pending.take()
+    }
+
+    /// Whether somebody initialised it, in the context that calls.
     pub(crate) fn is_used(&self) -> bool {
-        self.users.iter().any(|(_, count)| *count > 0)
+        self.users.iter().any(|user| user.count > 0 && user.context == self.at)
+    }
+
+    /// Whether somebody initialised it, in any context.
+    fn is_used_at_all(&self) -> bool {
+        self.users.iter().any(|user| user.count > 0)
+    }
+
+    /// The place of a client in the context that calls.
+    fn user(&self, client: i32) -> Option<usize> {
+        self.users.iter().position(|user| user.count > 0 && user.client == client && user.context == self.at)
     }
 
     /// A client initialises it.
     fn enlist(&mut self, client: i32) -> Result<(), i32> {
-        let known = self.users.iter().position(|(user, count)| *count > 0 && *user == client);
-        let index = known.or_else(|| self.users.iter().position(|(_, count)| *count == 0)).ok_or(OUT_OF_MEMORY)?;
-        self.users[index] = (client, self.users[index].1.checked_add(1).ok_or(OUT_OF_MEMORY)?);
+        let free = || self.users.iter().position(|user| user.count == 0);
+        let index = self.user(client).or_else(free).ok_or(OUT_OF_MEMORY)?;
+        let count = self.users[index].count.checked_add(1).ok_or(OUT_OF_MEMORY)?;
+        self.users[index] = User { context: self.at, client, count };
         Ok(())
     }
 
@@ -116,7 +180,7 @@ impl Cfstore {
     pub(crate) fn check(&self) -> Result<(), i32> {
         if !self.is_used() {
             Err(UNINITIALISED)
-        } else if self.pending.is_some() {
+        } else if self.contexts[self.at].pending.is_some() {
             Err(OPERATION_PENDING)
         } else {
             Ok(())
@@ -176,43 +240,61 @@ fn may_know(record: &Record, client: i32) -> bool {
 impl Open {
     /// `Initialize`; the first one says whom to call back.
     pub(crate) fn cf_initialize(&mut self, notify: Option<Notify>, mode: Mode) -> Answer {
-        if self.cfstore.pending.is_some() {
+        if self.cfstore.context().pending.is_some() {
             return Err(OPERATION_PENDING);
         }
         let (client, first) = (self.caller(), !self.cfstore.is_used());
         self.cfstore.enlist(client)?;
         if !first {
-            return Ok(i32::from(self.cfstore.mode.has(Mode::ASYNCHRONOUS)));
+            return Ok(i32::from(self.cfstore.context().mode.has(Mode::ASYNCHRONOUS)));
         }
-        self.cfstore.mode = mode;
-        self.cfstore.notify = notify;
+        *self.cfstore.context() = Context { pending: None, notify, mode };
         if mode.has(Mode::ASYNCHRONOUS) {
-            self.cfstore.pending = Some(Opcode::Initialize);
+            self.cfstore.context().pending = Some(Opcode::Initialize);
             return Ok(0);
         }
         self.cf_begin()
     }
 
-    /// Reads what the store has of the driver itself.
+    /// Reads what the store has of the driver itself, unless another context did.
     pub(crate) fn cf_begin(&mut self) -> Answer {
+        if self.cfstore.begun {
+            return Ok(0);
+        }
         self.cfstore.drop_all();
         let recalled = self.cf_recall();
+        self.cfstore.begun = recalled.is_ok();
         if recalled.is_err() {
-            self.cfstore.users = [(0, 0); USERS];
+            let at = self.cfstore.at;
+            self.cfstore.users.iter_mut().filter(|user| user.context == at).for_each(|user| user.count = 0);
         }
         recalled.map(|()| 0).map_err(code)
     }
 
-    /// `Uninitialize`: the last one drops what was not flushed.
+    /// `Uninitialize`: the last one drops what was not flushed, the last one of a context its handles.
     pub(crate) fn cf_uninitialize(&mut self) -> Answer {
         self.cfstore.check()?;
         let client = self.caller();
-        let user = self.cfstore.users.iter_mut().find(|(user, count)| *count > 0 && *user == client);
-        user.ok_or(UNINITIALISED)?.1 -= 1;
-        if !self.cfstore.is_used() {
+        let index = self.cfstore.user(client).ok_or(UNINITIALISED)?;
+        self.cfstore.users[index].count -= 1;
+        if !self.cfstore.is_used_at_all() {
             self.cfstore.drop_all();
+            self.cfstore.begun = false;
+        } else if !self.cfstore.is_used() {
+            self.cf_abandon();
         }
         Ok(0)
+    }
+
+    /// Closes what a context left open, and stores nothing.
+    fn cf_abandon(&mut self) {
+        for index in 0..self.cfstore.handles.len() {
+            if self.cfstore.is_here(index)
+                && let Ok(Some((record, _))) = self.cf_let_go(index)
+            {
+                self.cf_release(record.id);
+            }
+        }
     }
 
     /// `PowerControl`: remembered by nobody, as it stops nothing.
@@ -416,27 +498,33 @@ impl Open {
 
     /// `Close`. The handle is closed whatever this returns.
     pub(crate) fn cf_close(&mut self, buffer: &Buffer) -> Answer {
-        let (index, mut record) = self.cf_find_handle(buffer)?;
-        let flags = self.cfstore.give_back(index);
-        record.handles = record.handles.saturating_sub(1);
-        let durable = self.cfstore.mode.has(Mode::DURABLE_AT_CLOSE);
+        let (index, _) = self.cf_find_handle(buffer)?;
+        let Some((record, flags)) = self.cf_let_go(index)? else { return Ok(0) };
+        let durable = self.cfstore.context().mode.has(Mode::DURABLE_AT_CLOSE);
         let asked = durable || flags & FLUSHES != 0 || u32::from(record.mode) & MODE_FLUSH_ON_CLOSE != 0;
         // One that only reads may meet a value that its writer is not done with.
-        let mut flushes = asked && flags & (WRITES | MADE) != 0;
-        if record.is(DOOMED) && record.handles == 0 {
-            if record.is(NEW) {
-                self.cfstore.arena.remove(&record);
-                return Ok(0);
-            }
-            record.state = GONE;
-            self.cfstore.arena.reshape(&record)?;
-            flushes = asked;
-        } else {
-            self.cfstore.arena.save(&record);
-        }
+        let flushes = asked && (record.is(GONE) || flags & (WRITES | MADE) != 0);
         let written = if flushes { self.cf_write_back(record) } else { Ok(()) };
         self.cf_release(record.id);
         written.map(|()| 0)
+    }
+
+    /// Gives a handle back: its key, and its flags; `None`: the key went with it. One that is deleted is gone with its last handle.
+    fn cf_let_go(&mut self, index: usize) -> Result<Option<(Record, u8)>, i32> {
+        let mut record = self.cfstore.arena.by_id(self.cfstore.handles[index].key).ok_or(INTERNAL)?;
+        let flags = self.cfstore.give_back(index);
+        record.handles = record.handles.saturating_sub(1);
+        if !record.is(DOOMED) || record.handles > 0 {
+            self.cfstore.arena.save(&record);
+            return Ok(Some((record, flags)));
+        }
+        if record.is(NEW) {
+            self.cfstore.arena.remove(&record);
+            return Ok(None);
+        }
+        record.state = GONE;
+        self.cfstore.arena.reshape(&record)?;
+        Ok(Some((record, flags)))
     }
 
     /// The handle in a caller's buffer, and its key.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::toml::Config;
 use super::{CONFIG, COUNTER, FLASH, FileFlash, ROOT_KEY, TRUSTED};
 use crate::failure::{Failure, Result};
-use crate::platform::Flash;
+use crate::platform::{Flash, Medium};
 
 /// Makes a device with an empty store, beside its place, and moves it there. If another process was faster, its device stays.
 pub(super) fn make(path: &Path) -> Result<()> {
@@ -65,11 +65,12 @@ fn fill(folder: &Path) -> Result<()> {
 
 /// Makes an empty store on the blank flash. The counter stays at 0: the key is new, so there is no older image.
 fn format(path: &Path, config: &Config, root: &SoftRootKey) -> Result<()> {
-    let flash = FileFlash::open(path, config.flash, config.store()).map_err(|_| Failure::Device)?;
+    let flash = FileFlash::open(path, config.flash).map_err(|_| Failure::Device)?;
     let (mut heads, mut buffer) = (vec![Head::EMPTY; config.heads as usize], vec![0; 2048]);
     let (mut state, part) = (State::new(), Part::NOR.with_units(config.write as usize, config.block as usize));
     let ram = Ram::new(&mut heads, &mut buffer, &mut state);
-    Store::<_, Ascon>::format_in(Flash::File(flash), part, root, &mut SysRng, ram)?;
+    let flash = Flash::of(&Medium::File(flash), 0, config.store()).ok_or(Failure::Device)?;
+    Store::<_, Ascon>::format_in(flash, part, root, &mut SysRng, ram)?;
     Ok(())
 }
 

@@ -47,11 +47,13 @@ pub(crate) struct Device {
     pub(crate) flash: FileFlash,
     pub(crate) counter: FileCounter,
     pub(crate) part: Part,
+    /// Bytes of an erase block.
+    pub(crate) block: u32,
     pub(crate) root: SoftRootKey,
     pub(crate) heads: u32,
     pub(crate) lock: File,
-    /// Bytes of flash.
-    size: u32,
+    /// Bytes for keys, at the front; what is behind is for objects.
+    pub(crate) keys: u32,
 }
 
 impl Device {
@@ -76,21 +78,22 @@ impl Device {
         lock.read_to_string(&mut text).map_err(|_| Failure::Device)?;
         let config = Config::parse(&text).ok_or(Failure::Device)?;
         let root = read_key(&path.join(ROOT_KEY)).ok_or(Failure::RootKey)?;
-        let flash = FileFlash::open(&path.join(FLASH), config.flash, config.store()).map_err(|_| Failure::Device)?;
+        let flash = FileFlash::open(&path.join(FLASH), config.flash).map_err(|_| Failure::Device)?;
         Ok(Self {
             flash,
             counter: FileCounter::new(path.join(COUNTER), config.counter_limit.into()),
             part: Part::NOR.with_units(config.write as usize, config.block as usize),
+            block: config.block,
             root,
             heads: config.heads,
             lock,
-            size: config.flash,
+            keys: config.store(),
         })
     }
 
     /// At most so many segments.
     pub(crate) const fn segments(&self) -> usize {
-        self.size as usize / 2048
+        self.keys as usize / 2048
     }
 }
 

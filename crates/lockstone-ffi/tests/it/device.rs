@@ -63,3 +63,39 @@ fn what_does_not_open_is_not_replaced() {
     assert_eq!(open(&bench.device()), 0);
     assert_eq!(get(c"a"), Ok(b"1".to_vec()));
 }
+
+/// A device with room for objects, as `lockstone new --objects` makes it: they lie behind the keys.
+#[cfg(feature = "objects")]
+#[test]
+fn a_device_may_have_objects_behind_its_keys() {
+    use lockstone_ffi::objects_c::{
+        Content, VolumeRow, lockstone_find_volume, lockstone_object_begin, lockstone_object_finish,
+        lockstone_object_get, lockstone_object_write, lockstone_objects_format, lockstone_objects_open,
+    };
+
+    let bench = Bench::new();
+    assert_eq!(lockstone_close(), 0);
+    let (flash, config) = (bench.device().join("flash.bin"), bench.device().join("device.toml"));
+    let mut content = std::fs::read(&flash).unwrap();
+    content.resize(2 << 20, 0xff);
+    std::fs::write(&flash, content).unwrap();
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("flash = 1048576", "flash = 2097152") + "objects = 1048576\n").unwrap();
+    assert_eq!(open(&bench.device()), 0);
+    let (mut ram, mut volume, mut info) = (vec![0_u8; 4096], VolumeRow::default(), Content::default());
+    let (start, size) = (ram.as_mut_ptr().cast(), ram.len());
+    let (name, bytes) = (c"fw".as_ptr(), [7_u8; 5000]);
+    // SAFETY: all is there as long as the device is open.
+    unsafe {
+        assert_eq!(lockstone_find_volume(1, 0, &raw mut volume), 0);
+        assert_eq!((volume.start, volume.length), (1 << 20, 1 << 20));
+        assert_eq!(lockstone_objects_format(start, size), 0);
+        assert_eq!(lockstone_object_begin(name, 5000), 0);
+        assert_eq!(lockstone_object_write(name, 0, bytes.as_ptr().cast(), bytes.len()), 0);
+        assert_eq!(lockstone_object_finish(name, std::ptr::null(), 0, std::ptr::null_mut()), 0);
+        assert_eq!((lockstone_close(), open(&bench.device())), (0, 0));
+        assert_eq!(lockstone_objects_open(start, size), 0);
+        assert_eq!((lockstone_object_get(name, &raw mut info), info.length), (0, 5000));
+        assert_eq!(lockstone_close(), 0);
+    }
+}

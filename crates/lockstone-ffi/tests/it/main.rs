@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on is to say so")]
 
 mod device;
+#[cfg(feature = "fuzzing")]
+mod fuzz;
 mod hostile;
 mod threads;
 

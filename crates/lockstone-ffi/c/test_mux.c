@@ -1,0 +1,308 @@
+/* Contexts of CFSTORE: clients that know nothing of each other, blocking and asynchronous, over the same keys. */
+#include "check.h"
+#include "configuration_store.h"
+
+typedef struct {
+    int calls;
+    int32_t status;
+    ARM_CFSTORE_OPCODE opcode;
+} heard;
+
+static heard heard_by[LOCKSTONE_CFSTORE_CONTEXTS];
+static const ARM_CFSTORE_DRIVER *context[LOCKSTONE_CFSTORE_CONTEXTS];
+
+static void hear(int32_t status, ARM_CFSTORE_OPCODE opcode, void *client_context, ARM_CFSTORE_HANDLE handle) {
+    heard *who = (heard *)client_context;
+    (void)handle;
+    who->calls++;
+    who->status = status;
+    who->opcode = opcode;
+}
+
+static int32_t start(uint32_t number) {
+    return context[number]->Initialize(hear, &heard_by[number]);
+}
+
+static void fresh_contexts(const uint32_t *modes) {
+    uint32_t number;
+    fresh();
+    memset(heard_by, 0, sizeof(heard_by));
+    for (number = 0; number < LOCKSTONE_CFSTORE_CONTEXTS; number++) {
+        context[number] = lockstone_cfstore_context(number);
+        CHECK_IS(lockstone_cfstore_configure_context(number, modes == NULL ? 0 : modes[number]), 0);
+    }
+}
+
+static int32_t make(uint32_t number, const char *name, const char *value, ARM_CFSTORE_HANDLE key) {
+    ARM_CFSTORE_KEYDESC how;
+    ARM_CFSTORE_SIZE length = strlen(value);
+    int32_t status;
+    memset(&how, 0, sizeof(how));
+    status = context[number]->Create(name, length, &how, key);
+    return status < 0 ? status : context[number]->Write(key, value, &length);
+}
+
+static int32_t look(uint32_t number, const char *name, char *value, ARM_CFSTORE_HANDLE key) {
+    ARM_CFSTORE_FMODE reading;
+    ARM_CFSTORE_SIZE length = 32;
+    int32_t status;
+    memset(&reading, 0, sizeof(reading));
+    memset(value, 0, 33);
+    status = context[number]->Open(name, reading, key);
+    return status < 0 ? status : context[number]->Read(key, value, &length);
+}
+
+static void there_are_four(void) {
+    uint32_t number, other;
+    fresh_contexts(NULL);
+    CHECK(context[0] == &cfstore_driver);
+    for (number = 0; number < LOCKSTONE_CFSTORE_CONTEXTS; number++) {
+        CHECK(context[number] != NULL);
+        CHECK_IS(context[number]->GetVersion().api, ARM_CFSTORE_API_VERSION);
+        for (other = 0; other < number; other++) {
+            CHECK(context[number] != context[other]);
+        }
+    }
+    CHECK(lockstone_cfstore_context(LOCKSTONE_CFSTORE_CONTEXTS) == NULL);
+    CHECK(lockstone_cfstore_context(UINT32_MAX) == NULL);
+    CHECK_IS(lockstone_cfstore_configure_context(LOCKSTONE_CFSTORE_CONTEXTS, 0), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(lockstone_cfstore_configure_context(UINT32_MAX, 0), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(lockstone_cfstore_configure_context(1, 4), LOCKSTONE_E_ARGUMENT);
+    CHECK_IS(start(1), 0);
+    CHECK_IS(lockstone_cfstore_configure_context(1, 0), LOCKSTONE_E_BUSY);
+    CHECK_IS(lockstone_cfstore_configure_context(2, LOCKSTONE_CFSTORE_ASYNCHRONOUS), 0);
+    CHECK_IS(context[2]->GetCapabilities().asynchronous_ops, 1);
+    CHECK_IS(context[1]->GetCapabilities().asynchronous_ops, 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+    CHECK_IS(lockstone_cfstore_configure_context(2, 0), 0);
+}
+
+static void one_does_not_initialise_another(void) {
+    char value[33];
+    ARM_CFSTORE_HANDLE_INIT(key);
+    fresh_contexts(NULL);
+    CHECK_IS(start(1), 0);
+    CHECK_IS(context[1]->GetStatus().error, 0);
+    CHECK_IS(context[0]->GetStatus().error, 1);
+    CHECK_IS(context[0]->Flush(), ARM_CFSTORE_DRIVER_ERROR_UNINITIALISED);
+    CHECK_IS(look(0, "a", value, key), ARM_CFSTORE_DRIVER_ERROR_UNINITIALISED);
+    CHECK_IS(context[3]->Uninitialize(), ARM_CFSTORE_DRIVER_ERROR_UNINITIALISED);
+    CHECK(heard_by[1].calls == 1 && heard_by[0].calls == 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Flush(), ARM_CFSTORE_DRIVER_ERROR_UNINITIALISED);
+}
+
+static void handles_and_callbacks_are_each_ones_own(void) {
+    char value[33];
+    ARM_CFSTORE_SIZE length = 32;
+    ARM_CFSTORE_HANDLE_INIT(mine);
+    ARM_CFSTORE_HANDLE_INIT(yours);
+    fresh_contexts(NULL);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(start(2), 0);
+    CHECK_IS(start(2), 0); /* counted; its callback is kept */
+    CHECK_IS(make(0, "shared", "value", mine), 5);
+    CHECK_IS(heard_by[2].calls, 1);
+    CHECK(heard_by[0].calls == 3 && heard_by[0].opcode == CFSTORE_OPCODE_WRITE && heard_by[0].status == 5);
+    /* Keys are the same, handles are not. */
+    CHECK_IS(look(2, "shared", value, yours), 5);
+    CHECK(strcmp(value, "value") == 0);
+    CHECK_IS(context[2]->Read(mine, value, &length), ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE);
+    CHECK_IS(context[2]->Close(mine), ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE);
+    CHECK_IS(context[2]->Delete(mine), ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE);
+    CHECK_IS(context[0]->Close(yours), ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE);
+    CHECK_IS(context[2]->Find("*", mine, yours), ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE_BUF);
+    CHECK_IS(context[0]->Close(mine), 0);
+    CHECK_IS(context[2]->Close(yours), 0);
+    /* One Flush stores what all have not flushed; what is not flushed goes with the last of all. */
+    CHECK_IS(context[2]->Flush(), 0);
+    CHECK_IS(make(0, "lost", "1", mine), 1);
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(look(2, "lost", value, yours), 1);
+    CHECK_IS(context[2]->Uninitialize(), 0);
+    CHECK_IS(look(2, "lost", value, mine), 1);
+    CHECK_IS(context[2]->Uninitialize(), 0);
+    CHECK_IS(start(3), 0);
+    CHECK_IS(look(3, "lost", value, mine), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
+    CHECK_IS(look(3, "shared", value, mine), 5);
+    CHECK_IS(context[3]->Uninitialize(), 0);
+}
+
+static void who_goes_takes_its_handles_along(void) {
+    char value[33];
+    int round;
+    ARM_CFSTORE_HANDLE_INIT(stays);
+    ARM_CFSTORE_HANDLE_INIT(goes);
+    fresh_contexts(NULL);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(make(0, "a", "1", stays), 1);
+    for (round = 0; round < 2000; round++) { /* more than there are handles */
+        CHECK_IS(start(1), 0);
+        CHECK_IS(look(1, "a", value, goes), 1);
+        CHECK_IS(context[1]->Uninitialize(), 0);
+    }
+    CHECK_IS(start(1), 0);
+    CHECK_IS(context[1]->Close(goes), ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE);
+    /* A key that was deleted is gone with its last handle, also when that was left open. */
+    CHECK_IS(make(1, "b", "2", goes), 1);
+    CHECK_IS(context[1]->Delete(goes), 0);
+    CHECK_IS(look(0, "b", value, stays), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
+    {
+        ARM_CFSTORE_HANDLE_INIT(again);
+        CHECK_IS(make(0, "b", "3", again), ARM_CFSTORE_DRIVER_ERROR_PREEXISTING_KEY_DELETING);
+        CHECK_IS(context[1]->Uninitialize(), 0);
+        CHECK_IS(make(0, "b", "3", again), 1);
+        CHECK_IS(context[0]->Close(again), 0);
+    }
+    CHECK_IS(context[0]->Close(stays), 0);
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK_IS(context[0]->Uninitialize(), 0);
+}
+
+/* Blocking in context 0, asynchronous in 1 and 2: what is pending in one keeps nobody else waiting. */
+static void blocking_and_asynchronous_ones_do_not_wait_for_each_other(void) {
+    static const uint32_t modes[] = {0, LOCKSTONE_CFSTORE_ASYNCHRONOUS, LOCKSTONE_CFSTORE_ASYNCHRONOUS, 0};
+    char value[33];
+    ARM_CFSTORE_HANDLE_INIT(key);
+    ARM_CFSTORE_HANDLE_INIT(other);
+    fresh_contexts(modes);
+    CHECK_IS(start(1), 0);
+    CHECK_IS(start(2), 0);
+    CHECK(context[1]->GetStatus().in_progress == 1 && context[2]->GetStatus().in_progress == 1);
+    CHECK_IS(start(1), ARM_CFSTORE_DRIVER_ERROR_OPERATION_PENDING);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(context[0]->GetStatus().in_progress, 0);
+    CHECK_IS(make(0, "from/0", "zero", key), ARM_CFSTORE_DRIVER_ERROR_INVALID_KEY_NAME);
+    CHECK_IS(make(0, "from.0", "zero", key), 4);
+    CHECK_IS(make(1, "from.1", "one", other), ARM_CFSTORE_DRIVER_ERROR_OPERATION_PENDING);
+    CHECK_IS(lockstone_cfstore_poll(), 1);
+    CHECK(heard_by[1].opcode == CFSTORE_OPCODE_INITIALIZE && heard_by[1].status == 0 && heard_by[2].calls == 0);
+    CHECK_IS(make(1, "from.1", "one", other), 3);
+    CHECK_IS(lockstone_cfstore_poll(), 1);
+    CHECK(heard_by[2].calls == 1 && heard_by[2].opcode == CFSTORE_OPCODE_INITIALIZE);
+    CHECK_IS(lockstone_cfstore_poll(), 0);
+    /* What was made before the others began is still there. */
+    CHECK_IS(look(2, "from.0", value, key), 4);
+    CHECK_IS(context[1]->Flush(), 0);
+    CHECK_IS(context[1]->Close(other), ARM_CFSTORE_DRIVER_ERROR_OPERATION_PENDING);
+    CHECK_IS(context[1]->Uninitialize(), ARM_CFSTORE_DRIVER_ERROR_OPERATION_PENDING);
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK_IS(context[2]->Flush(), 0);
+    CHECK(context[1]->GetStatus().in_progress == 1 && context[2]->GetStatus().in_progress == 1);
+    CHECK_IS(lockstone_cfstore_poll(), 1);
+    CHECK_IS(lockstone_cfstore_poll(), 1);
+    CHECK_IS(lockstone_cfstore_poll(), 0);
+    CHECK(heard_by[1].opcode == CFSTORE_OPCODE_FLUSH && heard_by[2].opcode == CFSTORE_OPCODE_FLUSH);
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[2]->Uninitialize(), 0);
+    CHECK_IS(look(1, "from.0", value, key), 4);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+    /* After a start: all of it was stored. */
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(start(3), 0);
+    CHECK_IS(look(3, "from.1", value, key), 3);
+    CHECK(strcmp(value, "one") == 0);
+    CHECK_IS(context[3]->Uninitialize(), 0);
+}
+
+/* A Flush of one context leaves out what another has open for writing: it may be half of a value. */
+static void a_flush_stores_no_half_of_anothers_value(void) {
+    char value[33];
+    ARM_CFSTORE_FMODE mode;
+    ARM_CFSTORE_SIZE length = 2;
+    ARM_CFSTORE_HANDLE_INIT(key);
+    ARM_CFSTORE_HANDLE_INIT(other);
+    ARM_CFSTORE_HANDLE_INIT(fresh_one);
+    memset(&mode, 0, sizeof(mode));
+    mode.read = mode.write = 1;
+    fresh_contexts(NULL);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(start(1), 0);
+    CHECK_IS(make(0, "a", "old", key), 3);
+    CHECK_IS(context[0]->Close(key), 0);
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK_IS(context[0]->Open("a", mode, key), 0);
+    CHECK_IS(context[0]->Write(key, "ne", &length), 2);
+    CHECK_IS(make(0, "new", "half", fresh_one), 4);
+    CHECK_IS(make(1, "b", "mine", other), 4);
+    CHECK_IS(context[1]->Flush(), 0);
+    CHECK_IS(reopen(), 0); /* as after a cut */
+    CHECK_IS(start(0), 0);
+    CHECK_IS(look(0, "a", value, key), 3);
+    CHECK(strcmp(value, "old") == 0);
+    CHECK_IS(look(0, "b", value, other), 4);
+    CHECK_IS(look(0, "new", value, fresh_one), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
+    /* Its own Flush stores it, and so does another's when it's closed. */
+    CHECK_IS(context[0]->Close(key), 0);
+    CHECK_IS(context[0]->Open("a", mode, key), 0);
+    length = 3;
+    CHECK_IS(context[0]->Write(key, "new", &length), 3);
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK_IS(start(1), 0);
+    CHECK_IS(make(0, "c", "done", fresh_one), 4);
+    CHECK_IS(context[0]->Close(fresh_one), 0);
+    CHECK_IS(context[1]->Flush(), 0);
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(look(0, "a", value, key), 3);
+    CHECK(strcmp(value, "new") == 0);
+    CHECK_IS(look(0, "c", value, fresh_one), 4);
+    CHECK_IS(context[0]->Uninitialize(), 0);
+}
+
+/* Who has always something pending again keeps nobody else waiting. */
+static int heard_in_all[2];
+
+static void hear_and_flush(int32_t status, ARM_CFSTORE_OPCODE opcode, void *client_context, ARM_CFSTORE_HANDLE handle) {
+    uint32_t number = client_context == NULL ? 0 : 1;
+    (void)status;
+    (void)opcode;
+    (void)handle;
+    heard_in_all[number]++;
+    (void)context[number]->Flush();
+}
+
+static void poll_serves_all_in_turn(void) {
+    static const uint32_t modes[] = {LOCKSTONE_CFSTORE_ASYNCHRONOUS, LOCKSTONE_CFSTORE_ASYNCHRONOUS, 0, 0};
+    int polls;
+    fresh_contexts(modes);
+    CHECK_IS(context[0]->Initialize(hear_and_flush, NULL), 0);
+    CHECK_IS(context[1]->Initialize(hear_and_flush, &heard_by[1]), 0);
+    for (polls = 0; polls < 100; polls++) {
+        CHECK_IS(lockstone_cfstore_poll(), 1);
+    }
+    CHECK(heard_in_all[0] == 50 && heard_in_all[1] == 50);
+}
+
+/* The client hook says whose a key is, in whichever context. */
+static void rights_are_the_clients_not_the_contexts(void) {
+    char value[33];
+    ARM_CFSTORE_HANDLE_INIT(key);
+    ARM_CFSTORE_HANDLE_INIT(other);
+    fresh_contexts(NULL);
+    lockstone_sim_set_client(1);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(make(0, "mine", "1", key), 1);
+    lockstone_sim_set_client(2);
+    CHECK_IS(start(1), 0);
+    CHECK_IS(look(1, "mine", value, other), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
+    CHECK_IS(context[0]->Close(key), ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE);
+    lockstone_sim_set_client(1);
+    CHECK_IS(context[1]->Uninitialize(), ARM_CFSTORE_DRIVER_ERROR_UNINITIALISED);
+    CHECK_IS(look(1, "mine", value, other), 1);
+    CHECK_IS(context[0]->Close(key), 0);
+    lockstone_sim_set_client(0);
+}
+
+int main(void) {
+    there_are_four();
+    a_flush_stores_no_half_of_anothers_value();
+    poll_serves_all_in_turn();
+    one_does_not_initialise_another();
+    handles_and_callbacks_are_each_ones_own();
+    who_goes_takes_its_handles_along();
+    blocking_and_asynchronous_ones_do_not_wait_for_each_other();
+    rights_are_the_clients_not_the_contexts();
+    (void)lockstone_close();
+    return summary("mux");
+}
