@@ -372,7 +372,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let text = name + 1;
         let but_last = if end == sequence { 0 } else { BUT_LAST };
         put(self.buffer, name, &[MARK_LIST]);
-        put_word(self.buffer, text + 4, sequence - base | but_last | all);
+        put_word(self.buffer, text + 4, (sequence - base) | but_last | all);
         let mut length = FIXED;
         let (mut count, mut skipped) = (0, 0);
         while count < buckets && length + width <= most {

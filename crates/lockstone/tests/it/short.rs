@@ -171,7 +171,7 @@ fn live<const W: usize, const E: usize, const H: usize, const B: usize, S: Suite
         reads.push((short, thorough));
         let mut memory = Memory::<H, B>::new();
         let mut store = Store::<_, S>::mount(&mut flash, Part::NOR, &key, &mut memory).unwrap();
-        let mut change = |random: &mut Random| {
+        let change = |random: &mut Random| {
             let value: Vec<u8> = (0..random.below(life.value + 1)).map(|_| random.word() as u8).collect();
             (format!("key {}", random.below(life.keys)), value)
         };
