@@ -62,7 +62,7 @@ fn a_case_is_told_step_by_step() {
         right: 2 keys as acknowledged after each cut; no rule of the flash broken
     "#]]
     .assert_eq(&without_reads(&seen));
-    assert!(seen.contains("      read    000000 +20"), "reads are told too: {seen}");
+    assert!(seen.contains("      read    007010 +4"), "reads are told too: {seen}");
 }
 
 #[test]
