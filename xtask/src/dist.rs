@@ -212,11 +212,13 @@ fn list(base: &Path, folder: &Path, files: &mut Vec<String>) -> Result<(), Failu
 fn readme(name: &str, how: &str, compiler: &str) -> String {
     format!(
         "# Lockstone {VERSION} for {name}\n\n\
-         Secure storage on flash, for C and C++: the store's own calls (`lockstone.h`), PSA Secure Storage 1.0 (`psa/*.h`), CFSTORE\n\
-         (`configuration_store.h`), and a header for C++17 (`lockstone.hpp`). The headers say what each function does.\n\n\
+         Secure storage on flash, for C and C++: the store's own calls (`lockstone.h`), objects and slots (`lockstone_objects.h`),\n\
+         drivers of CMSIS-Driver Storage (`lockstone_storage.h`), PSA Secure Storage 1.0 (`psa/*.h`), CFSTORE (`configuration_store.h`),\n\
+         Flash Journal (`flash_journal.h`), the Storage Volume Manager (`storage_volume_manager.h`), and a header for C++17\n\
+         (`lockstone.hpp`). The headers say what each function does.\n\n\
          {how}\n\
          The folder may lie anywhere. `sha256sum --check {SUMS}` says whether all is as it was made, with {compiler}.\n\n\
-         Not in this library: objects and firmware slots, CMSIS-Driver Storage, suites other than `ascon`.\n\n\
+         Not in this library: suites other than `ascon`.\n\n\
          Licence: MIT or Apache-2.0, as you choose. LICENSES-OF-OTHERS.txt and licences-of-rust have\n\
          those of what is linked in.\n"
     )

@@ -5,6 +5,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 
+#include "called.h"
 #include "check.h"
 #include "lockstone_objects.h"
 #include "lockstone_storage.h"
@@ -19,17 +20,6 @@
 
 static unsigned char image[CHIP];
 static unsigned char bytes[BLOCK];
-
-/* What the callback said last. */
-static int called;
-static int32_t called_status;
-static ARM_STORAGE_OPERATION called_operation;
-
-static void note(int32_t status, ARM_STORAGE_OPERATION operation) {
-    called++;
-    called_status = status;
-    called_operation = operation;
-}
 
 static void chip(uint32_t mode, uint64_t base) {
     (void)lockstone_close();

@@ -2,6 +2,7 @@
  * The Storage Volume Manager: each function and each error, volumes that nothing gets out of, stores on them, and a store beside a
  * volume that is busy.
  */
+#include "called.h"
 #include "check.h"
 #include "lockstone_storage.h"
 #include "storage_volume_manager.h"
@@ -13,16 +14,6 @@
 
 static unsigned char bytes[2 * BLOCK];
 static unsigned char image[CHIP];
-
-static int called;
-static int32_t called_status;
-static ARM_STORAGE_OPERATION called_operation;
-
-static void note(int32_t status, ARM_STORAGE_OPERATION operation) {
-    called++;
-    called_status = status;
-    called_operation = operation;
-}
 
 static void chip(uint32_t mode) {
     ARM_DRIVER_STORAGE *volume;

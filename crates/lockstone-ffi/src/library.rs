@@ -18,7 +18,7 @@ use crate::failure::{Failure, Result};
 use crate::host::Device;
 #[cfg(feature = "storage")]
 use crate::platform::part_of;
-use crate::platform::{Counter, FLASH_IS_TRUSTED, Flash, HookDice, HookKey, Medium, Platform};
+use crate::platform::{Counter, Dice, FLASH_IS_TRUSTED, Flash, HookKey, Medium, Platform};
 #[cfg(feature = "std")]
 use crate::ram::Heap;
 use crate::ram::{Lent, Pieces};
@@ -409,7 +409,7 @@ impl Open {
 fn make_empty(platform: &Platform, ground: &Ground, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
     let (flash, part) = (ground.flash()?, ground.part);
     let ram = Ram::new(&mut *pieces.heads, &mut *pieces.buffer, &mut *pieces.state);
-    let (counter, dice) = (Counter::Hooks(*platform), &mut HookDice(platform));
+    let (counter, dice) = (Counter::Hooks(*platform), &mut Dice(Some(platform)));
     if counter.is_there() {
         let (anchor, protection) = (Anchor { root, counter }, Protection::Chosen);
         lockstone::Store::<_, Ascon, _>::format_protected(flash, part, anchor, protection, dice, ram)?;

@@ -15,7 +15,7 @@ use sha2::Sha256;
 use crate::allegation::{Source, Target};
 use crate::failure::{Failure, Result};
 use crate::library::{Library, Open, Store};
-use crate::platform::{Flash, HookDice, HookFailed, Platform};
+use crate::platform::{Dice, Flash};
 use crate::ram::{Lent, ObjectPieces};
 
 /// `lockstone_volume`: see `lockstone_objects.h`.
@@ -142,51 +142,6 @@ impl Library {
     }
 }
 
-/// The random generator: the platform's, or the system's.
-enum Dice<'p> {
-    Hook(HookDice<'p>),
-    #[cfg(feature = "std")]
-    System,
-    #[cfg(not(feature = "std"))]
-    Missing,
-}
-
-impl rand_core::TryRng for Dice<'_> {
-    type Error = HookFailed;
-
-    fn try_next_u32(&mut self) -> core::result::Result<u32, HookFailed> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> core::result::Result<u64, HookFailed> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> core::result::Result<(), HookFailed> {
-        match self {
-            Self::Hook(hook) => hook.try_fill_bytes(bytes),
-            #[cfg(feature = "std")]
-            Self::System => getrandom::fill(bytes).map_err(|_| HookFailed),
-            #[cfg(not(feature = "std"))]
-            Self::Missing => Err(HookFailed),
-        }
-    }
-}
-
-fn dice(platform: Option<&Platform>) -> Dice<'_> {
-    match platform {
-        Some(platform) => Dice::Hook(HookDice(platform)),
-        #[cfg(feature = "std")]
-        None => Dice::System,
-        #[cfg(not(feature = "std"))]
-        None => Dice::Missing,
-    }
-}
-
 impl Open {
     /// The table in force: the store's own goes before that of the program. Both must say the same of the keys, which are where the
     /// program said: of any other table a volume might lie on them.
@@ -264,7 +219,7 @@ impl Open {
         let Self { store, objects, platform, .. } = self;
         let OpenObjects { objects, upload, current, .. } = objects.as_mut().ok_or(Failure::NotOpen)?;
         let length = Some(length).filter(|length| *length != OPEN);
-        let begun = objects.create(store, named.key(), length, &mut dice(platform.as_ref()), upload);
+        let begun = objects.create(store, named.key(), length, &mut Dice(platform.as_ref()), upload);
         match begun.map_err(Failure::from) {
             Ok(begun) => *current = Some(of(named, begun.suspend())),
             Err(failure) => {

@@ -327,10 +327,10 @@ impl RootKey for HookKey<'_> {
     }
 }
 
-/// The random generator behind the hook.
-pub(crate) struct HookDice<'p>(pub(crate) &'p Platform);
+/// The random generator: behind the hook of a platform, or, where there is none, the system's.
+pub(crate) struct Dice<'p>(pub(crate) Option<&'p Platform>);
 
-impl rand_core::TryRng for HookDice<'_> {
+impl rand_core::TryRng for Dice<'_> {
     type Error = HookFailed;
 
     fn try_next_u32(&mut self) -> core::result::Result<u32, HookFailed> {
@@ -346,11 +346,23 @@ impl rand_core::TryRng for HookDice<'_> {
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> core::result::Result<(), HookFailed> {
-        let Platform { random, context, .. } = *self.0;
+        let Some(platform) = self.0 else { return of_the_system(bytes) };
+        let Platform { random, context, .. } = *platform;
         bytes.fill(0);
         // SAFETY: the buffer is writable for its whole length during the call, and the hook keeps no pointer to it.
         Platform::call(random, |random| unsafe { random(context, bytes.as_mut_ptr(), bytes.len()) })?;
         // Eight zeros are less likely than a hook that fills in nothing.
         if bytes.len() >= 8 && bytes.iter().all(|byte| *byte == 0) { Err(HookFailed) } else { Ok(()) }
     }
+}
+
+#[cfg(feature = "std")]
+fn of_the_system(bytes: &mut [u8]) -> core::result::Result<(), HookFailed> {
+    getrandom::fill(bytes).map_err(|_| HookFailed)
+}
+
+/// There is none.
+#[cfg(not(feature = "std"))]
+const fn of_the_system(_: &mut [u8]) -> core::result::Result<(), HookFailed> {
+    Err(HookFailed)
 }

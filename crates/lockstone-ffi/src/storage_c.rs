@@ -77,7 +77,7 @@ const UNSUPPORTED: i32 = -4;
 const BUSY: u32 = 1 << 0;
 const ERROR: u32 = 1 << 1;
 /// So often in a row a driver is asked, and is idle, before it's taken for one that does not call back, or refuses for ever.
-const PATIENCE: u32 = 1000;
+pub(crate) const PATIENCE: u32 = 1000;
 /// No operation.
 const NONE: i32 = -1;
 
@@ -95,6 +95,24 @@ extern "C" fn completed(status: i32, operation: i32) {
     }
     STATUS.store(status, Ordering::Relaxed);
     OPERATION.store(operation, Ordering::Release);
+}
+
+/// What a driver says of its storage.
+pub(crate) fn information(get_info: unsafe extern "C" fn(*mut Information) -> i32) -> Option<Information> {
+    let mut info = Information::default();
+    // SAFETY: a function of a driver, called as `Driver_Storage.h` says; the information is writable during the call.
+    (unsafe { get_info(&raw mut info) } == 0).then_some(info)
+}
+
+/// The block of a driver behind a block.
+pub(crate) fn next_block(
+    get_next_block: unsafe extern "C" fn(*const Block, *mut Block) -> i32,
+    before: Option<&Block>,
+) -> Option<Block> {
+    let (mut block, before) = (Block::NONE, before.map_or(core::ptr::null(), core::ptr::from_ref));
+    // SAFETY: a function of a driver, called as `Driver_Storage.h` says; the block before is null or readable, the next one
+    // writable, during the call.
+    (unsafe { get_next_block(before, &raw mut block) } == 0).then_some(block)
 }
 
 /// The functions of a driver that a store needs, copied from its table.
@@ -219,16 +237,8 @@ impl Drive {
         let powered = Powered(calls);
         // SAFETY: as above.
         calls.control(Operation::PowerControl, || unsafe { (calls.power_control)(FULL) })?;
-        let mut info = Information::default();
-        // SAFETY: as above; the information is writable during the call.
-        if unsafe { get_info(&raw mut info) } != 0 {
-            return Err(Failure::Flash);
-        }
-        let geometry = info.geometry(start, size, |before| {
-            let (mut block, before) = (Block::NONE, before.map_or(core::ptr::null(), core::ptr::from_ref));
-            // SAFETY: as above; the block before is null or readable, the next one writable, during the call.
-            (unsafe { get_next_block(before, &raw mut block) } == 0).then_some(block)
-        })?;
+        let info = information(get_info).ok_or(Failure::Flash)?;
+        let geometry = info.geometry(start, size, |before| next_block(get_next_block, before))?;
         Ok((Self { calls, start, size, geometry }, powered))
     }
 

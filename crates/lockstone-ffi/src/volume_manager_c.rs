@@ -23,7 +23,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 use crate::allegation::{Out, read};
 use crate::common_c::{Bits, Version};
 use crate::storage::{Block, Information, in_a_row};
-use crate::storage_c::{StorageCallback, StorageDriver};
+use crate::storage_c::{PATIENCE, StorageCallback, StorageDriver, information, next_block};
 
 /// `STORAGE_VOLUME_MANAGER_MAX_VOLUMES`.
 const VOLUMES: usize = 8;
@@ -40,8 +40,6 @@ const NOT_ALLOCATED: i32 = -12;
 const GOES_ON: usize = 1 << 8;
 const NOBODY: usize = usize::MAX;
 const MANAGER: usize = usize::MAX - 1;
-/// So often in a row a storage is asked, and is not busy, before it's taken for one that does not call back.
-const PATIENCE: u32 = 1000;
 
 /// The functions of a storage, all there.
 #[derive(Clone, Copy)]
@@ -129,16 +127,12 @@ impl Storage {
     }
 
     fn info(&self) -> Option<Information> {
-        let mut info = Information::default();
-        // SAFETY: a function of a driver, called as `Driver_Storage.h` says; the information is writable.
-        (unsafe { (self.get_info)(&raw mut info) } == 0).then_some(info)
+        information(self.get_info)
     }
 
     /// The block behind a block.
     fn next(&self, before: Option<&Block>) -> Option<Block> {
-        let (mut block, before) = (Block::NONE, before.map_or(core::ptr::null(), core::ptr::from_ref));
-        // SAFETY: a function of a driver, called as `Driver_Storage.h` says; the block before is null or readable, the next writable.
-        (unsafe { (self.get_next_block)(before, &raw mut block) } == 0).then_some(block)
+        next_block(self.get_next_block, before)
     }
 
     /// An operation of the manager's own, awaited: 1, or an error.

@@ -40,10 +40,11 @@ const ALL: u32 = 1 << 22;
 const LONGEST: usize = 1000;
 /// Bits of an entry that at least say how many buckets are skipped.
 const SKIP_BITS: u32 = 4;
-/// So many segments after lists that named all heads it's time for such lists again, on parts of up to [`FEW`] segments.
+/// So many segments after lists that named all heads it's time for such lists again, on a part of few segments and on others.
 const OFTEN: u32 = 24;
-/// On others.
+/// See [`OFTEN`].
 const RARELY: u32 = 64;
+/// Segments of a part of few.
 const FEW: u32 = 128;
 /// So many segments back a writer looks for the list that spoke of a bucket last.
 const LOOK_BACK: u32 = 64;
@@ -53,7 +54,7 @@ const LOOK_BACK: u32 = 64;
 struct Left {
     /// Buckets that none spoke of.
     unlisted: usize,
-    /// Buckets whose head is not known: those, and all of which only older lists can say it.
+    /// Buckets whose head is not known: those, and the ones of which only older lists can say it.
     unknown: usize,
 }
 
@@ -115,7 +116,7 @@ pub(super) struct Start {
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Writes the list that is due as the first record of the segment that was just opened; false when it did not stick.
-    // Not inlined, as the next two: the stack of their callers is deeper elsewhere.
+    // Not inlined, as reading lists and tags below: the stack of their callers is deeper elsewhere.
     #[inline(never)]
     pub(super) async fn write_list(&mut self) -> Result<bool, Stop<F::Error>> {
         let (sequence, tail) = (self.state.log.end.sequence, self.state.log.tail);
@@ -124,7 +125,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             return Ok(true);
         }
         let heads = self.heads.len();
-        if sequence - self.state.list_full.min(sequence) >= self.full_after() && self.has_room_for_all() {
+        if sequence.saturating_sub(self.state.list_full) >= self.full_after() && self.has_room_for_all() {
             let stretch = Stretch::new(&self.sizes(), tail, sequence);
             let mut from = 0;
             while from < heads {

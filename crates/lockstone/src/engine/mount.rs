@@ -529,13 +529,11 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.state.replay.oldest = self.state.log.tail;
         self.state.replay.digest = self.state.header.long(DIGEST);
         self.state.replay.in_run = self.state.header.get(PREVIOUS_END) & IN_RUN != 0;
-        if !C::SMALL
-            && self.state.log.end.sequence - self.state.log.tail.min(self.state.log.end.sequence)
-                >= self.sizes().segments
-        {
+        let (newest, segments) = (self.state.log.end.sequence, self.sizes().segments);
+        if !C::SMALL && newest.saturating_sub(self.state.log.tail) >= segments {
             // No log is longer than the part.
             self.raise_doubt(self.state.log.end);
-            self.state.log.tail = self.state.log.end.sequence + 1 - self.sizes().segments;
+            self.state.log.tail = newest + 1 - segments;
             self.state.replay.oldest = self.state.log.tail;
         }
         let base = self.state.log.tail;
@@ -642,9 +640,9 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// Reads as much of the log as it must, `header` being the newest segment with a header. False: a record was gone that
     /// had been seen before, and is void now.
     async fn replay(&mut self, header: u32) -> bool {
-        let short = !C::SMALL && !self.state.thorough && self.state.report.doubt.is_none();
+        // Lists did not fit what is there.
         let mut wrong = false;
-        if short {
+        if !C::SMALL && !self.state.thorough && self.state.report.doubt.is_none() {
             let (before, end) = (self.state.before, self.state.log.end);
             if let Some(start) = self.read_lists(header).await {
                 let good = self.replay_from(header, Some(start)).await;
@@ -663,7 +661,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         }
         let good = self.replay_from(header, None).await;
         if wrong {
-            // The lists that are there are of no use: the next ones name all heads.
+            // They are of no use: the next ones name all heads.
             self.state.list_since = header + 1;
             self.state.list_full = 0;
             self.state.list_whole = false;
