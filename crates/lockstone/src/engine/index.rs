@@ -106,6 +106,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.record_length(),
             self.state.record.link,
         );
+        // A record without pointers is the only one of its bucket.
+        let alone = !C::SMALL && self.state.record.shape.pointers() == 0;
+        let head = if alone { head.alone(self.state.record.hash) } else { head };
         let bucket = self.bucket_of(self.state.record.hash);
         self.state.path.target = None;
         self.put_head(bucket, head);

@@ -337,6 +337,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.ready().await?;
         let hash = self.hash_of(key);
         self.confirm(hash).await?;
+        let head = self.head(self.bucket_of(hash));
+        if !C::SMALL && head.excludes(hash) {
+            self.check_doubt(head)?;
+            return Ok(false);
+        }
         self.find(key, hash, false).await
     }
 

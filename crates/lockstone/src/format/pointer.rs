@@ -7,11 +7,12 @@
 //! then         check: the first bytes of the tag of the record pointed to (4 sealed, 2 plain)
 //! ```
 //!
-//! Heads in RAM are the same, at level 0. A reference names a physical place; the life of the segment that it means
+//! Heads in RAM are the same; in place of the level, one knows five bits of the hash of its record if that is alone in its
+//! bucket, so that others are told from it without reading. A reference names a physical place; the life of the segment that it means
 //! follows from the newest sequence number, and the tag of the record is bound to both. At place 0 stands a header,
 //! never a record, so a reference is never 0.
 
-use super::{put_word, word};
+use super::{low_word, put_word, word};
 use crate::layout::{Layout, Position, REFERENCE_BITS};
 use crate::seal::Suite;
 
@@ -70,6 +71,16 @@ impl Pointer {
         self.word >> REFERENCE_BITS
     }
 
+    /// A head whose record, with this hash, is the only one of its bucket.
+    pub(crate) const fn alone(self, hash: u64) -> Self {
+        self.at_level(glimpse(hash))
+    }
+
+    /// Whether a head says that the only record of its bucket is not this one.
+    pub(crate) const fn excludes(self, hash: u64) -> bool {
+        self.level() != 0 && self.level() != glimpse(hash)
+    }
+
     pub(crate) const fn at_level(self, level: u32) -> Self {
         Self { word: self.word & REFERENCE_MASK | level << REFERENCE_BITS, check: self.check }
     }
@@ -108,8 +119,14 @@ impl Pointer {
 
     /// For the digest of all heads.
     pub(crate) fn as_u64(self) -> u64 {
-        if self.is_empty() { 0 } else { u64::from(self.word | PRESENT) << 32 | u64::from(self.check) }
+        let word = self.word & REFERENCE_MASK | PRESENT;
+        if self.is_empty() { 0 } else { u64::from(word) << 32 | u64::from(self.check) }
     }
+}
+
+/// The five bits of a hash that a head knows. Never 0, which knows nothing.
+const fn glimpse(hash: u64) -> u32 {
+    low_word(hash) & 0x3f | 1
 }
 
 /// The part of a link that pointers keep.
@@ -137,7 +154,22 @@ mod tests {
                 head.at_level(63).write(&mut bytes, 0);
                 let read = Pointer::read::<crate::seal::Plain>(&bytes, 0);
                 assert_eq!((read.level(), read.at_level(0)), (63, head));
+                // What a head knows of its only record changes nothing else about it.
+                let alone = head.alone(0x0123_4567_89ab_cdef);
+                assert_eq!((alone.position(&layout, newest), alone.length_hint(&layout)), (at, hint));
+                assert_eq!((alone.as_u64(), alone.at_level(0)), (head.as_u64(), head));
             }
+        }
+    }
+
+    #[test]
+    fn a_head_excludes_others_only() {
+        let head = Pointer::of_place(7);
+        for hash in (0..200).map(|bits| bits << 60 | bits) {
+            let alone = head.alone(hash);
+            assert!(!head.excludes(hash) && !alone.excludes(hash));
+            let excluded = (0..64).filter(|other| alone.excludes(*other)).count();
+            assert_eq!(excluded, 62, "{hash:x}");
         }
     }
 }
