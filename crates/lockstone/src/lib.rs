@@ -175,6 +175,8 @@ pub mod blocking {
     use embedded_storage::nor_flash::NorFlash;
     use lockstone_macros::strip as one_source;
 
+    use crate::seal::whole as sealing;
+
     #[path = "engine/mod.rs"]
     mod engine;
     pub use engine::{Client, Clients, Store, Transaction};
@@ -189,6 +191,8 @@ pub mod blocking {
 pub mod asynchronous {
     use embedded_storage_async::nor_flash::NorFlash;
     use lockstone_macros::keep as one_source;
+
+    use crate::seal::paced as sealing;
 
     #[path = "engine/mod.rs"]
     #[expect(clippy::duplicate_mod, reason = "one source, two stores")]

@@ -39,6 +39,12 @@ impl RamFlash<'_> {
         RamFlash(self.0)
     }
 
+    /// The same flash for a while, as it is.
+    #[must_use]
+    pub fn kept(&mut self) -> RamFlash<'_> {
+        RamFlash(self.0)
+    }
+
     fn fill(&mut self) {
         self.0.fill(0xff);
     }

@@ -199,7 +199,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let shape = Shape::single(Kind::Mark, 1, inline);
         self.state.record = Record { at: self.state.log.end, shape, link: 0, hash: 0, class: Class::Mark };
         let pointers = core::mem::take(&mut self.state.path.length);
-        self.seal();
+        self.seal().await;
         self.state.path.length = pointers;
         let good = self.program(self.record_length()).await.map_err(Stop::Flash)?;
         if good {

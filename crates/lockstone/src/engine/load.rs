@@ -7,8 +7,9 @@
 //! record's own units unless a length hint said so, and then an unreadable neighbour is tolerated, because a torn unit
 //! behind a good record may not be readable at all (ECC).
 
+use super::sealing::Turn;
 use super::segment::RETIRED_NAME;
-use super::{CHUNK_SPACE, NorFlash, Store, copy_space_of, one_source, space_of};
+use super::{CHUNK_SPACE, NorFlash, Store, copy_space_of, one_source, sealing, space_of};
 use crate::attributes::Attributes;
 use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, SMALL, SORT, kind};
 use crate::format::pointer::{Pointer, pointer_length};
@@ -16,7 +17,7 @@ use crate::format::record::{ATTRIBUTES, CLEAR, CLIENT, Flag, HEAD, Kind, LONG, R
 use crate::format::{put, word};
 use crate::key::{ClientId, SYSTEM};
 use crate::layout::Position;
-use crate::seal::{Domain, Suite};
+use crate::seal::{Domain, Message, Suite};
 use crate::trust::MonotonicCounter;
 
 #[one_source]
@@ -42,7 +43,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Reads `first` bytes, and what the head says that there is more.
     async fn load_from(&mut self, at: Position, first: u32) -> bool {
-        self.peek(at, first).await && self.fetch(first, self.record_length()).await && self.unseal()
+        self.peek(at, first).await && self.fetch(first, self.record_length()).await && self.unseal().await
     }
 
     /// Reads the head of whatever lies at `at`, unverified, with the bytes up to `first`.
@@ -74,7 +75,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Reads the header that lies where that of segment `sequence` belongs.
     pub(super) async fn header_in(&mut self, sequence: u32) -> bool {
         self.state.record.at = Position::new(sequence, 0);
-        self.fetch_header().await && self.is_header()
+        self.fetch_header().await && self.is_header().await
     }
 
     /// Reads a header, whatever it is, to the buffer and as words.
@@ -89,6 +90,50 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.state.record.at = at;
         if self.fetch(0, length).await { self.written(length) } else { length }
     }
+
+    /// Whether the buffer holds a good header of this store.
+    pub(super) async fn is_header(&mut self) -> bool {
+        self.seems_header() && self.open(Domain::Header, FIXED, FIXED + S::TAG).await
+    }
+
+    /// Verifies and unseals the record in the buffer.
+    async fn unseal(&mut self) -> bool {
+        let shape = self.state.record.shape;
+        let good = self.open(domain_of::<C>(shape), shape.associated::<S>(), shape.length::<S>()).await;
+        if good {
+            self.classify();
+        }
+        good
+    }
+
+    /// Verifies and unseals what lies in the buffer: `associated` bytes, tag, text, `length` bytes in all.
+    async fn open(&mut self, domain: Domain, associated: usize, length: usize) -> bool {
+        let mut turn = Turn::First;
+        loop {
+            let Some((associated, tag, text)) = split::<S>(self.buffer, associated, length) else { return false };
+            let at = self.state.record.at;
+            self.state.record.link = word(tag, 0);
+            match self.scratch.unseal(&mut turn, self.keys.0, Message { domain, at, associated, text }, tag) {
+                Some(good) => return good,
+                None => sealing::pause().await,
+            }
+        }
+    }
+
+    /// Seals it. Keeps how the tag begins.
+    pub(super) async fn close_up(&mut self, domain: Domain, associated: usize, length: usize) {
+        let mut turn = Turn::First;
+        loop {
+            let Some((associated, place, text)) = split::<S>(self.buffer, associated, length) else { return };
+            let at = self.state.record.at;
+            if let Some(tag) = self.scratch.seal(&mut turn, self.keys.0, Message { domain, at, associated, text }) {
+                put(place, 0, &tag);
+                self.state.record.link = word(place, 0);
+                return;
+            }
+            sealing::pause().await;
+        }
+    }
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
@@ -97,8 +142,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         S::hash(self.keys.0, space, name)
     }
 
-    /// Whether the buffer holds a good header of this store.
-    pub(super) fn is_header(&mut self) -> bool {
+    /// Whether the buffer holds what seems to be a header of this store; only then it's worth verifying.
+    fn seems_header(&mut self) -> bool {
         let layout = self.sizes();
         let header = &self.state.header;
         // A standard store takes either sort.
@@ -108,7 +153,6 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             && header.get(KIND) & mask == kind::<S>(&layout, self.state.erased) | sort
             && header.get(SEGMENT) == layout.segment
             && header.is_possible()
-            && self.open(Domain::Header, FIXED, FIXED + S::TAG)
     }
 
     /// How many of the first bytes in the buffer are not blank, up to the last that isn't.
@@ -140,31 +184,6 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Bytes of such a record on flash.
     pub(super) fn padded_length(&self, shape: Shape) -> u32 {
         self.sizes().padded(length_u32(shape.length::<S>()))
-    }
-
-    /// Verifies and unseals the record in the buffer.
-    fn unseal(&mut self) -> bool {
-        let shape = self.state.record.shape;
-        let good = self.open(domain_of::<C>(shape), shape.associated::<S>(), shape.length::<S>());
-        if good {
-            self.classify();
-        }
-        good
-    }
-
-    /// Verifies and unseals what lies in the buffer: `associated` bytes, tag, text, `length` bytes in all.
-    fn open(&mut self, domain: Domain, associated: usize, length: usize) -> bool {
-        let Some((associated, tag, text)) = split::<S>(self.buffer, associated, length) else { return false };
-        self.state.record.link = word(tag, 0);
-        S::unseal(self.keys.0, domain, self.state.record.at, associated, text, tag)
-    }
-
-    /// Seals it. Keeps how the tag begins.
-    pub(super) fn close_up(&mut self, domain: Domain, associated: usize, length: usize) {
-        let Some((associated, place, text)) = split::<S>(self.buffer, associated, length) else { return };
-        let tag = S::seal(self.keys.0, domain, self.state.record.at, associated, text);
-        put(place, 0, &tag);
-        self.state.record.link = word(place, 0);
     }
 
     /// What the record in the buffer is to the index.

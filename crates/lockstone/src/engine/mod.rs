@@ -51,9 +51,7 @@ pub use clients::{Client, Clients};
 pub use object::{Objects, Reseal, Slot};
 pub use transaction::Transaction;
 
-use core::marker::PhantomData;
-
-use super::{NorFlash, one_source};
+use super::{NorFlash, one_source, sealing};
 use crate::format::header::header_length;
 use crate::format::pointer::Pointer;
 use crate::key::{COPIES, ClientId};
@@ -72,7 +70,8 @@ pub struct Store<'m, F, S, C = NoCounter> {
     buffer: &'m mut [u8],
     heads: &'m mut [Pointer],
     flash: F,
-    suite: PhantomData<S>,
+    /// What a suite works with in steps; nothing in the blocking store.
+    scratch: sealing::Scratch<S>,
     counter: C,
 }
 
@@ -95,12 +94,17 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// they reach what is computed from them.
     #[inline(always)]
     fn sizes(&self) -> Layout {
+        Self::sizes_in(self.state)
+    }
+
+    #[inline(always)]
+    fn sizes_in(state: &State) -> Layout {
         match Self::FIXED {
             Some(Layout { unit, erase, segment, cell, body_max, record_max, .. }) => {
-                let segments = self.state.segments;
-                Layout { unit, erase, segment, segments, cell, body_max, record_max, ..self.state.layout }
+                let segments = state.segments;
+                Layout { unit, erase, segment, segments, cell, body_max, record_max, ..state.layout }
             }
-            None => self.state.layout,
+            None => state.layout,
         }
     }
 
@@ -125,7 +129,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     fn position(&self, pointer: Pointer) -> Position {
-        pointer.position(&self.sizes(), self.state.log.end.sequence)
+        Self::position_in(self.state, pointer)
+    }
+
+    /// The same by the state alone: what pauses must not hold on to the flash, which others may not share.
+    fn position_in(state: &State, pointer: Pointer) -> Position {
+        pointer.position(&Self::sizes_in(state), state.log.end.sequence)
     }
 
     /// Segments that no run may take: compaction copies into one, and the next mount may need one. Parts of few

@@ -12,12 +12,10 @@
 //! A mount writes nothing. What it can't answer for is *doubt*: a place in the log; buckets whose newest record is
 //! older may have lost one there, and are refused.
 
-use core::marker::PhantomData;
-
 use super::list::Start;
 use super::load::length_u32;
 use super::scan::Step;
-use super::{NorFlash, Store, one_source};
+use super::{NorFlash, Store, one_source, sealing};
 use crate::error::{OpenError, Stop};
 use crate::format::FORMAT_VERSION;
 use crate::format::header::{
@@ -208,7 +206,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         random.try_fill_bytes(&mut id).map_err(|_| OpenError::Random)?;
         let Anchor { root, counter } = anchor;
         let mut store = Self::assemble(flash, counter, ram.into());
-        store.prepare(part, root, id)?;
+        store.lay_out(part)?;
+        store.unlock(root, id).await?;
         store.heads.fill(Pointer::EMPTY);
         store.forget_used();
         let epoch = store.open_first_epoch()?;
@@ -267,7 +266,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     ) -> Result<Self, OpenError<F::Error>> {
         let Anchor { root, counter } = anchor;
         let mut store = Self::assemble(flash, counter, ram);
-        store.prepare(part, root, StoreId::default())?;
+        store.lay_out(part)?;
         store.state.forgiving = forgiving;
         store.survey(root).await?;
         match store.mount_log().await {
@@ -288,13 +287,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// A store with nothing mounted yet.
     fn assemble(flash: F, counter: C, ram: Ram<'m>) -> Self {
         let Ram { heads, bytes: buffer, handed: Handed { state, keys } } = ram;
-        Self { state, keys: Unlocked(keys), buffer, heads, flash, suite: PhantomData, counter }
-    }
-
-    /// Sets all sizes, and which store it is.
-    fn prepare<K: RootKey>(&mut self, part: Part, root: &K, id: StoreId) -> Result<(), OpenError<F::Error>> {
-        self.lay_out(part)?;
-        self.unlock(root, id)
+        Self { state, keys: Unlocked(keys), buffer, heads, flash, scratch: sealing::Scratch::IDLE, counter }
     }
 
     /// Checks all sizes.
@@ -319,9 +312,12 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     }
 
     /// Becomes the store with this identity.
-    fn unlock<K: RootKey>(&mut self, root: &K, id: StoreId) -> Result<(), OpenError<F::Error>> {
+    async fn unlock<K: RootKey>(&mut self, root: &K, id: StoreId) -> Result<(), OpenError<F::Error>> {
+        sealing::pause().await;
         self.state.id = id;
-        S::unlock(self.keys.0, root, &id).map_err(|_| OpenError::RootKey)
+        let unlocked = S::unlock(self.keys.0, root, &id).map_err(|_| OpenError::RootKey);
+        sealing::pause().await;
+        unlocked
     }
 
     /// Opens the first segment that works.
@@ -375,8 +371,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                     continue;
                 }
                 let id = self.state.header.long(ID).to_le_bytes();
-                self.unlock(root, id)?;
-                if self.is_header() {
+                self.unlock(root, id).await?;
+                if self.is_header().await {
                     newest = sequence.saturating_add(1);
                     formatted = kind >> 16;
                     self.state.every = self.state.header.get(PREVIOUS_END) & EVERY != 0;
@@ -398,7 +394,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             self.state.replay.glanced = claimed == Some(newest - 1);
             self.state.log.end.sequence = newest - 1;
         }
-        self.unlock(root, best)
+        if best == self.state.id { Ok(()) } else { self.unlock(root, best).await }
     }
 
     /// Reads how all headers begin: the largest sequence number, if nothing that stands at a wrong place has a larger one.
@@ -689,10 +685,10 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                 && sequence == check
             {
                 self.learn_tags().await;
-                self.settle_doubt(digest, oldest, Position::new(check, 0));
+                self.settle_doubt(digest, oldest, Position::new(check, 0)).await;
             }
             if sequence == header {
-                self.check_newest(header);
+                self.check_newest(header).await;
             }
             self.replay_segment(sequence).await;
             if sequence >= newest {
@@ -776,7 +772,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         let checkpoint = self.read_checkpoint();
         if closing && in_newest && !self.state.log.incomplete {
             // Its digest pins the heads, as all that they meant then is still there.
-            self.settle_doubt(self.state.header.long(DIGEST), self.state.header.get(OLDEST), at);
+            self.settle_doubt(self.state.header.long(DIGEST), self.state.header.get(OLDEST), at).await;
         }
         self.state.replay.record.set(&self.state.record);
         if !C::SMALL && (first || !self.state.replay.in_step) {
@@ -899,6 +895,28 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         let other = if written > at.offset { self.sizes().cell } else { 0 };
         self.state.log.end.offset = self.untouched_after(written, hides) + other;
     }
+
+    /// Compares the heads with a digest written at `at`: clears all doubt before it, or raises it. `oldest`: the oldest
+    /// segment needed then; heads before it are tombstones that had left the index.
+    async fn settle_doubt(&mut self, digest: u64, oldest: u32, at: Position) {
+        if digest != self.heads_digest(oldest).await {
+            self.raise_doubt(at);
+        } else if self.state.report.doubt <= Some(at) {
+            self.state.report.doubt = None;
+        }
+    }
+
+    /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
+    async fn check_newest(&mut self, header: u32) {
+        let Replay { in_run, run_counts, digest, oldest, .. } = self.state.replay;
+        if C::SMALL || !in_run || !run_counts {
+            self.state.counts = self.state.before;
+        }
+        if digest != NO_DIGEST && !self.state.log.incomplete {
+            self.settle_doubt(digest, oldest, Position::new(header, 0)).await;
+        }
+        self.state.replay.counting = true;
+    }
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
@@ -926,18 +944,6 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         has
     }
 
-    /// At the newest header: were all heads found? Then damage before it hit nothing that matters to them.
-    fn check_newest(&mut self, header: u32) {
-        let Replay { in_run, run_counts, digest, oldest, .. } = self.state.replay;
-        if C::SMALL || !in_run || !run_counts {
-            self.state.counts = self.state.before;
-        }
-        if digest != NO_DIGEST && !self.state.log.incomplete {
-            self.settle_doubt(digest, oldest, Position::new(header, 0));
-        }
-        self.state.replay.counting = true;
-    }
-
     /// There is no record to write again.
     fn forget_last(&mut self) {
         let State { log, replay, .. } = &mut *self.state;
@@ -959,16 +965,6 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
         self.state.report.damaged_headers += 1;
         self.raise_doubt(Position::new(sequence, 0));
-    }
-
-    /// Compares the heads with a digest written at `at`: clears all doubt before it, or raises it. `oldest`: the oldest
-    /// segment needed then; heads before it are tombstones that had left the index.
-    fn settle_doubt(&mut self, digest: u64, oldest: u32, at: Position) {
-        if digest != self.heads_digest(oldest) {
-            self.raise_doubt(at);
-        } else if self.state.report.doubt <= Some(at) {
-            self.state.report.doubt = None;
-        }
     }
 
     /// The first cell that no cut operation can have touched, given where what is visible ends.

@@ -91,7 +91,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let erases = self.erases_of(sequence).await + 1;
         self.erase_segment(sequence).await?;
         let length = self.header_length();
-        self.compose_header(sequence, erases);
+        self.compose_header(sequence, erases).await;
         if !self.program(length).await? {
             return Ok(false);
         }
@@ -172,17 +172,20 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub(super) fn retirement(&self, physical: u16) -> u64 {
         self.hash(space_of(SYSTEM), &retired_name(physical))
     }
+}
 
+#[one_source]
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Puts the header of the next segment together in the buffer, sealed. Not inlined: the stack of `append` is deeper
     /// elsewhere.
     #[inline(never)]
-    fn compose_header(&mut self, sequence: u32, erases: u32) {
+    async fn compose_header(&mut self, sequence: u32, erases: u32) {
         let layout = self.sizes();
         let in_run = self.state.log.run == Run::Begun;
         // A replay will find other heads here, and the counts are those before.
         let unsettled = in_run || self.has_hole();
         let reserve = !C::SMALL && self.state.log.reclaimed;
-        let digest = if unsettled || reserve { NO_DIGEST } else { self.heads_digest(self.state.log.tail) };
+        let digest = if unsettled || reserve { NO_DIGEST } else { self.heads_digest(self.state.log.tail).await };
         let heads = super::load::length_u32(self.heads.len());
         let State { log, counts, before, header, id, erased, record, every, .. } = &mut *self.state;
         let counts = if unsettled { before } else { counts };
@@ -204,12 +207,14 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             place.fill(self.state.erased);
             self.state.header.write(0, place);
         }
-        self.close_up(Domain::Header, FIXED, FIXED + S::TAG);
+        self.close_up(Domain::Header, FIXED, FIXED + S::TAG).await;
     }
 
     /// Digest of all heads that mean something in `oldest` or a later segment: says at a mount that none was lost.
-    pub(super) fn heads_digest(&self, oldest: u32) -> u64 {
-        let needed = |head: &Pointer| self.position(*head).sequence >= oldest;
-        S::digest(self.keys.0, self.heads.iter().map(|head| if needed(head) { head.as_u64() } else { 0 }))
+    pub(super) async fn heads_digest(&mut self, oldest: u32) -> u64 {
+        let state = &*self.state;
+        let needed = |head: &Pointer| Self::position_in(state, *head).sequence >= oldest;
+        let words = self.heads.iter().map(|head| if needed(head) { head.as_u64() } else { 0 });
+        self.scratch.digest(self.keys.0, words).await
     }
 }

@@ -91,8 +91,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 return Err(Stop::Damaged);
             }
             self.compose(shape, name, inline).await?;
-            self.seal();
             self.state.log.settled = false;
+            self.seal().await;
             match self.program(self.record_length()).await {
                 Ok(true) => {
                     self.appended();
@@ -142,7 +142,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             put(self.buffer, text, name);
             put(self.buffer, text + name.len(), inline);
             if shape.kind() == Kind::Mark && shape.inline() >= CHECKPOINT {
-                self.put_checkpoint(text + name.len(), shape.inline() > CHECKPOINT);
+                self.put_checkpoint(text + name.len(), shape.inline() > CHECKPOINT).await;
             }
         } else {
             if !self.load(copy, 0).await {
@@ -164,18 +164,37 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
         Ok(())
     }
-}
 
-impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Writes the checkpoint of a mark; the digest of all heads is part of a closing one.
-    fn put_checkpoint(&mut self, at: usize, closing: bool) {
+    async fn put_checkpoint(&mut self, at: usize, closing: bool) {
         let tail = self.state.log.tail;
-        let digest = if closing { self.heads_digest(tail) } else { 0 };
+        let digest = if closing { self.heads_digest(tail).await } else { 0 };
         let State { header, counts, .. } = &mut *self.state;
         header.set_checkpoint(tail, counts, digest);
         header.write(OLDEST, self.buffer.get_mut(at..).unwrap_or_default());
     }
 
+    /// Writes head, link, pointers and padding, and seals the text.
+    pub(super) async fn seal(&mut self) {
+        let shape = self.state.record.shape;
+        put_word(self.buffer, 0, shape.head());
+        if S::LINK > 0 {
+            put_word(self.buffer, HEAD, self.state.log.link);
+        }
+        let mut place = HEAD + S::LINK;
+        for pointer in self.state.path.pointers() {
+            pointer.write(self.buffer, place);
+            place += pointer_length::<S>();
+        }
+        let (length, padded) = (shape.length::<S>(), self.record_length() as usize);
+        if let Some(padding) = self.buffer.get_mut(length..padded) {
+            padding.fill(self.state.erased);
+        }
+        self.close_up(domain_of::<C>(shape), place, length).await;
+    }
+}
+
+impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Drafts a record.
     pub(super) fn draft(&mut self, shape: Shape, hash: u64) -> &mut Draft {
         self.state.draft = Draft { shape, client: 0, whole: 0, attributes: Attributes::NONE, hash, copy: NOWHERE };
@@ -214,25 +233,6 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if shape.has(flag) {
             put_word(self.buffer, shape.field_at::<S>(flag), value);
         }
-    }
-
-    /// Writes head, link, pointers and padding, and seals the text.
-    pub(super) fn seal(&mut self) {
-        let shape = self.state.record.shape;
-        put_word(self.buffer, 0, shape.head());
-        if S::LINK > 0 {
-            put_word(self.buffer, HEAD, self.state.log.link);
-        }
-        let mut place = HEAD + S::LINK;
-        for pointer in self.state.path.pointers() {
-            pointer.write(self.buffer, place);
-            place += pointer_length::<S>();
-        }
-        let (length, padded) = (shape.length::<S>(), self.record_length() as usize);
-        if let Some(padding) = self.buffer.get_mut(length..padded) {
-            padding.fill(self.state.erased);
-        }
-        self.close_up(domain_of::<C>(shape), place, length);
     }
 
     /// The record in the buffer was programmed and read back: it counts, and the log ends behind it now.

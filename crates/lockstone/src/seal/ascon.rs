@@ -20,22 +20,15 @@ use ascon::permute12;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use super::{Domain, Keys, StoreId, Suite, Tag};
+#[cfg(feature = "async")]
+use super::paced::Work;
+use super::{Domain, Keys, Sponge, StoreId, Suite, Tag};
 use crate::format::{low_word, put_word};
 use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
 
-/// Ascon-XOF128: absorbs any bytes, then gives as many as are wanted, eight at a time. Wiped when dropped.
-struct Xof {
-    state: [u64; 5],
-    /// Bytes absorbed into the present block.
-    filled: u32,
-}
-
-impl Xof {
-    /// Before it begins.
-    const IDLE: Self = Self { state: [0; 5], filled: 0 };
-
+/// Ascon-XOF128: absorbs any bytes, then gives as many as are wanted, eight at a time.
+impl Sponge {
     /// Begins with the parameters of Ascon-XOF128 (SP 800-232, 5.2). In place: a move of the state is a library call.
     fn begin(&mut self) {
         self.state = [0x0000_0800_00cc_0003, 0, 0, 0, 0];
@@ -46,6 +39,14 @@ impl Xof {
     fn behind(keys: &Keys) -> Self {
         let [a, b, c, d, e, ..] = keys.0;
         Self { state: [a, b, c, d, e], filled: 0 }
+    }
+
+    /// The same in place.
+    #[cfg(feature = "async")]
+    fn start_behind(&mut self, keys: &Keys) {
+        let [a, b, c, d, e, ..] = keys.0;
+        self.state = [a, b, c, d, e];
+        self.filled = 0;
     }
 
     #[inline(never)]
@@ -70,16 +71,6 @@ impl Xof {
         rest
     }
 
-    /// Gives whole words where speed matters more than size; returns the rest.
-    fn squeeze_words<'t>(&mut self, text: &'t mut [u8]) -> &'t mut [u8] {
-        let (words, rest) = text.as_chunks_mut();
-        for word in words {
-            *word = (u64::from_le_bytes(*word) ^ self.state[0]).to_le_bytes();
-            self.permute();
-        }
-        rest
-    }
-
     /// Turns the next byte of the block to where it's worked at: a shift of 64 bits by a number is a call on small
     /// processors. After eight of them each is where it was.
     fn next_byte(&mut self) {
@@ -90,32 +81,39 @@ impl Xof {
         }
     }
 
-    /// Here once only: it's half of the code of the suite.
-    #[inline(never)]
+    /// The crate's permutation, of which there is one copy, a digest of the same family included: it's half of the code of the suite.
+    #[inline(always)]
     fn permute(&mut self) {
         permute12(&mut self.state);
     }
 
-    /// Ends the input: pads the block.
-    #[inline(always)]
+    /// Ends the input: pads the block. What is in it is stirred when output is wanted.
+    #[inline(never)]
     fn finish(&mut self) {
-        const PADDING: [u8; 8] = [1, 0, 0, 0, 0, 0, 0, 0];
-        self.absorb(PADDING.get(..8 - self.filled as usize).unwrap_or_default());
+        self.state[0] ^= 1;
+        for _ in self.filled..8 {
+            self.state[0] = self.state[0].rotate_right(8);
+        }
+        self.filled = 0;
     }
 
-    /// Gives the next output, after [`finish`](Self::finish), combined with what is in `text`.
+    /// Combines the next output, after [`finish`](Self::finish), with what is in `text`. More can follow whole blocks only.
     fn squeeze(&mut self, text: &mut [u8]) {
-        let text = if cfg!(target_pointer_width = "64") { self.squeeze_words(text) } else { text };
         for byte in text {
+            if self.filled.is_multiple_of(8) {
+                self.permute();
+            }
+            self.filled += 1;
             *byte ^= low_word(self.state[0]).to_le_bytes()[0];
-            self.next_byte();
+            self.state[0] = self.state[0].rotate_right(8);
         }
     }
-}
 
-impl Drop for Xof {
-    fn drop(&mut self) {
-        self.state.zeroize();
+    /// The first word of the output.
+    fn word(&mut self) -> u64 {
+        self.finish();
+        self.permute();
+        self.state[0]
     }
 }
 
@@ -127,7 +125,7 @@ impl Ascon {
     /// Absorbs `parts`, the first of which is a label, and combines the output with what is in `output`.
     #[inline(never)]
     fn run(keys: &Keys, parts: &[&[u8]], output: &mut [u8]) {
-        let mut xof = Xof::behind(keys);
+        let mut xof = Sponge::behind(keys);
         for part in parts {
             xof.absorb(part);
         }
@@ -145,21 +143,35 @@ impl Ascon {
 
     #[inline(always)]
     fn tag(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &[u8]) -> Tag {
-        let label = match domain {
-            Domain::Record => b"record..",
-            Domain::Header => b"header..",
-            Domain::ClearRecord => b"clear...",
-            Domain::Chunk => b"chunk...",
-            Domain::Block => b"block...",
-            Domain::Table => b"table...",
-        };
         let mut tag = Tag::default();
-        let mut place = [0; 8];
-        put_word(&mut place, 0, at.sequence);
-        put_word(&mut place, 4, at.offset);
-        Self::run(keys, &[label, &place, associated, text], &mut tag);
+        Self::run(keys, &[label(domain), &place(at), associated, text], &mut tag);
         tag
     }
+}
+
+/// Bytes of a step: two permutations.
+#[cfg(feature = "async")]
+const STEP: usize = 16;
+
+/// What a message begins with, by kind.
+#[inline(always)]
+const fn label(domain: Domain) -> &'static [u8; 8] {
+    match domain {
+        Domain::Record => b"record..",
+        Domain::Header => b"header..",
+        Domain::ClearRecord => b"clear...",
+        Domain::Chunk => b"chunk...",
+        Domain::Block => b"block...",
+        Domain::Table => b"table...",
+    }
+}
+
+#[inline(always)]
+fn place(at: Position) -> [u8; 8] {
+    let mut place = [0; 8];
+    put_word(&mut place, 0, at.sequence);
+    put_word(&mut place, 4, at.offset);
+    place
 }
 
 impl Suite for Ascon {
@@ -178,7 +190,7 @@ impl Suite for Ascon {
         }
         let mut key = [0; 32];
         let derived = root.derive(&label, &mut key);
-        let mut xof = Xof::IDLE;
+        let mut xof = Sponge::IDLE;
         xof.begin();
         xof.absorb(&key);
         key.zeroize();
@@ -210,13 +222,76 @@ impl Suite for Ascon {
     }
 
     fn digest(keys: &Keys, words: impl Iterator<Item = u64>) -> u64 {
-        let mut xof = Xof::behind(keys);
+        let mut xof = Sponge::behind(keys);
         xof.absorb(b"heads...");
         for item in words {
             xof.absorb(&item.to_le_bytes());
         }
-        xof.finish();
-        xof.state[0]
+        xof.word()
+    }
+
+    /// Sealing absorbs what makes the tag, then applies the stream that the tag gives; unsealing does it the other way round.
+    #[cfg(feature = "async")]
+    fn step(work: &mut Work<'_>) -> bool {
+        let stream = work.progress.second != work.given.is_some();
+        let from = work.progress.done;
+        let end = from + STEP;
+        let place = place(work.at);
+        let input = match (stream, work.progress.part) {
+            (true, 0) => Some(&b"stream.."[..]),
+            (true, 1) => Some(work.given.unwrap_or(&work.progress.tag)),
+            (false, 0) => Some(&label(work.domain)[..]),
+            (false, 1) => Some(&place[..]),
+            (false, 2) => Some(work.associated),
+            (false, 3) => Some(&*work.text),
+            _ => None,
+        };
+        if work.progress.part == 0 {
+            work.progress.sponge.start_behind(work.keys);
+        }
+        work.progress.done = end;
+        if let Some(input) = input {
+            work.progress.sponge.absorb(input.get(from..end.min(input.len())).unwrap_or_default());
+            if end >= input.len() {
+                work.progress.part += 1;
+                work.progress.done = 0;
+                if work.progress.part == if stream { 2 } else { 4 } {
+                    work.progress.sponge.finish();
+                }
+            }
+            return true;
+        }
+        let output = if stream { &mut *work.text } else { &mut work.progress.tag };
+        let length = if stream && work.domain == Domain::ClearRecord { 0 } else { output.len() };
+        work.progress.sponge.squeeze(output.get_mut(from..end.min(length)).unwrap_or_default());
+        if end < length {
+            return true;
+        }
+        let more = !work.progress.second;
+        (work.progress.second, work.progress.part, work.progress.done) = (true, 0, 0);
+        if !more {
+            work.progress.sponge.state.zeroize();
+        }
+        more
+    }
+
+    #[cfg(feature = "async")]
+    const DIGEST_IN_STEPS: bool = true;
+
+    #[cfg(feature = "async")]
+    fn digest_begin(sponge: &mut Sponge, keys: &Keys) {
+        sponge.start_behind(keys);
+        sponge.absorb(b"heads...");
+    }
+
+    #[cfg(feature = "async")]
+    fn digest_word(sponge: &mut Sponge, word: u64) {
+        sponge.absorb(&word.to_le_bytes());
+    }
+
+    #[cfg(feature = "async")]
+    fn digest_end(sponge: &mut Sponge) -> u64 {
+        sponge.word()
     }
 }
 
@@ -249,7 +324,7 @@ impl Drop for SoftRootKey {
 
 impl RootKey for SoftRootKey {
     fn derive(&self, label: &[u8], key: &mut [u8; 32]) -> Result<(), RootKeyError> {
-        let mut xof = Xof::IDLE;
+        let mut xof = Sponge::IDLE;
         xof.begin();
         xof.absorb(b"lockstone root key derivation 01");
         xof.absorb(&self.key);
@@ -313,7 +388,7 @@ mod tests {
 
     /// Ascon-XOF128 of these bytes, as the suite computes it.
     fn xof<const N: usize>(input: &[u8]) -> [u8; N] {
-        let mut xof = Xof::IDLE;
+        let mut xof = Sponge::IDLE;
         xof.begin();
         xof.absorb(input);
         xof.finish();
@@ -341,7 +416,7 @@ mod tests {
             theirs.finalize_xof().read(&mut expected);
             assert_eq!(xof::<45>(&input[..length]), expected, "{length} bytes");
             // In two parts, and more output than one block.
-            let mut parts = Xof::IDLE;
+            let mut parts = Sponge::IDLE;
             parts.begin();
             parts.absorb(&input[..length / 3]);
             parts.absorb(&input[length / 3..length]);

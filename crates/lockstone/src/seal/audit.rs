@@ -5,13 +5,16 @@
 //! outlives the store: all lives of a device can be held against each other, with cuts, roll-backs and formats between
 //! them. For tests; a thread has a ledger of its own.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::hash::{Hash, Hasher};
 use std::collections::HashMap;
 use std::hash::DefaultHasher;
 use std::thread_local;
+use std::vec::Vec;
 
 use super::{Domain, Keys, StoreId, Suite, Tag};
+#[cfg(feature = "async")]
+use super::{Sponge, paced::Work};
 use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
 
@@ -31,6 +34,8 @@ type Seen = HashMap<(u64, Tag), u64>;
 
 thread_local! {
     static SEEN: RefCell<(Ledger, Seen)> = RefCell::default();
+    /// The text of what is being sealed in steps.
+    static BEGUN: Cell<Vec<u8>> = Cell::default();
 }
 
 /// What this thread has sealed so far.
@@ -96,5 +101,36 @@ impl<S: Suite> Suite for Audited<S> {
 
     fn digest(keys: &Keys, words: impl Iterator<Item = u64>) -> u64 {
         S::digest(keys, words)
+    }
+
+    #[cfg(feature = "async")]
+    fn step(work: &mut Work<'_>) -> bool {
+        let sealing = work.given.is_none();
+        if sealing && (work.progress.second, work.progress.part, work.progress.done) == (false, 0, 0) {
+            BEGUN.set(work.text.to_vec());
+        }
+        let more = S::step(work);
+        if sealing && !more {
+            Self::note(work.keys, work.domain, work.at, work.associated, &BEGUN.take(), work.progress.tag);
+        }
+        more
+    }
+
+    #[cfg(feature = "async")]
+    const DIGEST_IN_STEPS: bool = S::DIGEST_IN_STEPS;
+
+    #[cfg(feature = "async")]
+    fn digest_begin(sponge: &mut Sponge, keys: &Keys) {
+        S::digest_begin(sponge, keys);
+    }
+
+    #[cfg(feature = "async")]
+    fn digest_word(sponge: &mut Sponge, word: u64) {
+        S::digest_word(sponge, word);
+    }
+
+    #[cfg(feature = "async")]
+    fn digest_end(sponge: &mut Sponge) -> u64 {
+        S::digest_end(sponge)
     }
 }

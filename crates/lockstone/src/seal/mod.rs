@@ -16,8 +16,12 @@ mod ascon;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod audit;
+#[cfg(feature = "async")]
+#[doc(hidden)]
+pub mod paced;
 #[cfg(feature = "plain")]
 mod plain;
+pub(crate) mod whole;
 
 #[cfg(feature = "aes")]
 pub use self::aes::{Aes, AesSiv, Block16};
@@ -54,6 +58,14 @@ pub enum Domain {
     Table,
 }
 
+/// What is sealed or unsealed, in place.
+pub(crate) struct Message<'a> {
+    pub(crate) domain: Domain,
+    pub(crate) at: Position,
+    pub(crate) associated: &'a [u8],
+    pub(crate) text: &'a mut [u8],
+}
+
 /// A way to seal. Sealed: suites are part of the format.
 pub trait Suite: Sized + private::Sealed {
     /// Number of the suite in segment headers.
@@ -87,6 +99,35 @@ pub trait Suite: Sized + private::Sealed {
 
     /// Keyed digest of a sequence of words: pins the bucket heads.
     fn digest(keys: &Keys, words: impl Iterator<Item = u64>) -> u64;
+
+    /// Does a bit of the work; false: it's done. A suite that does not say how does it all at once.
+    #[cfg(feature = "async")]
+    #[doc(hidden)]
+    fn step(work: &mut paced::Work<'_>) -> bool {
+        work.at_once::<Self>()
+    }
+
+    /// Whether a digest can be taken word by word, as follows.
+    #[cfg(feature = "async")]
+    #[doc(hidden)]
+    const DIGEST_IN_STEPS: bool = false;
+
+    /// Begins a digest.
+    #[cfg(feature = "async")]
+    #[doc(hidden)]
+    fn digest_begin(_sponge: &mut Sponge, _keys: &Keys) {}
+
+    /// Takes in a word of it.
+    #[cfg(feature = "async")]
+    #[doc(hidden)]
+    fn digest_word(_sponge: &mut Sponge, _word: u64) {}
+
+    /// Ends it.
+    #[cfg(feature = "async")]
+    #[doc(hidden)]
+    fn digest_end(_sponge: &mut Sponge) -> u64 {
+        0
+    }
 }
 
 /// The keys of one store, as its suite keeps them. They lie in the RAM that the caller hands in, so that a store is cheap to
@@ -115,6 +156,28 @@ impl Default for Keys {
 impl core::fmt::Debug for Keys {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Keys")
+    }
+}
+
+/// The state of a sponge between two steps. Wiped when it has served, and when dropped.
+#[cfg(any(feature = "ascon", feature = "async"))]
+#[doc(hidden)]
+pub struct Sponge {
+    state: [u64; 5],
+    /// Bytes absorbed into the present block.
+    filled: u32,
+}
+
+#[cfg(any(feature = "ascon", feature = "async"))]
+impl Sponge {
+    /// Before it begins.
+    const IDLE: Self = Self { state: [0; 5], filled: 0 };
+}
+
+#[cfg(any(feature = "ascon", feature = "async"))]
+impl Drop for Sponge {
+    fn drop(&mut self) {
+        self.state.zeroize();
     }
 }
 

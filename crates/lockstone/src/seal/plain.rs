@@ -2,6 +2,10 @@
 //!
 //! For configuration that may be public on parts that nobody attacks, and for comparing the cost of sealing.
 
+#[cfg(feature = "async")]
+use super::Sponge;
+#[cfg(feature = "async")]
+use super::paced::Work;
 use super::{Domain, Keys, StoreId, Suite, Tag};
 use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
@@ -13,14 +17,22 @@ pub struct Plain;
 impl Plain {
     #[inline(never)]
     fn checksum(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &[u8]) -> u32 {
-        // Offsets are below 2^30. The identity between them spreads the offset over all bits before the sequence comes.
+        !crc32c(crc32c(Self::start(keys, domain, at), associated), text)
+    }
+
+    /// The checksum of the place. Offsets are below 2^30. The identity between them spreads the offset over all bits before the
+    /// sequence comes.
+    #[inline(always)]
+    fn start(keys: &Keys, domain: Domain, at: Position) -> u32 {
         let start = !(at.offset | (domain as u32) << 30);
         let [id, ..] = keys.0;
-        let state = crc32c(start, &id.to_le_bytes());
-        let state = crc32c(state, &at.sequence.to_le_bytes());
-        !crc32c(crc32c(state, associated), text)
+        crc32c(crc32c(start, &id.to_le_bytes()), &at.sequence.to_le_bytes())
     }
 }
+
+/// Bytes of a step, each of some 70 instructions of a small processor.
+#[cfg(feature = "async")]
+const STEP: usize = 64;
 
 /// CRC-32C (Castagnoli, reflected), as in iSCSI (RFC 3720), bit by bit: a table would be larger than all the rest.
 fn crc32c(start: u32, bytes: &[u8]) -> u32 {
@@ -49,11 +61,7 @@ impl Suite for Plain {
     }
 
     fn seal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
-        let mut tag = Tag::default();
-        if let Some(place) = tag.first_chunk_mut() {
-            *place = Self::checksum(keys, domain, at, associated, text).to_le_bytes();
-        }
-        tag
+        tag(Self::checksum(keys, domain, at, associated, text))
     }
 
     fn unseal(keys: &Keys, domain: Domain, at: Position, associated: &[u8], text: &mut [u8], tag: &[u8]) -> bool {
@@ -62,14 +70,65 @@ impl Suite for Plain {
 
     /// FNV-1a, 64 bits, with half of the finisher of MurmurHash3: spreads names well, resists nobody.
     fn hash(_keys: &Keys, space: u64, name: &[u8]) -> u64 {
-        let start = fnv(0xcbf2_9ce4_8422_2325, &space.to_le_bytes());
+        let start = fnv(BASIS, &space.to_le_bytes());
         finish(fnv(start, name))
     }
 
     fn digest(_keys: &Keys, words: impl Iterator<Item = u64>) -> u64 {
-        finish(words.fold(0xcbf2_9ce4_8422_2325, |state, word| fnv(state, &word.to_le_bytes())))
+        finish(words.fold(BASIS, |state, word| fnv(state, &word.to_le_bytes())))
+    }
+
+    #[cfg(feature = "async")]
+    fn step(work: &mut Work<'_>) -> bool {
+        let (from, end) = (work.progress.done, work.progress.done + STEP);
+        let input = if work.progress.part == 0 { work.associated } else { &*work.text };
+        if work.progress.part == 0 && from == 0 {
+            work.progress.sponge.filled = Self::start(work.keys, work.domain, work.at);
+        }
+        work.progress.sponge.filled =
+            crc32c(work.progress.sponge.filled, input.get(from..end.min(input.len())).unwrap_or_default());
+        work.progress.done = end;
+        if end >= input.len() {
+            work.progress.part += 1;
+            work.progress.done = 0;
+        }
+        work.progress.tag = tag(!work.progress.sponge.filled);
+        work.progress.part < 2
+    }
+
+    #[cfg(feature = "async")]
+    const DIGEST_IN_STEPS: bool = true;
+
+    #[cfg(feature = "async")]
+    fn digest_begin(sponge: &mut Sponge, _keys: &Keys) {
+        sponge.state = [BASIS; 5];
+    }
+
+    #[cfg(feature = "async")]
+    fn digest_word(sponge: &mut Sponge, word: u64) {
+        let [state, ..] = &mut sponge.state;
+        *state = fnv(*state, &word.to_le_bytes());
+    }
+
+    #[cfg(feature = "async")]
+    fn digest_end(sponge: &mut Sponge) -> u64 {
+        let [state, ..] = sponge.state;
+        finish(state)
     }
 }
+
+/// A checksum as a tag.
+#[inline(always)]
+fn tag(checksum: u32) -> Tag {
+    let mut tag = Tag::default();
+    if let Some(place) = tag.first_chunk_mut() {
+        *place = checksum.to_le_bytes();
+    }
+    tag
+}
+
+/// What FNV-1a begins with.
+const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
 fn fnv(start: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(start, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))

@@ -259,3 +259,52 @@ fn a_dropped_acceptance_opens_nothing() {
         }
     }
 }
+
+/// A flash that may go to another thread, and be used by one at a time only.
+struct OneAtATime(SimFlash<1, 4, 4096>, std::cell::Cell<u8>);
+
+impl embedded_storage_async::nor_flash::ErrorType for OneAtATime {
+    type Error = SimError;
+}
+
+impl embedded_storage_async::nor_flash::ReadNorFlash for OneAtATime {
+    const READ_SIZE: usize = 1;
+
+    async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), SimError> {
+        embedded_storage_async::nor_flash::ReadNorFlash::read(&mut self.0, offset, bytes).await
+    }
+
+    fn capacity(&self) -> usize {
+        embedded_storage_async::nor_flash::ReadNorFlash::capacity(&self.0)
+    }
+}
+
+impl embedded_storage_async::nor_flash::NorFlash for OneAtATime {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), SimError> {
+        embedded_storage_async::nor_flash::NorFlash::erase(&mut self.0, from, to).await
+    }
+
+    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SimError> {
+        embedded_storage_async::nor_flash::NorFlash::write(&mut self.0, offset, bytes).await
+    }
+}
+
+#[test]
+fn calls_may_go_to_another_thread() {
+    fn is_send<T: Send>(future: T) -> T {
+        future
+    }
+    let flash = OneAtATime(SimFlash::new(16 * 4096, 0xff), std::cell::Cell::new(0));
+    assert_eq!(flash.1.get(), 0);
+    let mut memory = Ram::new();
+    let mut id = Fixed(9);
+    let root = root();
+    let format = Store::<_, Ascon>::format(flash, Part::NOR, &root, &mut id, &mut memory);
+    let mut store = finish(is_send(format)).unwrap();
+    finish(is_send(store.put("there", b"and back"))).unwrap();
+    assert_eq!(finish(is_send(store.get("there", &mut [0; 8]))).unwrap(), Some(8));
+    finish(is_send(store.delete("there"))).unwrap();
+}

@@ -1,5 +1,6 @@
 //! Blocks: which object one belongs to, which are free, and what the store says of that.
 
+use super::super::sealing::{self, Turn};
 use super::super::space_of;
 use super::slots::reads_as;
 use super::{Failure, Found, NOWHERE, NorFlash, Objects, Seen, Store, TRIES, UPLOADS, one_source};
@@ -11,7 +12,7 @@ use crate::format::{put, put_word};
 use crate::key::{Key, SYSTEM};
 use crate::layout::Position;
 use crate::object::{ObjectError, PEEK, PEEK_LENGTH};
-use crate::seal::{Domain, Suite};
+use crate::seal::{Domain, Message, Suite, Tag};
 use crate::state;
 use crate::trust::MonotonicCounter;
 
@@ -96,10 +97,11 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let (fields, tag) = bytes.split_at(FIELDS);
         let tag = tag.get(..S::TAG).unwrap_or_default();
         match BlockHeader::of_bytes(fields) {
-            Some(header) if S::unseal(store.keys.0, Domain::Block, Position::new(block, 0), fields, &mut [], tag) => {
-                Found::Good(header)
+            Some(header) => {
+                let at = Position::new(block, 0);
+                let good = store.unseal_other(Domain::Block, at, fields, &mut [], tag).await;
+                if good { Found::Good(header) } else { Found::Other }
             }
-            Some(_) => Found::Other,
             None if fields.iter().chain(tag).all(|byte| *byte == self.erased) => Found::Blank,
             None => Found::Strange,
         }
@@ -168,7 +170,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         bytes.fill(self.erased);
         header.put_to(bytes);
         let fields = bytes.get(..FIELDS).unwrap_or_default();
-        let tag = S::seal(store.keys.0, Domain::Block, Position::new(block, 0), fields, &mut []);
+        let tag = store.seal_other(Domain::Block, Position::new(block, 0), fields, &mut []).await;
         put(bytes, FIELDS, tag.get(..S::TAG).unwrap_or_default());
         let at = block * self.layout.block;
         self.flash.write(at, bytes).await?;
@@ -274,6 +276,36 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     async fn read_system(&mut self, key: Key<'_>, target: &mut [u8]) -> Result<Option<usize>, Error<F::Error>> {
         let hash = self.hash_of(key);
         if self.find(key, hash, false).await? { self.copy_note(target).await.map(Some) } else { Ok(None) }
+    }
+
+    /// Seals what is no record.
+    pub(super) async fn seal_other(&mut self, domain: Domain, at: Position, associated: &[u8], text: &mut [u8]) -> Tag {
+        let mut turn = Turn::First;
+        loop {
+            match self.scratch.seal(&mut turn, self.keys.0, Message { domain, at, associated, text: &mut *text }) {
+                Some(tag) => return tag,
+                None => sealing::pause().await,
+            }
+        }
+    }
+
+    /// Unseals it.
+    pub(super) async fn unseal_other(
+        &mut self,
+        domain: Domain,
+        at: Position,
+        associated: &[u8],
+        text: &mut [u8],
+        tag: &[u8],
+    ) -> bool {
+        let mut turn = Turn::First;
+        loop {
+            match self.scratch.unseal(&mut turn, self.keys.0, Message { domain, at, associated, text: &mut *text }, tag)
+            {
+                Some(good) => return good,
+                None => sealing::pause().await,
+            }
+        }
     }
 }
 

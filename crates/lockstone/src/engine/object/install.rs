@@ -20,6 +20,7 @@ use digest::Digest;
 use digest::consts::U32;
 use subtle::ConstantTimeEq;
 
+use super::super::sealing;
 use super::blocks::{HELD_NAME, OwnName, blank, erase_blocks, own_name, slot_name};
 use super::slots::{Map, reads_as};
 use super::{NorFlash, Objects, Seen, Store, one_source};
@@ -503,7 +504,10 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             let whole = now.next_multiple_of(slot.layout.unit) as usize;
             let bytes = self.text_mut(0).get_mut(..whole).unwrap_or_default();
             slot.flash.read(at, bytes).await?;
-            hash.update(bytes.get(..now as usize).unwrap_or_default());
+            for piece in bytes.get(..now as usize).unwrap_or_default().chunks(sealing::PIECE) {
+                sealing::pause().await;
+                hash.update(piece);
+            }
             at += now;
         }
         let mut digest = [0; 32];

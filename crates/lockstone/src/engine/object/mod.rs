@@ -21,7 +21,7 @@ use digest::Digest;
 use digest::consts::U32;
 use subtle::ConstantTimeEq;
 
-use super::{NorFlash, Store, one_source};
+use super::{NorFlash, Store, one_source, sealing};
 use crate::attributes::{Attributes, How, Put};
 use crate::error::{Error, OpenError};
 use crate::format::object::{BlockHeader, HEAD, MANIFEST, Manifest, NOTE, NOTE_MAX, Name, Note, OPEN, SLOTS_MAX};
@@ -453,7 +453,10 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
                 return Err((ObjectError::Incomplete, Some(index)));
             }
             let used = (length - index * self.layout.chunk).min(self.layout.chunk);
-            hash.update(self.text(0).get(..used as usize).unwrap_or_default());
+            for piece in self.text(0).get(..used as usize).unwrap_or_default().chunks(sealing::PIECE) {
+                sealing::pause().await;
+                hash.update(piece);
+            }
         }
         let mut digest = [0; 32];
         digest.copy_from_slice(&hash.finalize());

@@ -86,7 +86,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                 upload.turn = Turn::Copy;
                 put(upload.bytes, HEAD + S::TAG, self.text(0));
                 let what = what_of(upload, slot.index);
-                self.seal(store, upload, what, self.layout.chunk);
+                self.seal(store, upload, what, self.layout.chunk).await;
                 self.program(store, upload, what).await?;
                 upload.again = None;
                 return Ok(());
@@ -127,19 +127,28 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let used = upload.part.end - upload.part.start;
         upload.part = 0..0;
         let what = what_of(upload, index);
-        self.seal(store, upload, what, used);
+        // A call that is dropped while it seals leaves nothing to go on with.
+        upload.settled = false;
+        self.seal(store, upload, what, used).await;
         self.program(store, upload, what).await?;
         upload.set(index, true);
         Ok(())
     }
 
     /// Pads and seals the text in the RAM of the upload.
-    fn seal<D, C>(&self, store: &Store<'_, D, S, C>, upload: &mut Upload<'_>, what: What, used: u32) {
+    async fn seal<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        upload: &mut Upload<'_>,
+        what: What,
+        used: u32,
+    ) {
         let bytes = upload.bytes.get_mut(..self.layout.slot as usize).unwrap_or_default();
         let Some((head, text)) = bytes.split_at_mut_checked(HEAD + S::TAG) else { return };
         text.get_mut(used as usize..).unwrap_or_default().fill(0);
         let text = text.get_mut(..self.layout.chunk as usize).unwrap_or_default();
-        let tag = S::seal(store.keys.0, what.domain(), what.at(), &what.name.to_bytes(), text);
+        let name = what.name.to_bytes();
+        let tag = store.seal_other(what.domain(), what.at(), &name, text).await;
         put(head, HEAD, tag.get(..S::TAG).unwrap_or_default());
     }
 
@@ -241,7 +250,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                 }
             }
             let what = What { is_table: true, ..what_of(upload, table) };
-            self.seal(store, upload, what, self.layout.chunk);
+            self.seal(store, upload, what, self.layout.chunk).await;
             self.program(store, upload, what).await?;
             let place = upload.next - 1;
             if place != *first.get_or_insert(place) + table {
@@ -470,7 +479,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let Some((head, text)) = bytes.split_at_mut_checked(HEAD + S::TAG) else { return Ok(false) };
         let text = text.get_mut(..self.layout.chunk as usize).unwrap_or_default();
         let tag = head.get(HEAD..).unwrap_or_default();
-        Ok(S::unseal(store.keys.0, what.domain(), what.at(), &what.name.to_bytes(), text, tag))
+        let name = what.name.to_bytes();
+        Ok(store.unseal_other(what.domain(), what.at(), &name, text, tag).await)
     }
 
     /// What a slot says of itself; nothing of it is verified.
