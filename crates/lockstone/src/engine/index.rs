@@ -59,6 +59,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let mut level = 0;
         while !head.is_empty() {
             self.hop(head).await?;
+            if !C::SMALL && level == 0 {
+                self.put_root(bucket, head);
+            }
             let differs = differing_level(hash, self.state.record.hash);
             if differs < level {
                 return Err(Stop::Damaged);
@@ -106,12 +109,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.record_length(),
             self.state.record.link,
         );
-        // A record without pointers is the only one of its bucket.
-        let alone = !C::SMALL && self.state.record.shape.pointers() == 0;
-        let head = if alone { head.alone(self.state.record.hash) } else { head };
         let bucket = self.bucket_of(self.state.record.hash);
         self.state.path.target = None;
-        self.put_head(bucket, head);
+        self.put_root(bucket, head);
+    }
+
+    /// The record in the buffer is what this head means. One without pointers is the only one of its bucket.
+    fn put_root(&mut self, bucket: usize, head: Pointer) {
+        let alone = !C::SMALL && self.state.record.shape.pointers() == 0;
+        self.put_head(bucket, if alone { head.alone(self.state.record.hash) } else { head });
     }
 
     pub(super) fn head(&self, bucket: usize) -> Pointer {

@@ -60,6 +60,47 @@ fn a_mount_reads_the_end_of_the_log() {
     measure::<Plain>();
 }
 
+/// Bytes read for names that are not there.
+fn misses<S: Suite>(store: &mut Store<'_, &mut Chip, S>, from: u32) -> u64 {
+    let before = store.flash().counts();
+    for name in (from..from + 500).map(|index| format!("absent {index}")) {
+        assert_eq!(store.get(&name[..], &mut [0; 8]).unwrap(), None);
+    }
+    (store.flash().counts() - before).bytes_read
+}
+
+#[test]
+fn what_is_alone_in_its_bucket_is_told_from_others_without_reading() {
+    let key = SoftRootKey::new([9; 32]);
+    let mut flash = Chip::new(64 * 4096, 0xff);
+    let mut memory: Memory<300, 700> = Memory::new();
+    let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &key, &mut Fixed(3), &mut memory).unwrap();
+    for index in 0..60_u8 {
+        store.put(&[b'k', index][..], &[index; 40]).unwrap();
+        assert!(!store.delete(&[b'n', index][..]).unwrap());
+    }
+    // Tombstones too are alone.
+    for index in 0..20_u8 {
+        assert!(store.delete(&[b'k', index][..]).unwrap());
+    }
+    let written = misses(&mut store, 0);
+    // One bucket of five has a record of some 80 bytes, or more than one; few names differ from the only one in no bit.
+    assert!(written < 500 * 6, "{written}");
+    for index in 0..60_u8 {
+        let found = store.get(&[b'k', index][..], &mut [0; 40]).unwrap();
+        assert_eq!(found, if index < 20 { None } else { Some(40) });
+    }
+    // Heads that come from lists are read once.
+    let (mut flash, values) = used::<Ascon>(&key);
+    let mut memory = Ram::new();
+    let mut store = Store::<_, Ascon>::mount(&mut flash, Part::NOR, &key, &mut memory).unwrap();
+    let (first, second) = (misses(&mut store, 0), misses(&mut store, 0));
+    assert!(second < first, "{first} {second}");
+    for (index, value) in values.iter().enumerate() {
+        assert_eq!(store.get(&*format!("key {index}"), &mut [0; 64]).unwrap(), Some(value.len()));
+    }
+}
+
 #[test]
 fn whatever_a_list_says_the_answers_are_right() {
     // Suite plain: whoever writes to the flash can make a list that verifies but for its checksum, and bits flip.
