@@ -184,8 +184,9 @@ pub mod blocking {
     pub use engine::{Objects, Reseal, Slot};
 }
 
-/// The asynchronous store, over `embedded_storage_async::nor_flash::NorFlash`. Any call may be dropped at any await:
-/// the store then looks at its flash again, as after a power cut, before it does anything else.
+/// The asynchronous store, over `embedded_storage_async::nor_flash::NorFlash`. Others run at each flash operation, and while
+/// it seals. Any call may be dropped at any await: the store then looks at its flash again, as after a power cut, before it
+/// does anything else.
 #[cfg(feature = "async")]
 #[path = "."]
 pub mod asynchronous {

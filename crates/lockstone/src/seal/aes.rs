@@ -10,7 +10,7 @@
 //!
 //! A standard mode and a standard primitive. In software it is about five times the code of `ascon`; a hardware engine
 //! takes the place of the block cipher: implement `BlockCipherEncrypt` and `KeyInit` of the crate `cipher` for it, and
-//! use [`AesSiv`] with it (`tests/it/engine.rs` shows one).
+//! use [`AesSiv`] with it (`tests/it/engine.rs` shows one). The asynchronous store seals each message in one go.
 
 use aes_siv::siv::CmacSiv;
 use cipher::array::typenum::U16;
