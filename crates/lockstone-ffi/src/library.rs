@@ -405,16 +405,18 @@ impl Open {
 }
 
 /// Makes an empty store; everything on the flash is erased. Where there is a counter it moves on, so that no image from before
-/// is accepted. (The store is then mounted: one that is formatted without a counter has another type.)
+/// is accepted.
 fn make_empty(platform: &Platform, ground: &Ground, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
-    let (flash, part) = (ground.flash()?, ground.part);
     let ram = Ram::new(&mut *pieces.heads, &mut *pieces.buffer, &mut *pieces.state);
-    let (counter, dice) = (Counter::Hooks(*platform), &mut Dice(Some(platform)));
-    if counter.is_there() {
-        let (anchor, protection) = (Anchor { root, counter }, Protection::Chosen);
-        lockstone::Store::<_, Ascon, _>::format_protected(flash, part, anchor, protection, dice, ram)?;
-    } else {
-        lockstone::Store::<_, Ascon>::format_in(flash, part, root, dice, ram)?;
-    }
+    let anchor = Anchor { root, counter: Counter::Hooks(*platform) };
+    let dice = &mut Dice(Some(platform));
+    lockstone::Store::<_, Ascon, _>::format_protected(
+        ground.flash()?,
+        ground.part,
+        anchor,
+        Protection::Chosen,
+        dice,
+        ram,
+    )?;
     Ok(())
 }
