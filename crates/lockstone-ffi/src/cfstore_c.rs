@@ -126,9 +126,9 @@ unsafe fn buffer(handle: *mut c_void) -> Result<Buffer, i32> {
 ///
 /// # Safety
 /// The name is null or ends with a NUL.
-unsafe fn key_name(text: *const c_char) -> Result<([u8; NAME_MAX + 1], usize), i32> {
+unsafe fn key_name(text: *const c_char, room: &mut [u8; NAME_MAX + 1]) -> Result<&[u8], i32> {
     // SAFETY: the caller's promise.
-    unsafe { name(text) }.map_err(|_| INVALID_KEY_NAME)
+    unsafe { name(text, room) }.map_err(|_| INVALID_KEY_NAME)
 }
 
 /// No caller can own more.
@@ -161,20 +161,22 @@ unsafe fn on_create(
     kdesc: *const KeyDescription,
     handle: *mut c_void,
 ) -> i32 {
+    let mut room = [0; NAME_MAX + 1];
     // SAFETY: name, description and handle are null or as `configuration_store.h` says.
-    let (key, how, mut place) = unsafe { (key_name(key), read(kdesc), Out::new(handle.cast::<Buffer>())) };
+    let (key, how, mut place) = unsafe { (key_name(key, &mut room), read(kdesc), Out::new(handle.cast::<Buffer>())) };
     operate(context, Opcode::Create, handle, Early::Silent, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
-        let (key, length) = key?;
+        let key = key?;
         let how = how.map(|how| Description {
             acl: how.acl.bits,
             retention: how.drl,
             security: how.security.bits,
             mode: how.flags.bits,
         });
-        place.set(open.cf_create(&key[..length], value_len, how)?);
+        let index = open.cf_create(key, value_len, how)?;
+        place.set(open.cfstore.buffer_of(index));
         Ok(0)
     })
 }
@@ -188,21 +190,21 @@ unsafe fn on_delete(context: usize, handle: *mut c_void) -> i32 {
 
 #[inline(never)]
 unsafe fn on_find(context: usize, query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
+    let mut room = [0; NAME_MAX + 1];
     // SAFETY: the pattern is null or ends with a NUL; handles are null or 24 bytes.
-    let (query, held) = unsafe { (key_name(query), read(previous.cast::<Buffer>())) };
+    let (query, held) = unsafe { (key_name(query, &mut room), read(previous.cast::<Buffer>())) };
     // SAFETY: as above.
     let (mut before, mut place) = unsafe { (Out::new(previous.cast::<Buffer>()), Out::new(next.cast::<Buffer>())) };
     operate(context, Opcode::Find, next, Early::Called, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
-        let (query, length) = query?;
-        let found = open.cf_find(&query[..length], held.as_ref());
+        let found = open.cf_find(query?, held.as_ref());
         // The previous handle is closed, unless the arguments were refused.
         if held.is_some_and(|held| !open.cf_knows(&held)) && !matches!(found, Err(INVALID_HANDLE_BUF)) {
             before.set([0; 24]);
         }
-        place.set(found?);
+        place.set(open.cfstore.buffer_of(found?));
         Ok(0)
     })
 }
@@ -310,14 +312,15 @@ unsafe fn on_read_value(context: usize, handle: *mut c_void, data: *mut c_void, 
 
 #[inline(never)]
 unsafe fn on_open(context: usize, key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
+    let mut room = [0; NAME_MAX + 1];
     // SAFETY: the name is null or ends with a NUL, a handle null or 24 bytes.
-    let (key, mut place) = unsafe { (key_name(key), Out::new(handle.cast::<Buffer>())) };
+    let (key, mut place) = unsafe { (key_name(key, &mut room), Out::new(handle.cast::<Buffer>())) };
     operate(context, Opcode::Open, handle, Early::Called, |open| {
         if place.is_missing() {
             return Err(INVALID_HANDLE_BUF);
         }
-        let (key, length) = key?;
-        place.set(open.cf_open(&key[..length], flags.bits)?);
+        let index = open.cf_open(key?, flags.bits)?;
+        place.set(open.cfstore.buffer_of(index));
         Ok(0)
     })
 }

@@ -59,18 +59,24 @@ pub(super) const fn flags_of(mode: u32, usual: u8) -> u8 {
 }
 
 impl Cfstore {
-    /// Takes a free handle; what the caller is to hold.
-    pub(super) fn take_handle(&mut self, key: u32, client: i32, flags: u8) -> Result<Buffer, i32> {
+    /// Takes a free handle; its place.
+    pub(super) fn take_handle(&mut self, key: u32, client: i32, flags: u8) -> Result<usize, i32> {
         let index = self.handles.iter().position(|handle| handle.flags & USED == 0).ok_or(OUT_OF_MEMORY)?;
         self.generation = self.generation.wrapping_add(1).max(1);
-        let generation = self.generation;
-        let context = u8::try_from(self.at).map_err(|_| OUT_OF_MEMORY)?;
-        self.handles[index] = Handle { generation, client, context, key, flags: flags | USED, ..Handle::FREE };
+        let (generation, context) = (self.generation, self.at.to_le_bytes()[0]);
+        let handle = self.handles.get_mut(index).ok_or(OUT_OF_MEMORY)?;
+        *handle = Handle { generation, client, context, key, flags: flags | USED, ..Handle::FREE };
+        Ok(index)
+    }
+
+    /// What the caller of a handle is to hold.
+    pub(crate) fn buffer_of(&self, index: usize) -> Buffer {
+        let [m0, m1, m2, m3] = MAGIC;
+        let [i0, i1, i2, i3, ..] = index.to_le_bytes();
+        let [g0, g1, g2, g3] = self.handles.get(index).map_or(0, |handle| handle.generation).to_le_bytes();
         let mut buffer = [0; 24];
-        buffer[..4].copy_from_slice(&MAGIC);
-        buffer[4..8].copy_from_slice(&u32::try_from(index).map_err(|_| OUT_OF_MEMORY)?.to_le_bytes());
-        buffer[8..12].copy_from_slice(&generation.to_le_bytes());
-        Ok(buffer)
+        buffer[..12].copy_from_slice(&[m0, m1, m2, m3, i0, i1, i2, i3, g0, g1, g2, g3]);
+        buffer
     }
 
     /// Whether this is an open handle of the context that calls.
@@ -96,6 +102,6 @@ impl Cfstore {
 
     /// Frees a handle; its flags.
     pub(super) fn give_back(&mut self, index: usize) -> u8 {
-        core::mem::replace(&mut self.handles[index], Handle::FREE).flags
+        self.handles.get_mut(index).map_or(0, |handle| core::mem::replace(handle, Handle::FREE).flags)
     }
 }
