@@ -1,7 +1,7 @@
 //! Arena: the keys that are open or not flushed, one behind the other in RAM that the caller hands in.
 //!
 //! ```text
-//! | head (22) | name | store's head (12), value |  next record ...        the last part only of a record that is LOADED
+//! | head (23) | name | store's head (12), value |  next record ...        the last part only of a record that is LOADED
 //! ```
 //!
 //! Records move when one before them grows or goes, so others know them by number, never by place. One record is *in hand*: its
@@ -23,10 +23,13 @@ pub(crate) const DOOMED: u8 = 1 << 3;
 /// Deleted; the store does not know yet.
 pub(crate) const GONE: u8 = 1 << 4;
 
+/// In `by`: how far above who wrote a key stands who deleted it.
+pub(crate) const DELETERS: u32 = 4;
+
 /// Bytes of what the store keeps in front of a value.
 pub(crate) const STORED_HEAD: usize = 12;
 /// Bytes of a record's head.
-const HEAD: usize = 22;
+const HEAD: usize = 23;
 
 /// A record's head, and where it stands at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub(crate) struct Record {
     pub(crate) handles: u8,
     /// Bytes of the name: the arena's business.
     pub(crate) name: u8,
+    /// The contexts that wrote what is not flushed, a bit each, and [`DELETERS`] above them those that deleted it.
+    pub(crate) by: u8,
 }
 
 impl Record {
@@ -61,6 +66,7 @@ impl Record {
         state: 0,
         handles: 0,
         name: 0,
+        by: 0,
     };
 
     pub(crate) const fn is(&self, state: u8) -> bool {
@@ -85,16 +91,39 @@ impl Record {
         let [s0, s1, s2, s3] = self.serial.to_le_bytes();
         let [o0, o1, o2, o3] = self.owner.to_le_bytes();
         let [l0, l1, l2, l3] = self.length.to_le_bytes();
-        let Self { acl, security, mode, state, handles, name, .. } = *self;
-        [i0, i1, i2, i3, s0, s1, s2, s3, o0, o1, o2, o3, l0, l1, l2, l3, acl, security, mode, state, handles, name]
+        let Self { acl, security, mode, state, handles, name, by, .. } = *self;
+        [i0, i1, i2, i3, s0, s1, s2, s3, o0, o1, o2, o3, l0, l1, l2, l3, acl, security, mode, state, handles, name, by]
     }
 
     fn of_bytes(at: usize, bytes: &[u8; HEAD]) -> Self {
-        let [i0, i1, i2, i3, s0, s1, s2, s3, o0, o1, o2, o3, l0, l1, l2, l3, acl, security, mode, state, handles, name] =
-            *bytes;
+        let [
+            i0,
+            i1,
+            i2,
+            i3,
+            s0,
+            s1,
+            s2,
+            s3,
+            o0,
+            o1,
+            o2,
+            o3,
+            l0,
+            l1,
+            l2,
+            l3,
+            acl,
+            security,
+            mode,
+            state,
+            handles,
+            name,
+            by,
+        ] = *bytes;
         let (id, serial) = (u32::from_le_bytes([i0, i1, i2, i3]), u32::from_le_bytes([s0, s1, s2, s3]));
         let (owner, length) = (i32::from_le_bytes([o0, o1, o2, o3]), u32::from_le_bytes([l0, l1, l2, l3]));
-        Self { at, id, serial, owner, length, acl, security, mode, state, handles, name }
+        Self { at, id, serial, owner, length, acl, security, mode, state, handles, name, by }
     }
 }
 

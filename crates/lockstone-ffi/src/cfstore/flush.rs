@@ -6,9 +6,9 @@
 
 use lockstone::Attributes;
 
-use super::arena::{Arena, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
+use super::arena::{Arena, DELETERS, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
 use super::codes::{Opcode, ROLLBACK_PROTECTION};
-use super::{Answer, Cfstore, Mode, WAS_PROTECTED, code, key, note};
+use super::{Answer, CONTEXTS, Cfstore, Mode, WAS_PROTECTED, code, key, note};
 use crate::calls::{self, Change};
 use crate::failure::Failure;
 use crate::library::Open;
@@ -55,6 +55,7 @@ impl Arena {
         let record = &mut self.now;
         let protected = if record.security as u32 & ROLLBACK_PROTECTION != 0 { WAS_PROTECTED } else { 0 };
         record.security = record.security & !WAS_PROTECTED | protected;
+        record.by &= !0 << DELETERS;
         let (length, state) = (record.length, record.state & !(LOADED | DIRTY | NEW));
         // It takes less room than before, so it fits.
         let _ = self.reshape(length, state);
@@ -62,9 +63,16 @@ impl Arena {
 }
 
 impl Cfstore {
-    /// Whether a Flush of the context that calls writes the key in hand.
-    fn flushes(&self) -> bool {
-        is_due(self.now()) && !self.is_written_elsewhere(self.now().id)
+    /// Whether a Flush of the context that calls writes the key in hand: one that it wrote itself, and that no other who wrote it
+    /// too has open to write, and may not be done with.
+    pub(super) fn flushes(&self) -> bool {
+        let record = self.now();
+        if CONTEXTS == 1 || !is_due(record) {
+            return is_due(record);
+        }
+        let (mine, others) = (self.bit(), record.by & !self.bit());
+        let wrote = if record.is(GONE) { record.by >> DELETERS } else { record.by };
+        wrote & mine != 0 && self.holders(record.id, true) & others == 0
     }
 }
 

@@ -84,10 +84,11 @@ impl Cfstore {
         self.handles.get(index).is_some_and(|handle| handle.flags & USED != 0 && usize::from(handle.context) == self.at)
     }
 
-    /// Whether another context than the one that calls has a key open for writing: who has may not be done.
-    pub(super) fn is_written_elsewhere(&self, key: u32) -> bool {
-        let writes = |handle: &Handle| handle.flags & USED != 0 && handle.flags & WRITES != 0 && handle.key == key;
-        self.handles.iter().any(|handle| writes(handle) && usize::from(handle.context) != self.at)
+    /// The contexts that have a key open, or only those that may write it: a bit each.
+    pub(super) fn holders(&self, key: u32, to_write: bool) -> u8 {
+        let wanted = if to_write { USED | WRITES } else { USED };
+        let of = |handle: &&Handle| handle.flags & wanted == wanted && handle.key == key;
+        self.handles.iter().filter(of).fold(0, |set, handle| set | 1 << handle.context)
     }
 
     /// The place of the handle that a buffer holds, if it holds one of this client and context.

@@ -33,7 +33,7 @@ use crate::calls;
 use crate::cfstore_c::Notify;
 use crate::failure::Failure;
 use crate::library::{CFSTORE, Open, Store};
-use arena::{Arena, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
+use arena::{Arena, DELETERS, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
 use codes::{
     ACLS, ERROR, EXECUTE, HANDLE_COUNT_MAX, HANDLES_MAX, INTERNAL, INTERNAL_FLASH, INVALID_HANDLE,
     INVALID_KEY_DESCRIPTOR, INVALID_KEY_NAME, INVALID_SEEK, KEY_NOT_FOUND, KEY_READ_ONLY, KEY_UNREADABLE, MODE_EXECUTE,
@@ -67,6 +67,7 @@ const USERS: usize = 16;
 /// Contexts: drivers of clients that know nothing of each other, each with a mode, a callback, handles and a pending operation
 /// of its own. The keys are the same.
 pub(crate) const CONTEXTS: usize = if cfg!(feature = "cfstore-mux") { 4 } else { 1 };
+const _: () = assert!(CONTEXTS <= DELETERS as usize, "a record has a bit for each");
 
 /// What one context has of its own.
 #[derive(Clone, Copy)]
@@ -272,7 +273,7 @@ impl Open {
         recalled.map(|()| 0).map_err(code)
     }
 
-    /// `Uninitialize`: the last one drops what was not flushed, the last one of a context its handles.
+    /// `Uninitialize`: the last one of a context closes its handles, and drops what it has not flushed.
     pub(crate) fn cf_uninitialize(&mut self) -> Answer {
         self.cfstore.check()?;
         let client = self.caller();
@@ -281,8 +282,9 @@ impl Open {
         if !self.cfstore.is_used_at_all() {
             self.cfstore.drop_all();
             self.cfstore.begun = false;
-        } else if !self.cfstore.is_used() {
+        } else if CONTEXTS > 1 && !self.cfstore.is_used() {
             self.cf_abandon();
+            self.cfstore.take_back();
         }
         Ok(0)
     }
@@ -311,6 +313,41 @@ impl Cfstore {
     /// The record in hand.
     pub(crate) const fn now(&self) -> &Record {
         &self.arena.now
+    }
+
+    /// The bit of the context that calls, where a record says who wrote it.
+    fn bit(&self) -> u8 {
+        1 << self.at
+    }
+
+    /// The context that calls writes the key.
+    fn mark_dirty(&mut self) {
+        self.arena.now.state |= DIRTY;
+        self.arena.now.by |= self.bit();
+    }
+
+    /// Of all keys: what the context that calls wrote is as it was. What another has open is that one's from here on.
+    fn take_back(&mut self) {
+        let (bit, mut there) = (self.bit(), self.arena.first());
+        while there {
+            let holders = self.holders(self.now().id, false);
+            let record = &mut self.arena.now;
+            let before = record.by;
+            record.by &= !(bit | bit << DELETERS);
+            if record.by >> DELETERS == 0 {
+                record.state &= !DOOMED;
+            }
+            let wrote = if record.is(GONE) { record.by >> DELETERS } else { record.by & !(!0 << DELETERS) };
+            if wrote == 0 && record.is(DIRTY) {
+                record.by |= holders;
+            }
+            if wrote == 0 && holders == 0 && before != 0 {
+                there = self.arena.remove();
+                continue;
+            }
+            self.arena.save();
+            there = self.arena.advance();
+        }
     }
 
     /// Forgets the key if nobody has it open and it is as the store has it.
@@ -430,14 +467,17 @@ impl Open {
             return Ok(());
         }
         self.cf_load()?;
-        let state = self.cfstore.now().state | DIRTY;
-        self.cfstore.arena.reshape(length, state)
+        let state = self.cfstore.now().state;
+        self.cfstore.arena.reshape(length, state)?;
+        self.cfstore.mark_dirty();
+        self.cfstore.arena.save();
+        Ok(())
     }
 
     /// `Create` of a new key, or of the one in hand that was deleted and is not flushed yet.
     fn cf_make(&mut self, name: &[u8], length: u32, how: &Description, revived: bool) -> Result<usize, i32> {
         let serial = self.cfstore.serial.checked_add(1).ok_or(INTERNAL)?;
-        let owner = self.caller();
+        let (owner, bit) = (self.caller(), self.cfstore.bit());
         let arena = &mut self.cfstore.arena;
         let gone = arena.now;
         // All of these were checked, and are small.
@@ -451,6 +491,8 @@ impl Open {
         (record.serial, record.owner, record.acl) = (serial, owner, small(how.acl));
         record.security = small(how.security) | record.security & WAS_PROTECTED;
         record.mode = small(how.mode & MODE_FLUSH_ON_CLOSE);
+        // Who deleted it has as much to store as who makes it.
+        record.by = record.by >> DELETERS | bit;
         if !revived {
             arena.insert(name)?;
         }
@@ -523,6 +565,7 @@ impl Open {
             return Err(NO_WRITE);
         }
         self.cfstore.arena.now.state |= DOOMED;
+        self.cfstore.arena.now.by |= self.cfstore.bit() << DELETERS;
         self.cfstore.arena.save();
         Ok(0)
     }
@@ -629,9 +672,9 @@ impl Open {
         let Cfstore { arena, handles, .. } = &mut self.cfstore;
         let at = &mut handles.get_mut(index).ok_or(INTERNAL)?.write_at;
         arena.value(*at, source.len()).ok_or(INTERNAL)?.copy_from_slice(source);
-        arena.now.state |= DIRTY;
-        arena.save();
         *at = at.saturating_add(length);
+        self.cfstore.mark_dirty();
+        self.cfstore.arena.save();
         Ok(length.cast_signed())
     }
 

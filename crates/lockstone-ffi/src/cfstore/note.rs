@@ -130,7 +130,7 @@ impl Open {
         self.cfstore.noted = u32::MAX;
         let mut there = self.cfstore.arena.first();
         while there {
-            if self.cfstore.now().is(GONE) {
+            if self.cfstore.now().is(GONE) && self.cfstore.flushes() {
                 calls::delete(&mut self.store, &key(self.cfstore.arena.name())).map_err(code)?;
             }
             there = self.cfstore.arena.advance();
@@ -162,7 +162,7 @@ impl Open {
         let mut there = self.cfstore.arena.first();
         while there {
             let record = self.cfstore.now();
-            if record.is(GONE) && (after + 1..limit).contains(&record.serial) {
+            if record.is(GONE) && self.cfstore.flushes() && (after + 1..limit).contains(&record.serial) {
                 least = least.min(record.serial);
                 greatest = greatest.max(record.serial);
             }
@@ -176,7 +176,7 @@ impl Open {
         let (mut cursor, mut name, mut first) = (Cursor::new(), [0; 255], u32::MAX);
         while let Some(length) = self.cf_next_name(&mut cursor, &mut name, &mut false)? {
             let (name, mut found) = (name.get(..length).unwrap_or_default(), Record::default());
-            if self.cfstore.arena.by_name(name) && self.cfstore.now().is(GONE) {
+            if self.cfstore.arena.by_name(name) && self.cfstore.now().is(GONE) && self.cfstore.flushes() {
                 continue;
             }
             look_up(&mut self.store, name, &mut found)?;
