@@ -158,22 +158,22 @@ impl<E, D, X> From<lockstone::InstallError<E, D, X>> for Failure {
     }
 }
 
-/// What the other faces say of a failure, as steps below [`PSA`] and [`CFSTORE`]. It stands at the failure's number.
-struct Row(#[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table"))] Failure, u8, u8);
+/// What the other faces say of a failure, as steps below [`PSA`] and [`CFSTORE`].
+struct Row(u8, u8);
 
 const PSA: i32 = -132;
 const CFSTORE: i32 = -1000;
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "held against the codes by the compiler")]
-const fn row(failure: Failure, psa: i32, cfstore: i32) -> Row {
-    let row = Row(failure, (PSA - psa) as u8, (CFSTORE - cfstore) as u8);
-    assert!(PSA - row.1 as i32 == psa && CFSTORE - row.2 as i32 == cfstore, "not a step");
-    row
+const fn row(failure: Failure, psa: i32, cfstore: i32) -> (Failure, Row) {
+    let row = Row((PSA - psa) as u8, (CFSTORE - cfstore) as u8);
+    assert!(PSA - row.0 as i32 == psa && CFSTORE - row.1 as i32 == cfstore, "not a step");
+    (failure, row)
 }
 
 /// The one table. PSA: the most telling code; `psa::Call` replaces what a function may not answer. CFSTORE: see
 /// `configuration_store.h`.
-const ROWS: [Row; 31] = [
+const ROWS: [(Failure, Row); 31] = [
     row(Failure::NotFound, -140, -1002),
     row(Failure::Argument, -135, -1027),
     row(Failure::Busy, -146, -1024),
@@ -206,7 +206,18 @@ const ROWS: [Row; 31] = [
     row(Failure::OutOfRange, -135, -1027),
     row(Failure::Exists, -139, -1001),
 ];
-static TABLE: [Row; ROWS.len()] = ROWS;
+
+/// Without the failures: each stands at its number.
+static TABLE: [Row; ROWS.len()] = {
+    let mut table = [const { Row(0, 0) }; ROWS.len()];
+    let mut index = 0;
+    while index < ROWS.len() {
+        assert!(ROWS[index].0 as usize == index + 1, "a row stands at the number of its failure");
+        table[index] = Row(ROWS[index].1.0, ROWS[index].1.1);
+        index += 1;
+    }
+    table
+};
 
 impl Failure {
     /// The native status code.
@@ -221,13 +232,13 @@ impl Failure {
     /// The most telling PSA status.
     #[cfg(feature = "psa")]
     pub(crate) fn psa(self) -> i32 {
-        PSA - i32::from(self.row().1)
+        PSA - i32::from(self.row().0)
     }
 
     /// The same if it's one of these, as [`psa_set`](Self::psa_set) has them.
     #[cfg(feature = "psa")]
     pub(crate) fn psa_within(self, listed: u32) -> Option<i32> {
-        let step = u32::from(self.row().1);
+        let step = u32::from(self.row().0);
         (listed >> step & 1 != 0).then(|| PSA - step.cast_signed())
     }
 
@@ -236,7 +247,7 @@ impl Failure {
     pub(crate) const fn psa_set(failures: &[Self]) -> u32 {
         let (mut set, mut rest) = (0, failures);
         while let [first, others @ ..] = rest {
-            set |= 1 << ROWS[*first as usize - 1].1;
+            set |= 1 << ROWS[*first as usize - 1].1.0;
             rest = others;
         }
         set
@@ -245,7 +256,7 @@ impl Failure {
     /// The CFSTORE status.
     #[cfg(feature = "cfstore")]
     pub(crate) fn cfstore(self) -> i32 {
-        CFSTORE - i32::from(self.row().2)
+        CFSTORE - i32::from(self.row().1)
     }
 }
 
@@ -255,10 +266,13 @@ mod tests {
 
     #[test]
     fn every_failure_has_its_row_and_all_codes_are_errors() {
-        for (index, row) in TABLE.iter().enumerate() {
-            assert_eq!(row.0.code(), -i32::try_from(index + 1).unwrap(), "{:?} stands at its number", row.0);
-            assert!(core::ptr::eq(row.0.row(), row));
-            assert!((-152..=-132).contains(&row.0.psa()) && (-1035..=-1000).contains(&row.0.cfstore()), "{:?}", row.0);
+        for (index, (failure, row)) in ROWS.iter().enumerate() {
+            assert_eq!(failure.code(), -i32::try_from(index + 1).unwrap(), "{failure:?} stands at its number");
+            assert_eq!((failure.row().0, failure.row().1), (row.0, row.1));
+            assert!(
+                (-152..=-132).contains(&failure.psa()) && (-1035..=-1000).contains(&failure.cfstore()),
+                "{failure:?}"
+            );
         }
     }
 }

@@ -8,6 +8,8 @@
 //! head was read, and stands beside the bytes until it's saved. So none is ever passed on or given back, which costs a copy.
 #![forbid(unsafe_code)]
 
+use core::ops::Range;
+
 use zeroize::Zeroize;
 
 use super::codes::OUT_OF_MEMORY;
@@ -238,7 +240,7 @@ impl Arena {
         if used > self.bytes.len() {
             return Err(OUT_OF_MEMORY);
         }
-        self.bytes.copy_within(from..old, to);
+        shift(self.bytes, from..old, to);
         self.used = used;
         if to > from {
             self.bytes[from..to].fill(0);
@@ -254,16 +256,46 @@ impl Arena {
     #[inline(never)]
     pub(crate) fn remove(&mut self) -> bool {
         let (at, from, end) = (self.now.at, self.now.end(), self.used);
-        self.bytes.copy_within(from..end, at);
+        shift(self.bytes, from..end, at);
         self.used -= from - at;
         self.bytes[self.used..end].zeroize();
         self.take(at)
     }
 }
 
+/// Moves bytes to another place of the same room, piece by piece, as no piece may lie over its own new place. What would do it at
+/// once, memmove, takes more code than this on a small processor, where nothing else needs it.
+#[inline(never)]
+fn shift(bytes: &mut [u8], range: Range<usize>, to: usize) {
+    let (step, mut left) = (range.start.abs_diff(to), range.len());
+    while left > 0 && step > 0 {
+        let piece = left.min(step);
+        left -= piece;
+        let down = to < range.start;
+        let low = if down { range.end - left - piece - step } else { range.start + left };
+        let Some((front, back)) = bytes.split_at_mut_checked(low + step) else { return };
+        let (Some(front), Some(back)) = (front.get_mut(low..low + piece), back.get_mut(..piece)) else { return };
+        let (target, source) = if down { (front, back) } else { (back, front) };
+        target.copy_from_slice(source);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_move_as_with_copy_within() {
+        for (start, end) in [(0, 20), (3, 9), (7, 7), (0, 1), (11, 20)] {
+            for to in 0..=20 - (end - start) {
+                let mut moved: Vec<u8> = (0..20).collect();
+                let mut wanted = moved.clone();
+                wanted.copy_within(start..end, to);
+                shift(&mut moved, start..end, to);
+                assert_eq!(moved, wanted, "{start}..{end} to {to}");
+            }
+        }
+    }
 
     #[test]
     fn records_move_and_keep_what_is_theirs() {

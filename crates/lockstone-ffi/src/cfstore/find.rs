@@ -38,9 +38,9 @@ impl Open {
     /// `Find`. The previous handle, if there is one, is closed in any case but an error of the arguments.
     pub(crate) fn cf_find(&mut self, query: &[u8], previous: Option<&Buffer>) -> Result<usize, i32> {
         let previous = previous.filter(|buffer| **buffer != [0; 24]);
-        let mut after = 0;
+        let (mut after, mut closes) = (0, None);
         if let Some(buffer) = previous {
-            self.cf_find_handle(buffer).map_err(|_| INVALID_HANDLE_BUF)?;
+            closes = Some(self.cf_find_handle(buffer).map_err(|_| INVALID_HANDLE_BUF)?);
             after = self.cfstore.now().serial;
         }
         if !names::is_query(query) {
@@ -48,14 +48,16 @@ impl Open {
         }
         let mut best = Best { serial: u32::MAX, name: [0; NAME_MAX], length: 0 };
         let found = self.cf_next(query, after, &mut best);
-        if let Some(buffer) = previous {
-            self.cf_close(buffer)?;
+        if let Some(index) = closes {
+            self.cf_hold(index)?;
+            self.cf_close(index)?;
         }
         found.map_err(code)?;
         let name = best.name.get(..best.length).unwrap_or_default();
-        if name.is_empty() || !self.cf_attach(name)? {
+        if name.is_empty() {
             return Err(KEY_NOT_FOUND);
         }
+        self.cf_attach(name)?;
         self.cf_grant_or_release(FOUND)
     }
 

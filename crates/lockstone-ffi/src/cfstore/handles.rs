@@ -1,8 +1,8 @@
 //! Handles: a table of the library's; what the caller holds is an index and a generation.
 #![forbid(unsafe_code)]
 
-use super::Cfstore;
 use super::codes::{MODE_FLUSH_ON_CLOSE, MODE_READ, MODE_WRITE, OUT_OF_MEMORY};
+use super::{CONTEXTS, Cfstore};
 
 /// What a caller's buffer holds. All zero: no handle.
 pub(crate) type Buffer = [u8; 24];
@@ -63,7 +63,7 @@ impl Cfstore {
     pub(super) fn take_handle(&mut self, key: u32, client: i32, flags: u8) -> Result<usize, i32> {
         let index = self.handles.iter().position(|handle| handle.flags & USED == 0).ok_or(OUT_OF_MEMORY)?;
         self.generation = self.generation.wrapping_add(1).max(1);
-        let (generation, context) = (self.generation, self.at.to_le_bytes()[0]);
+        let (generation, context) = (self.generation, self.here().to_le_bytes()[0]);
         let handle = self.handles.get_mut(index).ok_or(OUT_OF_MEMORY)?;
         *handle = Handle { generation, client, context, key, flags: flags | USED, ..Handle::FREE };
         Ok(index)
@@ -81,7 +81,9 @@ impl Cfstore {
 
     /// Whether this is an open handle of the context that calls.
     pub(super) fn is_here(&self, index: usize) -> bool {
-        self.handles.get(index).is_some_and(|handle| handle.flags & USED != 0 && usize::from(handle.context) == self.at)
+        self.handles
+            .get(index)
+            .is_some_and(|handle| handle.flags & USED != 0 && (CONTEXTS == 1 || usize::from(handle.context) == self.at))
     }
 
     /// The contexts that have a key open, or only those that may write it: a bit each.

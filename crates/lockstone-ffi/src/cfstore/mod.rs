@@ -135,6 +135,11 @@ impl Cfstore {
         }
     }
 
+    /// The number of the context that calls.
+    const fn here(&self) -> usize {
+        if CONTEXTS == 1 { 0 } else { self.at }
+    }
+
     /// From here on it's this context that calls.
     pub(crate) const fn turn_to(&mut self, context: usize) {
         self.at = if context < CONTEXTS { context } else { 0 };
@@ -142,7 +147,7 @@ impl Cfstore {
 
     /// The context that calls.
     pub(crate) const fn context(&mut self) -> &mut Context {
-        &mut self.contexts[self.at]
+        &mut self.contexts[self.here()]
     }
 
     /// Takes an operation that is pending, in the next context that has one, which is the one that calls from here on.
@@ -156,7 +161,7 @@ impl Cfstore {
 
     /// Whether somebody initialised it, in the context that calls.
     pub(crate) fn is_used(&self) -> bool {
-        self.users.iter().any(|user| user.count > 0 && user.context == self.at)
+        self.users.iter().any(|user| user.count > 0 && user.context == self.here())
     }
 
     /// Whether somebody initialised it, in any context.
@@ -166,7 +171,7 @@ impl Cfstore {
 
     /// The place of a client in the context that calls.
     fn user(&self, client: i32) -> Option<usize> {
-        self.users.iter().position(|user| user.count > 0 && user.client == client && user.context == self.at)
+        self.users.iter().position(|user| user.count > 0 && user.client == client && user.context == self.here())
     }
 
     /// A client initialises it.
@@ -174,7 +179,7 @@ impl Cfstore {
         let free = || self.users.iter().position(|user| user.count == 0);
         let index = self.user(client).or_else(free).ok_or(OUT_OF_MEMORY)?;
         let count = self.users[index].count.checked_add(1).ok_or(OUT_OF_MEMORY)?;
-        self.users[index] = User { context: self.at, client, count };
+        self.users[index] = User { context: self.here(), client, count };
         Ok(())
     }
 
@@ -182,7 +187,7 @@ impl Cfstore {
     pub(crate) fn check(&self) -> Result<(), i32> {
         if !self.is_used() {
             Err(UNINITIALISED)
-        } else if self.contexts[self.at].pending.is_some() {
+        } else if self.contexts[self.here()].pending.is_some() {
             Err(OPERATION_PENDING)
         } else {
             Ok(())
@@ -267,7 +272,7 @@ impl Open {
         let recalled = self.cf_recall();
         self.cfstore.begun = recalled.is_ok();
         if recalled.is_err() {
-            let at = self.cfstore.at;
+            let at = self.cfstore.here();
             self.cfstore.users.iter_mut().filter(|user| user.context == at).for_each(|user| user.count = 0);
         }
         recalled.map(|()| 0).map_err(code)
@@ -317,7 +322,7 @@ impl Cfstore {
 
     /// The bit of the context that calls, where a record says who wrote it.
     fn bit(&self) -> u8 {
-        1 << self.at
+        1 << self.here()
     }
 
     /// The context that calls writes the key.
@@ -350,6 +355,28 @@ impl Cfstore {
         }
     }
 
+    /// `GetKeyName`.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.arena.name()
+    }
+
+    /// How many bytes `Write` would take, at most `most`.
+    pub(crate) fn writable(&self, index: usize, most: usize) -> Result<usize, i32> {
+        let handle = self.handles.get(index).filter(|handle| handle.flags & WRITES != 0);
+        let at = handle.ok_or(KEY_READ_ONLY)?.write_at;
+        Ok((self.now().length.saturating_sub(at) as usize).min(most))
+    }
+
+    /// `Rseek`.
+    pub(crate) fn rseek(&mut self, index: usize, offset: usize) -> Answer {
+        let length = self.now().length;
+        let handle = self.handles.get_mut(index).filter(|handle| handle.flags & READS != 0);
+        let handle = handle.ok_or(KEY_UNREADABLE)?;
+        let offset = u32::try_from(offset).ok().filter(|offset| *offset <= length).ok_or(INVALID_SEEK)?;
+        handle.read_at = offset;
+        Ok(offset.cast_signed())
+    }
+
     /// Forgets the key if nobody has it open and it is as the store has it.
     #[inline(never)]
     fn release(&mut self) {
@@ -380,17 +407,18 @@ impl Cfstore {
 
 /// Keys.
 impl Open {
-    /// Takes the key of this name in hand, from the store if need be; one that is deleted is there too.
+    /// Takes the key of this name in hand, from the store if need be, or says that there is none; one that is deleted is there
+    /// too.
     #[inline(never)]
-    fn cf_attach(&mut self, name: &[u8]) -> Result<bool, i32> {
+    fn cf_attach(&mut self, name: &[u8]) -> Result<(), i32> {
         let arena = &mut self.cfstore.arena;
         if arena.by_name(name) {
-            return Ok(true);
+            return Ok(());
         }
         if !look_up(&mut self.store, name, &mut arena.now).map_err(code)? {
-            return Ok(false);
+            return Err(KEY_NOT_FOUND);
         }
-        arena.insert(name).map(|()| true)
+        arena.insert(name)
     }
 
     /// Opens a handle to the key in hand; its place.
@@ -423,7 +451,10 @@ impl Open {
         let length = u32::try_from(length).ok().filter(|length| *length as usize <= VALUE_MAX);
         let length = length.ok_or(VALUE_SIZE_TOO_LARGE)?;
         let acl = how.as_ref().map_or(Ok(0), |how| self.cf_check(how))?;
-        let there = self.cf_attach(name)?;
+        let there = match self.cf_attach(name) {
+            Err(KEY_NOT_FOUND) => false,
+            attached => attached.map(|()| true)?,
+        };
         if there && self.cfstore.now().is(DOOMED) {
             return Err(PREEXISTING_KEY_DELETING);
         }
@@ -534,23 +565,23 @@ impl Open {
         if mode & !MODES != 0 {
             return Err(NOT_SUPPORTED);
         }
-        if !self.cf_attach(name)? || self.cfstore.now().is(DOOMED | GONE) {
+        self.cf_attach(name)?;
+        if self.cfstore.now().is(DOOMED | GONE) {
             return Err(KEY_NOT_FOUND);
         }
         let (flags, client) = (handles::flags_of(mode, READS), self.caller());
-        let (record, mut refused) = (self.cfstore.now(), 0);
-        for (asked, right, refusal) in [
-            (mode & MODE_EXECUTE != 0, EXECUTE, NO_EXECUTE),
-            (flags & WRITES != 0, WRITE, NO_WRITE),
-            (flags & READS != 0, READ, NO_READ),
-        ] {
-            if asked && !may(record, client, right) {
-                refused = refusal;
-            }
-        }
-        if !may_know(record, client) {
-            refused = KEY_NOT_FOUND;
-        }
+        let record = self.cfstore.now();
+        let refused = if !may_know(record, client) {
+            KEY_NOT_FOUND
+        } else if flags & READS != 0 && !may(record, client, READ) {
+            NO_READ
+        } else if flags & WRITES != 0 && !may(record, client, WRITE) {
+            NO_WRITE
+        } else if mode & MODE_EXECUTE != 0 && !may(record, client, EXECUTE) {
+            NO_EXECUTE
+        } else {
+            0
+        };
         if refused != 0 {
             self.cfstore.release();
             return Err(refused);
@@ -559,8 +590,7 @@ impl Open {
     }
 
     /// `Delete`: the key is gone when its last handle is closed.
-    pub(crate) fn cf_delete(&mut self, buffer: &Buffer) -> Answer {
-        self.cf_find_handle(buffer)?;
+    pub(crate) fn cf_delete(&mut self) -> Answer {
         if !may(self.cfstore.now(), self.caller(), WRITE) {
             return Err(NO_WRITE);
         }
@@ -571,8 +601,7 @@ impl Open {
     }
 
     /// `Close`. The handle is closed whatever this returns.
-    pub(crate) fn cf_close(&mut self, buffer: &Buffer) -> Answer {
-        let index = self.cf_find_handle(buffer)?;
+    pub(crate) fn cf_close(&mut self, index: usize) -> Answer {
         let Some(flags) = self.cfstore.let_go(index)? else { return Ok(0) };
         let durable = self.cfstore.context().mode.has(Mode::DURABLE_AT_CLOSE);
         let record = self.cfstore.now();
@@ -586,6 +615,7 @@ impl Open {
     }
 
     /// Takes the key of a handle in hand.
+    #[inline(never)]
     fn cf_hold(&mut self, index: usize) -> Result<(), i32> {
         let id = self.cfstore.handles.get(index).map_or(0, |handle| handle.key);
         if self.cfstore.arena.by_id(id) { Ok(()) } else { Err(INTERNAL) }
@@ -593,7 +623,7 @@ impl Open {
 
     /// The place of the handle in a caller's buffer, and its key in hand.
     #[inline(never)]
-    fn cf_find_handle(&mut self, buffer: &Buffer) -> Result<usize, i32> {
+    pub(crate) fn cf_find_handle(&mut self, buffer: &Buffer) -> Result<usize, i32> {
         let index = self.cfstore.index_of(buffer, self.caller()).ok_or(INVALID_HANDLE)?;
         self.cf_hold(index)?;
         Ok(index)
@@ -623,8 +653,7 @@ impl Open {
 /// Values.
 impl Open {
     /// How many bytes `Read` would give, at most `most`.
-    pub(crate) fn cf_readable(&mut self, buffer: &Buffer, most: usize) -> Result<usize, i32> {
-        let index = self.cf_find_handle(buffer)?;
+    pub(crate) fn cf_readable(&self, index: usize, most: usize) -> Result<usize, i32> {
         if !may(self.cfstore.now(), self.caller(), READ) {
             return Err(NO_READ);
         }
@@ -633,8 +662,7 @@ impl Open {
     }
 
     /// `Read`: fills what was said to be readable.
-    pub(crate) fn cf_read(&mut self, buffer: &Buffer, target: &mut [u8]) -> Answer {
-        let index = self.cf_find_handle(buffer)?;
+    pub(crate) fn cf_read(&mut self, index: usize, target: &mut [u8]) -> Answer {
         if target.is_empty() {
             return Ok(0);
         }
@@ -653,17 +681,8 @@ impl Open {
         Ok(length.cast_signed())
     }
 
-    /// How many bytes `Write` would take, at most `most`.
-    pub(crate) fn cf_writable(&mut self, buffer: &Buffer, most: usize) -> Result<usize, i32> {
-        let index = self.cf_find_handle(buffer)?;
-        let handle = self.cfstore.handles.get(index).filter(|handle| handle.flags & WRITES != 0);
-        let at = handle.ok_or(KEY_READ_ONLY)?.write_at;
-        Ok((self.cfstore.now().length.saturating_sub(at) as usize).min(most))
-    }
-
     /// `Write`: what was said to be writable.
-    pub(crate) fn cf_write(&mut self, buffer: &Buffer, source: &[u8]) -> Answer {
-        let index = self.cf_find_handle(buffer)?;
+    pub(crate) fn cf_write(&mut self, index: usize, source: &[u8]) -> Answer {
         let length = u32::try_from(source.len()).map_err(|_| INTERNAL)?;
         if length == 0 {
             return Ok(0);
@@ -676,29 +695,6 @@ impl Open {
         self.cfstore.mark_dirty();
         self.cfstore.arena.save();
         Ok(length.cast_signed())
-    }
-
-    /// `Rseek`.
-    pub(crate) fn cf_rseek(&mut self, buffer: &Buffer, offset: usize) -> Answer {
-        let index = self.cf_find_handle(buffer)?;
-        let length = self.cfstore.now().length;
-        let handle = self.cfstore.handles.get_mut(index).filter(|handle| handle.flags & READS != 0);
-        let handle = handle.ok_or(KEY_UNREADABLE)?;
-        let offset = u32::try_from(offset).ok().filter(|offset| *offset <= length).ok_or(INVALID_SEEK)?;
-        handle.read_at = offset;
-        Ok(offset.cast_signed())
-    }
-
-    /// `GetValueLen`.
-    pub(crate) fn cf_length(&mut self, buffer: &Buffer) -> Result<u32, i32> {
-        self.cf_find_handle(buffer)?;
-        Ok(self.cfstore.now().length)
-    }
-
-    /// `GetKeyName`.
-    pub(crate) fn cf_name(&mut self, buffer: &Buffer) -> Result<&[u8], i32> {
-        self.cf_find_handle(buffer)?;
-        Ok(self.cfstore.arena.name())
     }
 
     /// Whether a handle is valid: for the edge, which answers some errors without a callback.

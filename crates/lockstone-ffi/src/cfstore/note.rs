@@ -46,8 +46,12 @@ impl Note {
     }
 
     fn of_bytes(bytes: &[u8; BYTES]) -> Self {
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        Self { serial: word(0), ranges: core::array::from_fn(|index| (word(4 + 8 * index), word(8 + 8 * index))) }
+        let word = |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        let mut note = Self { serial: word(bytes.first_chunk()), ..Self::default() };
+        for (range, bytes) in note.ranges.iter_mut().zip(bytes[4..].chunks_exact(8)) {
+            *range = (word(bytes.first_chunk()), word(bytes.last_chunk()));
+        }
+        note
     }
 
     fn names(&self, serial: u32) -> bool {
