@@ -116,19 +116,39 @@ unsafe fn operate_on(
 ) -> i32 {
     // SAFETY: the caller's promise; any bits are a buffer.
     let held = unsafe { read(handle.cast::<Buffer>()) };
-    operate(context, opcode, handle, early, &mut |open| {
+    operate(context, opcode, handle, early, &mut move |open| {
         let index = open.cf_find_handle(held.as_ref().ok_or(INVALID_HANDLE)?)?;
         act(open, index)
     })
 }
 
-/// A key's name or pattern, from C.
+/// What opens a handle by a name, and says its place.
+type Opening<'a> = dyn FnMut(&mut Open, &[u8]) -> Result<usize, i32> + 'a;
+
+/// Does an operation with a name or a pattern that opens a handle.
 ///
 /// # Safety
-/// The name is null or ends with a NUL.
-unsafe fn key_name(text: *const c_char, room: &mut [u8; NAME_MAX + 1]) -> Result<&[u8], i32> {
+/// The name is null or ends with a NUL; the handle is null or writable for 24 bytes.
+#[inline(never)]
+unsafe fn operate_named(
+    context: usize,
+    opcode: Opcode,
+    text: *const c_char,
+    handle: *mut c_void,
+    early: Early,
+    act: &mut Opening<'_>,
+) -> i32 {
+    let mut room = [0; NAME_MAX + 1];
     // SAFETY: the caller's promise.
-    unsafe { name(text, room) }.map_err(|_| INVALID_KEY_NAME)
+    let (text, mut place) = unsafe { (name(text, &mut room), Out::new(handle.cast::<Buffer>())) };
+    operate(context, opcode, handle, early, &mut move |open| {
+        if place.is_missing() {
+            return Err(INVALID_HANDLE_BUF);
+        }
+        let index = act(open, text.map_err(|_| INVALID_KEY_NAME)?)?;
+        place.set(open.cfstore.buffer_of(index));
+        Ok(0)
+    })
 }
 
 /// No caller can own more.
@@ -146,7 +166,7 @@ unsafe fn on_close(context: usize, handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes, as `configuration_store.h` says.
     unsafe {
         let mut place = Out::new(handle.cast::<Buffer>());
-        operate_on(context, Opcode::Close, handle, Early::Called, &mut |open, index| {
+        operate_on(context, Opcode::Close, handle, Early::Called, &mut move |open, index| {
             place.set([0; 24]);
             open.cf_close(index)
         })
@@ -161,51 +181,40 @@ unsafe fn on_create(
     kdesc: *const KeyDescription,
     handle: *mut c_void,
 ) -> i32 {
-    let mut room = [0; NAME_MAX + 1];
     // SAFETY: name, description and handle are null or as `configuration_store.h` says.
-    let (key, how, mut place) = unsafe { (key_name(key, &mut room), read(kdesc), Out::new(handle.cast::<Buffer>())) };
-    operate(context, Opcode::Create, handle, Early::Silent, &mut |open| {
-        if place.is_missing() {
-            return Err(INVALID_HANDLE_BUF);
-        }
-        let key = key?;
-        let how = how.map(|how| Description {
+    unsafe {
+        let how = read(kdesc).map(|how| Description {
             acl: how.acl.bits,
             retention: how.drl,
             security: how.security.bits,
             mode: how.flags.bits,
         });
-        let index = open.cf_create(key, value_len, how)?;
-        place.set(open.cfstore.buffer_of(index));
-        Ok(0)
-    })
+        operate_named(context, Opcode::Create, key, handle, Early::Silent, &mut move |open, key| {
+            open.cf_create(key, value_len, how.as_ref())
+        })
+    }
 }
 
 #[inline(never)]
 unsafe fn on_delete(context: usize, handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
-    unsafe { operate_on(context, Opcode::Delete, handle, Early::Called, &mut |open, _| open.cf_delete()) }
+    unsafe { operate_on(context, Opcode::Delete, handle, Early::Called, &mut move |open, _| open.cf_delete()) }
 }
 
 #[inline(never)]
 unsafe fn on_find(context: usize, query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
-    let mut room = [0; NAME_MAX + 1];
     // SAFETY: the pattern is null or ends with a NUL; handles are null or 24 bytes.
-    let (query, held) = unsafe { (key_name(query, &mut room), read(previous.cast::<Buffer>())) };
-    // SAFETY: as above.
-    let (mut before, mut place) = unsafe { (Out::new(previous.cast::<Buffer>()), Out::new(next.cast::<Buffer>())) };
-    operate(context, Opcode::Find, next, Early::Called, &mut |open| {
-        if place.is_missing() {
-            return Err(INVALID_HANDLE_BUF);
-        }
-        let found = open.cf_find(query?, held.as_ref());
-        // The previous handle is closed, unless the arguments were refused.
-        if held.is_some_and(|held| !open.cf_knows(&held)) && !matches!(found, Err(INVALID_HANDLE_BUF)) {
-            before.set([0; 24]);
-        }
-        place.set(open.cfstore.buffer_of(found?));
-        Ok(0)
-    })
+    unsafe {
+        let (held, mut before) = (read(previous.cast::<Buffer>()), Out::new(previous.cast::<Buffer>()));
+        operate_named(context, Opcode::Find, query, next, Early::Called, &mut move |open, query| {
+            let found = open.cf_find(query, held.as_ref());
+            // The previous handle is closed, unless the arguments were refused.
+            if held.as_ref().is_some_and(|held| !open.cf_knows(held)) && !matches!(found, Err(INVALID_HANDLE_BUF)) {
+                before.set([0; 24]);
+            }
+            found
+        })
+    }
 }
 
 #[inline(never)]
@@ -229,7 +238,7 @@ unsafe fn on_get_key_name(context: usize, handle: *mut c_void, key: *mut c_char,
     // SAFETY: the name is null or writable for that length, which is writable too; a handle is null or 24 bytes.
     unsafe {
         let (mut target, mut length) = (Target::new(key.cast(), usize::from(room.unwrap_or(0))), Out::new(key_len));
-        operate_on(context, Opcode::GetKeyName, handle, Early::Called, &mut |open, _| {
+        operate_on(context, Opcode::GetKeyName, handle, Early::Called, &mut move |open, _| {
             let room = room.filter(|room| *room > 0).ok_or(INVALID_KEY_LEN)?;
             if target.is_missing() {
                 return Err(INVALID_KEY_NAME);
@@ -262,7 +271,7 @@ unsafe fn on_get_value_len(context: usize, handle: *mut c_void, value_len: *mut 
     // SAFETY: a handle is null or 24 bytes, the length null or writable.
     unsafe {
         let mut length = Out::new(value_len);
-        operate_on(context, Opcode::GetValueLen, handle, Early::Called, &mut |open, _| {
+        operate_on(context, Opcode::GetValueLen, handle, Early::Called, &mut move |open, _| {
             if length.is_missing() {
                 return Err(PARAMETER);
             }
@@ -290,7 +299,7 @@ fn on_initialize(context: usize, callback: Option<Callback>, client_context: *mu
 
 #[inline(never)]
 fn on_power_control(context: usize, state: i32) -> i32 {
-    operate(context, Opcode::PowerControl, core::ptr::null_mut(), Early::Called, &mut |open| open.cf_power(state))
+    operate(context, Opcode::PowerControl, core::ptr::null_mut(), Early::Called, &mut move |open| open.cf_power(state))
 }
 
 #[inline(never)]
@@ -300,7 +309,7 @@ unsafe fn on_read_value(context: usize, handle: *mut c_void, data: *mut c_void, 
     // SAFETY: the buffer is null or writable for that length, which is writable too; a handle is null or 24 bytes.
     unsafe {
         let (mut target, mut length) = (Target::new(data, room.unwrap_or(0)), Out::new(len));
-        operate_on(context, Opcode::Read, handle, Early::Called, &mut |open, index| {
+        operate_on(context, Opcode::Read, handle, Early::Called, &mut move |open, index| {
             let readable = open.cf_readable(index, target.length())?;
             ownable(room.ok_or(INVALID_READ_BUFFER)?)?;
             if target.is_null() {
@@ -315,24 +324,21 @@ unsafe fn on_read_value(context: usize, handle: *mut c_void, data: *mut c_void, 
 
 #[inline(never)]
 unsafe fn on_open(context: usize, key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
-    let mut room = [0; NAME_MAX + 1];
     // SAFETY: the name is null or ends with a NUL, a handle null or 24 bytes.
-    let (key, mut place) = unsafe { (key_name(key, &mut room), Out::new(handle.cast::<Buffer>())) };
-    operate(context, Opcode::Open, handle, Early::Called, &mut |open| {
-        if place.is_missing() {
-            return Err(INVALID_HANDLE_BUF);
-        }
-        let index = open.cf_open(key?, flags.bits)?;
-        place.set(open.cfstore.buffer_of(index));
-        Ok(0)
-    })
+    unsafe {
+        operate_named(context, Opcode::Open, key, handle, Early::Called, &mut move |open, key| {
+            open.cf_open(key, flags.bits)
+        })
+    }
 }
 
 #[inline(never)]
 unsafe fn on_rseek(context: usize, handle: *mut c_void, offset: usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
     unsafe {
-        operate_on(context, Opcode::Rseek, handle, Early::Silent, &mut |open, index| open.cfstore.rseek(index, offset))
+        operate_on(context, Opcode::Rseek, handle, Early::Silent, &mut move |open, index| {
+            open.cfstore.rseek(index, offset)
+        })
     }
 }
 
@@ -348,7 +354,7 @@ unsafe fn on_write(context: usize, handle: *mut c_void, data: *const c_char, len
     // SAFETY: the length is null or writable; a handle is null or 24 bytes.
     unsafe {
         let mut length = Out::new(len);
-        operate_on(context, Opcode::Write, handle, Early::Called, &mut |open, index| {
+        operate_on(context, Opcode::Write, handle, Early::Called, &mut move |open, index| {
             let writable = open.cfstore.writable(index, given.unwrap_or(0))?;
             ownable(given.ok_or(INVALID_WRITE_BUFFER)?)?;
             // The data is null or readable for the length given, which is not less.

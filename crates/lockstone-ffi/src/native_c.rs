@@ -138,7 +138,7 @@ pub unsafe extern "C" fn lockstone_put(key: *const c_char, value: *const c_void,
     // SAFETY: the caller's promise.
     unsafe {
         let value = Source::new(value, length);
-        named(key, &mut |open, key| open.put(key, &value, flags))
+        named(key, &mut move |open, key| open.put(key, &value, flags))
     }
 }
 
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn lockstone_get(
     // SAFETY: the caller's promise.
     unsafe {
         let (mut target, mut length) = (Target::new(buffer, size), Out::new(length));
-        named(key, &mut |open, key| open.get(key, &mut target, &mut length))
+        named(key, &mut move |open, key| open.get(key, &mut target, &mut length))
     }
 }
 
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn lockstone_get(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lockstone_delete(key: *const c_char) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe { named(key, &mut |open, key| open.delete(key)) }
+    unsafe { named(key, &mut move |open, key| open.delete(key)) }
 }
 
 /// The next name that begins with `prefix`, with its NUL.

@@ -140,6 +140,7 @@ struct Asset {
 }
 
 impl Asset {
+    #[inline(never)]
     fn key<'n>(&self, names: &'n Names) -> Key<'n> {
         if self.has_capacity { names.with_capacity() } else { names.plain() }
     }

@@ -23,7 +23,7 @@ fn answer(call: Call, uid: u64, act: &mut dyn FnMut(&mut Open, &Names) -> Result
 unsafe fn set(call: Call, uid: u64, length: usize, data: *const c_void, flags: u32) -> i32 {
     // SAFETY: the caller's promise.
     let data = unsafe { Source::new(data, length) };
-    answer(call, uid, &mut |open, names| open.set(names, &data, flags))
+    answer(call, uid, &mut move |open, names| open.set(names, &data, flags))
 }
 
 /// # Safety
@@ -34,7 +34,7 @@ unsafe fn get(call: Call, uid: u64, offset: usize, size: usize, buffer: *mut c_v
     if length.is_missing() {
         return call.status(Err(Failure::Argument));
     }
-    answer(call, uid, &mut |open, names| {
+    answer(call, uid, &mut move |open, names| {
         let read = open.read_asset(names, offset, &mut target)?;
         length.set(read);
         Ok(())
@@ -49,11 +49,11 @@ unsafe fn get_info(call: Call, uid: u64, info: *mut Info) -> i32 {
     if out.is_missing() {
         return call.status(Err(Failure::Argument));
     }
-    answer(call, uid, &mut |open, names| open.info(names).map(|info| out.set(info)))
+    answer(call, uid, &mut move |open, names| open.info(names).map(|info| out.set(info)))
 }
 
 fn remove(call: Call, uid: u64) -> i32 {
-    answer(call, uid, &mut |open, names| open.remove(names))
+    answer(call, uid, &mut move |open, names| open.remove(names))
 }
 
 /// Sets an asset of ITS.
@@ -143,7 +143,7 @@ pub extern "C" fn psa_ps_remove(uid: u64) -> i32 {
 /// Makes an empty asset with a capacity.
 #[unsafe(no_mangle)]
 pub extern "C" fn psa_ps_create(uid: u64, capacity: usize, create_flags: u32) -> i32 {
-    answer(Call::PsCreate, uid, &mut |open, names| open.create(names, capacity, create_flags))
+    answer(Call::PsCreate, uid, &mut move |open, names| open.create(names, capacity, create_flags))
 }
 
 /// Writes into an asset.
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn psa_ps_set_extended(
 ) -> i32 {
     // SAFETY: the caller's promise.
     let data = unsafe { Source::new(p_data, data_length) };
-    answer(Call::PsSetExtended, uid, &mut |open, names| open.set_extended(names, data_offset, &data))
+    answer(Call::PsSetExtended, uid, &mut move |open, names| open.set_extended(names, data_offset, &data))
 }
 
 /// Which optional functions there are; 0 when no store can be opened.

@@ -444,13 +444,13 @@ impl Open {
     }
 
     /// `Create`.
-    pub(crate) fn cf_create(&mut self, name: &[u8], length: usize, how: Option<Description>) -> Result<usize, i32> {
+    pub(crate) fn cf_create(&mut self, name: &[u8], length: usize, how: Option<&Description>) -> Result<usize, i32> {
         if !names::is_name(name) {
             return Err(INVALID_KEY_NAME);
         }
         let length = u32::try_from(length).ok().filter(|length| *length as usize <= VALUE_MAX);
         let length = length.ok_or(VALUE_SIZE_TOO_LARGE)?;
-        let acl = how.as_ref().map_or(Ok(0), |how| self.cf_check(how))?;
+        let acl = how.map_or(Ok(0), |how| self.cf_check(how))?;
         let there = match self.cf_attach(name) {
             Err(KEY_NOT_FOUND) => false,
             attached => attached.map(|()| true)?,
@@ -466,7 +466,7 @@ impl Open {
             return resized;
         }
         let how = how.ok_or(INVALID_KEY_DESCRIPTOR)?;
-        self.cf_make(name, length, &Description { acl, ..how }, there)
+        self.cf_make(name, length, &Description { acl, ..*how }, there)
     }
 
     /// `Create` of the key in hand, which is there: it grows or shrinks.
