@@ -3,6 +3,7 @@
 //! ```text
 //! crates/lockstone-ffi ─ cargo build, with the simulator ─> liblockstone.a, .so ─┐
 //! c/test_*.c, c/test_*.cpp, examples/*.c ─ gcc, g++ ─────────────────────────────┴─> plain · valgrind · sanitizers
+//! c/test_mbedtls.c ─ and Debian's libmbedcrypto.a, with ports/mbedtls ──────────> the same ways
 //! c/bare.c, the library without std ─ arm-none-eabi-gcc ─> linked, not run      (if rustup has the target)
 //! capi install ─ pkg-config ─> hello, with what was installed
 //! include/*.h, c/shapes.c ─ gcc, arm-none-eabi-gcc ─> sizes on 64-bit and 32-bit targets
@@ -23,7 +24,9 @@ const SANITIZE: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recov
 const LIBRARIES: &[&str] = &["-lm", "-lpthread", "-ldl"];
 const VALGRIND: &[&str] = &["--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite"];
 /// What must be there, and the Debian package that brings it.
-const TOOLS: [(&str, &str); 3] = [("gcc", "gcc"), ("g++", "g++"), ("valgrind", "valgrind")];
+const TOOLS: [(&str, &str); 4] = [("gcc", "gcc"), ("g++", "g++"), ("valgrind", "valgrind"), ("objcopy", "binutils")];
+/// The test that needs Mbed TLS, the archive that it's linked with, and the package that brings that.
+const MBEDTLS: (&str, &str, &str) = ("test_mbedtls", "libmbedcrypto.a", "libmbedtls-dev");
 const ARM: &str = library::GCC;
 
 /// How a program is run.
@@ -72,6 +75,11 @@ impl Program {
         self.source.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
+    /// Keeps keys of Mbed TLS.
+    fn has_mbedtls(&self) -> bool {
+        self.name() == MBEDTLS.0
+    }
+
     fn is_cpp(&self) -> bool {
         self.source.extension().is_some_and(|extension| extension == "cpp")
     }
@@ -111,12 +119,33 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 fn name_missing() -> Result<(), Failure> {
-    let missing: Vec<_> = TOOLS.iter().filter(|(tool, _)| !answers(tool)).map(|(_, package)| *package).collect();
+    let mut missing: Vec<_> = TOOLS.iter().filter(|(tool, _)| !answers(tool)).map(|(_, package)| *package).collect();
+    if answers("gcc") && mbedtls_archive().is_none() {
+        missing.push(MBEDTLS.2);
+    }
     if missing.is_empty() {
         return Ok(());
     }
     let list = missing.join(" ");
     Err(format!("missing: {list}\n  on Debian: apt-get install --no-install-recommends {list}"))
+}
+
+/// Where gcc finds the archive of Mbed TLS.
+fn mbedtls_archive() -> Option<PathBuf> {
+    let output = Command::new("gcc").arg(format!("-print-file-name={}", MBEDTLS.1)).output().ok()?;
+    let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    // Of what it doesn't find it says the name.
+    path.is_absolute().then_some(path)
+}
+
+/// Mbed TLS, with other names for the four functions of ITS that it calls; and what these are.
+fn with_our_its(place: &Place) -> Result<[PathBuf; 2], Failure> {
+    let port = root().join("ports").join("mbedtls");
+    let (from, to) = (mbedtls_archive().ok_or("no Mbed TLS")?, place.built.join(MBEDTLS.1));
+    let mut objcopy = Command::new("objcopy");
+    objcopy.arg(format!("--redefine-syms={}", port.join("symbols.txt").display())).arg(from).arg(&to);
+    succeed(&mut objcopy, "renaming what Mbed TLS calls")?;
+    Ok([port.join("lockstone_mbedtls.c"), to])
 }
 
 /// Builds the library with the simulator, and puts it under its name.
@@ -159,6 +188,9 @@ fn compile(place: &Place, program: &Program, way: Way) -> Result<PathBuf, Failur
         command.args(SANITIZE);
     }
     command.arg(&program.source).arg("-o").arg(&binary);
+    if program.has_mbedtls() {
+        command.args(with_our_its(place)?);
+    }
     if way == Way::Shared {
         command.arg("-L").arg(&place.built).arg("-llockstone").arg(format!("-Wl,-rpath,{}", place.built.display()));
         // The shared library is found under the name that it was linked with.

@@ -15,6 +15,8 @@
 using lockstone::Store;
 using lockstone::cfstore::Key;
 using lockstone::cfstore::Session;
+using lockstone::storage::Driver;
+using lockstone::storage::Volumes;
 
 static void stores() {
     lockstone_memory memory = test_memory();
@@ -118,6 +120,123 @@ static void keys() {
     CHECK_IS(Key::open("late").status(), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
 }
 
+static std::int32_t no_power(ARM_POWER_STATE) {
+    return ARM_DRIVER_ERROR_TIMEOUT;
+}
+
+static std::int32_t fixed_power(ARM_POWER_STATE) {
+    return ARM_DRIVER_ERROR_UNSUPPORTED;
+}
+
+static std::int32_t no_start(ARM_Storage_Callback_t) {
+    return ARM_DRIVER_ERROR_SPECIFIC;
+}
+
+/* A driver is initialised for as long as somebody owns it, and no longer. */
+static void owned_drivers() {
+    unsigned char found[8];
+    struct _ARM_DRIVER_STORAGE copy = lockstone_sim_storage;
+    (void)lockstone_close();
+    CHECK_IS(lockstone_sim_reset(FLASH_SIZE), 0);
+    CHECK_IS(lockstone_sim_storage_configure(0, 0), 0);
+    CHECK_IS(lockstone_sim_storage_state(), 0);
+    {
+        Driver driver(lockstone_sim_storage);
+        CHECK(driver);
+        CHECK(driver.status() >= 0);
+        CHECK_IS(lockstone_sim_storage_state(), 3);
+        auto info = driver.info();
+        CHECK(info);
+        CHECK_IS(info.value.total_storage, FLASH_SIZE);
+        std::uint64_t bytes = 0;
+        driver.each_block([&](const ARM_STORAGE_BLOCK &block) { return bytes += block.size, true; });
+        CHECK_IS(bytes, FLASH_SIZE);
+        int calls = 0;
+        driver.each_block([&](const ARM_STORAGE_BLOCK &) { return ++calls < 1; });
+        CHECK_IS(calls, 1);
+        CHECK_IS(driver.program(4096, "programs").value, 8);
+        CHECK_IS(driver.read(4096, found, 8).value, 8);
+        CHECK(std::memcmp(found, "programs", 8) == 0);
+        CHECK(!driver.program(4096, "odd"));
+        CHECK_IS(driver.program(4096, "odd").value, 0);
+        CHECK(!driver.program(0, {found, static_cast<std::size_t>(UINT32_MAX) + 9}));
+        CHECK_IS(driver.erase(4096, 4096).value, 4096);
+        CHECK(!driver.read(FLASH_SIZE, found, 8));
+        Driver moved = std::move(driver);
+        CHECK(!driver);
+        CHECK_IS(driver.read(4096, found, 8).status, ARM_DRIVER_ERROR);
+        CHECK_IS(driver.info().status, ARM_DRIVER_ERROR);
+        driver.each_block([&](const ARM_STORAGE_BLOCK &) { return ++calls < 1; });
+        CHECK_IS(calls, 1);
+        CHECK_IS(driver.close(), ARM_DRIVER_ERROR);
+        CHECK_IS(lockstone_sim_storage_state(), 3);
+        CHECK_IS(moved.read(4096, found, 8).value, 8);
+        CHECK(found[0] == 0xff);
+        moved = Driver();
+        CHECK_IS(lockstone_sim_storage_state(), 0);
+        moved = Driver(lockstone_sim_storage);
+        CHECK(moved);
+        CHECK(moved.close() >= 0);
+        CHECK(!moved);
+        CHECK_IS(lockstone_sim_storage_state(), 0);
+        moved = Driver(lockstone_sim_storage);
+    }
+    CHECK_IS(lockstone_sim_storage_state(), 0);
+    /* One that fails is given back at once. */
+    copy.PowerControl = no_power;
+    CHECK_IS(Driver(copy).status(), ARM_DRIVER_ERROR_TIMEOUT);
+    CHECK_IS(lockstone_sim_storage_state(), 0);
+    copy.PowerControl = fixed_power;
+    CHECK(Driver(copy));
+    copy.Initialize = no_start;
+    CHECK_IS(Driver(copy).status(), ARM_DRIVER_ERROR_SPECIFIC);
+    CHECK(!Driver(copy));
+}
+
+/* Volumes, and a store on one beside a driver on another. */
+static void owned_volumes() {
+    unsigned char found[8];
+    lockstone_memory memory = test_memory();
+    CHECK_IS(lockstone_sim_reset(FLASH_SIZE), 0);
+    CHECK_IS(lockstone_sim_platform(&test_platform), 0);
+    struct _ARM_DRIVER_STORAGE copy = lockstone_sim_storage;
+    copy.Erase = nullptr;
+    Volumes none(copy);
+    CHECK(!none);
+    CHECK_IS(none.status(), ARM_DRIVER_ERROR_PARAMETER);
+    CHECK_IS(none.add(0, 4096).status, ARM_DRIVER_ERROR_PARAMETER);
+    CHECK_IS(none.at(0).status, ARM_DRIVER_ERROR_PARAMETER);
+    Volumes volumes(lockstone_sim_storage);
+    CHECK(volumes);
+    auto spare = volumes.add(0, 8 * 4096);
+    auto keys = volumes.add(8 * 4096, 24 * 4096);
+    CHECK(spare);
+    CHECK(keys);
+    CHECK_IS(volumes.add(4096, 4096).status, ARM_DRIVER_ERROR_PARAMETER);
+    CHECK_IS(volumes.at(40 * 4096).status, STORAGE_VOLUME_MANAGER_STATUS_ERROR_VOLUME_NOT_ALLOCATED);
+    CHECK(volumes.at(4096).value == spare.value);
+    {
+        Driver driver(*spare.value);
+        CHECK(driver);
+        CHECK(!driver.read(8 * 4096, found, 1));
+        CHECK_IS(driver.program(4096, "beside").status, ARM_DRIVER_ERROR_PARAMETER);
+        CHECK_IS(driver.program(4096, "besides!").value, 8);
+        CHECK_IS(Volumes(lockstone_sim_storage).status(), ARM_DRIVER_ERROR_BUSY);
+        {
+            CHECK_IS(Store::open(*keys.value, 0, 24 * 4096, test_platform, memory).status(), LOCKSTONE_E_BLANK);
+            Store store = Store::format(*keys.value, 0, 24 * 4096, test_platform, memory);
+            CHECK(store);
+            CHECK_IS(store.put("a", "kept"), 0);
+        }
+        CHECK(Store::open(*keys.value, 0, 24 * 4096, test_platform, memory).get("a", found, 4));
+        CHECK_IS(Store::open(*keys.value, 1, 24 * 4096, test_platform, memory).status(), LOCKSTONE_E_LAYOUT);
+        CHECK_IS(driver.read(4096, found, 8).value, 8);
+        CHECK(std::memcmp(found, "besides!", 8) == 0);
+    }
+    CHECK(Volumes(lockstone_sim_storage));
+    CHECK_IS(Driver(*spare.value).status(), STORAGE_VOLUME_MANAGER_STATUS_ERROR_VOLUME_NOT_ALLOCATED);
+}
+
 /* The headers without a wrapper are C++ too: a store with objects and a journal, on a volume of a driver. */
 static void drivers() {
     static const lockstone_volume table[] = {{LOCKSTONE_VOLUME_KEYS, 0, 0, 0, 0, 16 * 4096},
@@ -148,6 +267,8 @@ static void drivers() {
 int main() {
     stores();
     keys();
+    owned_drivers();
+    owned_volumes();
     drivers();
     CHECK_IS(psa_its_get_info(0, nullptr), PSA_ERROR_INVALID_ARGUMENT);
     return summary("cpp");

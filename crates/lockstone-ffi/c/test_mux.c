@@ -114,9 +114,9 @@ static void handles_and_callbacks_are_each_ones_own(void) {
     CHECK_IS(context[2]->Find("*", mine, yours), ARM_CFSTORE_DRIVER_ERROR_INVALID_HANDLE_BUF);
     CHECK_IS(context[0]->Close(mine), 0);
     CHECK_IS(context[2]->Close(yours), 0);
-    /* One Flush stores what all have not flushed; what is not flushed goes with the last of all. */
-    CHECK_IS(context[2]->Flush(), 0);
-    CHECK_IS(make(0, "lost", "1", mine), 1);
+    /* A Flush stores what its context wrote; what is not flushed goes with the last of the context. */
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK_IS(make(2, "lost", "1", mine), 1);
     CHECK_IS(context[0]->Uninitialize(), 0);
     CHECK_IS(look(2, "lost", value, yours), 1);
     CHECK_IS(context[2]->Uninitialize(), 0);
@@ -232,7 +232,7 @@ static void a_flush_stores_no_half_of_anothers_value(void) {
     CHECK(strcmp(value, "old") == 0);
     CHECK_IS(look(0, "b", value, other), 4);
     CHECK_IS(look(0, "new", value, fresh_one), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
-    /* Its own Flush stores it, and so does another's when it's closed. */
+    /* Its own Flush stores it, and no other's, closed or not. */
     CHECK_IS(context[0]->Close(key), 0);
     CHECK_IS(context[0]->Open("a", mode, key), 0);
     length = 3;
@@ -246,8 +246,184 @@ static void a_flush_stores_no_half_of_anothers_value(void) {
     CHECK_IS(start(0), 0);
     CHECK_IS(look(0, "a", value, key), 3);
     CHECK(strcmp(value, "new") == 0);
-    CHECK_IS(look(0, "c", value, fresh_one), 4);
+    CHECK_IS(look(0, "c", value, fresh_one), ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND);
     CHECK_IS(context[0]->Uninitialize(), 0);
+}
+
+static void store(uint32_t number, const char *name, const char *value) {
+    ARM_CFSTORE_HANDLE_INIT(key);
+    CHECK_IS(make(number, name, value, key), strlen(value));
+    CHECK_IS(context[number]->Close(key), 0);
+}
+
+static int32_t open_to_write(uint32_t number, const char *name, ARM_CFSTORE_HANDLE key) {
+    ARM_CFSTORE_FMODE mode;
+    memset(&mode, 0, sizeof(mode));
+    mode.read = mode.write = 1;
+    return context[number]->Open(name, mode, key);
+}
+
+static void overwrite(uint32_t number, const char *name, const char *value) {
+    ARM_CFSTORE_SIZE length = strlen(value);
+    ARM_CFSTORE_HANDLE_INIT(key);
+    CHECK_IS(open_to_write(number, name, key), 0);
+    CHECK_IS(context[number]->Write(key, value, &length), strlen(value));
+    CHECK_IS(context[number]->Close(key), 0);
+}
+
+static void drop(uint32_t number, const char *name) {
+    ARM_CFSTORE_HANDLE_INIT(key);
+    CHECK_IS(open_to_write(number, name, key), 0);
+    CHECK_IS(context[number]->Delete(key), 0);
+    CHECK_IS(context[number]->Close(key), 0);
+}
+
+/* What a context sees of a key. */
+static int sees(uint32_t number, const char *name, const char *value) {
+    char found[33];
+    ARM_CFSTORE_HANDLE_INIT(key);
+    int32_t length = look(number, name, found, key);
+    if (length < 0) {
+        return value == NULL && length == ARM_CFSTORE_DRIVER_ERROR_KEY_NOT_FOUND;
+    }
+    return context[number]->Close(key) == 0 && value != NULL && strcmp(found, value) == 0;
+}
+
+/* Two of them, on a store that has three keys. */
+static void two_contexts(void) {
+    fresh_contexts(NULL);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(start(1), 0);
+    store(0, "old.a", "1");
+    store(0, "old.b", "1");
+    store(0, "old.c", "1");
+    CHECK_IS(context[0]->Flush(), 0);
+}
+
+/* As after a cut. */
+static void cut(void) {
+    CHECK_IS(reopen(), 0);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(start(1), 0);
+}
+
+/* What belongs together in one context is not torn apart by a Flush of another: new, changed and deleted. */
+static void a_flush_stores_what_its_own_context_wrote(void) {
+    ARM_CFSTORE_HANDLE_INIT(key);
+    two_contexts();
+    store(0, "new", "0");
+    overwrite(0, "old.a", "0");
+    drop(0, "old.b");
+    store(1, "other", "1");
+    drop(1, "old.c");
+    /* All see all of it meanwhile. */
+    CHECK(sees(1, "new", "0") && sees(1, "old.a", "0") && sees(1, "old.b", NULL) && sees(0, "old.c", NULL));
+    CHECK_IS(context[1]->Flush(), 0);
+    CHECK(sees(1, "new", "0") && sees(1, "old.a", "0") && sees(1, "old.b", NULL));
+    cut();
+    CHECK(sees(0, "new", NULL) && sees(0, "old.a", "1") && sees(0, "old.b", "1"));
+    CHECK(sees(0, "other", "1") && sees(0, "old.c", NULL));
+    store(0, "new", "0");
+    overwrite(0, "old.a", "0");
+    drop(0, "old.b");
+    CHECK_IS(context[1]->Flush(), 0);
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(1, "new", "0") && sees(1, "old.a", "0") && sees(1, "old.b", NULL));
+    /* What both wrote is stored with the first Flush of either, as neither can be stored alone. */
+    overwrite(0, "new", "2");
+    overwrite(1, "new", "3");
+    store(0, "apart", "0");
+    drop(0, "old.a");
+    store(1, "old.a", "4");
+    CHECK_IS(context[1]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "new", "3") && sees(0, "apart", NULL) && sees(0, "old.a", "4"));
+    /* Who has a key open to write, and has not written, keeps nobody from storing it. */
+    overwrite(0, "new", "5");
+    CHECK_IS(open_to_write(1, "new", key), 0);
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "new", "5"));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* Deletes that a full store has no room for in one step are noted: those of the context alone. */
+static void a_note_of_deletes_names_no_others(void) {
+    char name[16];
+    unsigned made, number;
+    fresh_contexts(NULL);
+    fresh_of(8u * 4096u);
+    CHECK_IS(start(0), 0);
+    CHECK_IS(start(1), 0);
+    for (made = 0; made < 4000; made++) {
+        sprintf(name, "k%u", made);
+        store(0, name, "0123456789012345678901234567890");
+        if (context[0]->Flush() != 0) {
+            drop(0, name);
+            break;
+        }
+    }
+    CHECK(made > 100 && made < 4000);
+    for (number = 0; number < made; number++) {
+        if (number != 50) {
+            sprintf(name, "k%u", number);
+            drop(0, name);
+        }
+    }
+    drop(1, "k50");
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK(sees(0, "k50", NULL));
+    cut();
+    CHECK(sees(0, "k50", "0123456789012345678901234567890") && sees(0, "k49", NULL) && sees(0, "k51", NULL));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* What is not flushed goes with the last Uninitialize of its context, and what the store has is there again. */
+static void who_goes_takes_what_it_has_not_flushed_along(void) {
+    char value[33];
+    ARM_CFSTORE_HANDLE_INIT(key);
+    ARM_CFSTORE_HANDLE_INIT(other);
+    two_contexts();
+    CHECK_IS(start(0), 0); /* twice */
+    store(0, "new", "0");
+    overwrite(0, "old.a", "0");
+    drop(0, "old.b");
+    store(1, "mine", "1");
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK(sees(1, "new", "0") && sees(1, "old.a", "0") && sees(1, "old.b", NULL));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK(sees(1, "new", NULL) && sees(1, "old.a", "1") && sees(1, "old.b", "1") && sees(1, "mine", "1"));
+    /* What another has open is its own from there on, and a delete of it is taken back. */
+    CHECK_IS(start(0), 0);
+    store(0, "new", "0");
+    CHECK_IS(look(1, "new", value, key), 1);
+    CHECK_IS(look(1, "old.c", value, other), 1);
+    drop(0, "old.c");
+    CHECK(sees(1, "old.c", NULL));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK(sees(1, "old.c", "1"));
+    CHECK_IS(context[1]->Close(other), 0);
+    CHECK_IS(context[1]->Close(key), 0);
+    CHECK_IS(context[1]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "new", "0") && sees(0, "old.a", "1") && sees(0, "old.b", "1") && sees(0, "old.c", "1"));
+    CHECK(sees(0, "mine", "1"));
+    /* Both deleted it: one takes it back, and it stays deleted. */
+    CHECK_IS(open_to_write(0, "old.a", key), 0);
+    CHECK_IS(open_to_write(1, "old.a", other), 0);
+    CHECK_IS(context[0]->Delete(key), 0);
+    CHECK_IS(context[1]->Delete(other), 0);
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK(sees(1, "old.a", NULL));
+    CHECK_IS(context[1]->Close(other), 0);
+    CHECK_IS(context[1]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "old.a", NULL));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
 }
 
 /* Who has always something pending again keeps nobody else waiting. */
@@ -297,6 +473,9 @@ static void rights_are_the_clients_not_the_contexts(void) {
 int main(void) {
     there_are_four();
     a_flush_stores_no_half_of_anothers_value();
+    a_flush_stores_what_its_own_context_wrote();
+    a_note_of_deletes_names_no_others();
+    who_goes_takes_what_it_has_not_flushed_along();
     poll_serves_all_in_turn();
     one_does_not_initialise_another();
     handles_and_callbacks_are_each_ones_own();

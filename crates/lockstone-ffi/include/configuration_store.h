@@ -234,9 +234,9 @@ int32_t lockstone_cfstore_poll(void);
  * handle of one is INVALID_HANDLE to another; the last Uninitialize of one closes its handles. The keys are the same, under the same
  * rights: it is the `client` hook that says whose they are.
  *
- * A Flush stores what is not flushed of all contexts, but for keys that another context has open for writing, and only the last
- * Uninitialize of all drops it. So it stores no value that another context is in the middle of; but what a client writes to several keys
- * is stored in one step only if no other context flushes before it does itself, and what it left unflushed may still be stored.
+ * A Flush stores what its context wrote, and the last Uninitialize of a context takes back what it has not flushed. All see the same
+ * meanwhile. A key that two contexts wrote is stored by the first Flush of either, unless the other has it open for writing; what one
+ * leaves unflushed and another has open is that one's from there on.
  */
 #define LOCKSTONE_CFSTORE_CONTEXTS 4u
 

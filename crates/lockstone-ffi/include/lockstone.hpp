@@ -18,6 +18,8 @@
 
 #include "configuration_store.h"
 #include "lockstone.h"
+#include "lockstone_storage.h"
+#include "storage_volume_manager.h"
 
 namespace lockstone {
 
@@ -55,6 +57,16 @@ class [[nodiscard]] Store {
     /* ERASES the platform's flash. */
     static Store format(const lockstone_platform &platform, const lockstone_memory &memory) {
         return Store(lockstone_format(&platform, &memory));
+    }
+    /* What is in a range of a driver's storage. The store initialises the driver itself: it is nobody else's until then. */
+    static Store open(ARM_DRIVER_STORAGE &driver, std::uint64_t start, std::uint32_t size, const lockstone_platform &platform,
+                      const lockstone_memory &memory) {
+        return Store(lockstone_storage_open(&driver, start, size, &platform, &memory));
+    }
+    /* ERASES the range. */
+    static Store format(ARM_DRIVER_STORAGE &driver, std::uint64_t start, std::uint32_t size, const lockstone_platform &platform,
+                        const lockstone_memory &memory) {
+        return Store(lockstone_storage_format(&driver, start, size, &platform, &memory));
     }
 
     Store(const Store &) = delete;
@@ -127,6 +139,127 @@ class [[nodiscard]] Store {
     std::int32_t status_;
     bool open_;
 };
+
+namespace storage {
+
+/*
+ * A driver of CMSIS-Driver Storage, a volume too, initialised and powered for as long as this lives. Moves, never copies. For drivers
+ * that work at once: of one that works later a status of 0 says that it has begun, and what it was given is its own until it calls back.
+ */
+class [[nodiscard]] Driver {
+  public:
+    Driver() = default;
+    explicit Driver(ARM_DRIVER_STORAGE &driver, ARM_Storage_Callback_t callback = nullptr) : status_(driver.Initialize(callback)) {
+        if (status_ < 0) {
+            return;
+        }
+        std::int32_t powered = driver.PowerControl(ARM_POWER_FULL);
+        if (powered < 0 && powered != ARM_DRIVER_ERROR_UNSUPPORTED) {
+            status_ = powered;
+            (void)driver.Uninitialize();
+            return;
+        }
+        driver_ = &driver;
+    }
+    Driver(const Driver &) = delete;
+    Driver &operator=(const Driver &) = delete;
+    Driver(Driver &&other) noexcept
+        : driver_(std::exchange(other.driver_, nullptr)), status_(std::exchange(other.status_, ARM_DRIVER_ERROR)) {}
+    Driver &operator=(Driver &&other) noexcept {
+        if (this != &other) {
+            (void)close();
+            driver_ = std::exchange(other.driver_, nullptr);
+            status_ = std::exchange(other.status_, ARM_DRIVER_ERROR);
+        }
+        return *this;
+    }
+    ~Driver() { (void)close(); }
+
+    explicit operator bool() const { return driver_ != nullptr; }
+    /* Why it is not initialised. */
+    std::int32_t status() const { return status_; }
+
+    /* How many bytes were read. */
+    Result<std::uint32_t> read(std::uint64_t from, void *to, std::uint32_t size) {
+        return counted([&] { return driver_->ReadData(from, to, size); });
+    }
+    /* How many bytes were programmed: whole units. */
+    Result<std::uint32_t> program(std::uint64_t to, Bytes bytes) {
+        if (bytes.length > UINT32_MAX) {
+            return {ARM_DRIVER_ERROR_PARAMETER, 0};
+        }
+        return counted([&] { return driver_->ProgramData(to, bytes.start, static_cast<std::uint32_t>(bytes.length)); });
+    }
+    /* How many bytes were erased: fewer than asked for, maybe. */
+    Result<std::uint32_t> erase(std::uint64_t from, std::uint32_t size) {
+        return counted([&] { return driver_->Erase(from, size); });
+    }
+    Result<ARM_STORAGE_INFO> info() {
+        Result<ARM_STORAGE_INFO> result;
+        result.status = driver_ == nullptr ? ARM_DRIVER_ERROR : driver_->GetInfo(&result.value);
+        return result;
+    }
+    /* Calls with each block, until it returns false. */
+    template <typename Visit>
+    void each_block(Visit visit) {
+        ARM_STORAGE_BLOCK block{}, next{};
+        const ARM_STORAGE_BLOCK *previous = nullptr;
+        while (driver_ != nullptr && driver_->GetNextBlock(previous, &next) >= 0 && ARM_STORAGE_VALID_BLOCK(&next)) {
+            block = next;
+            previous = &block;
+            if (!visit(static_cast<const ARM_STORAGE_BLOCK &>(block))) {
+                return;
+            }
+        }
+    }
+    /* Without power, and says how giving it back went. */
+    std::int32_t close() {
+        if (driver_ == nullptr) {
+            return ARM_DRIVER_ERROR;
+        }
+        status_ = ARM_DRIVER_ERROR;
+        (void)driver_->PowerControl(ARM_POWER_OFF);
+        return std::exchange(driver_, nullptr)->Uninitialize();
+    }
+
+  private:
+    /* What was moved away, or closed, does nothing. */
+    template <typename Call>
+    Result<std::uint32_t> counted(Call call) {
+        std::int32_t status = driver_ == nullptr ? ARM_DRIVER_ERROR : call();
+        return {status, status > 0 ? static_cast<std::uint32_t>(status) : 0};
+    }
+
+    ARM_DRIVER_STORAGE *driver_ = nullptr;
+    std::int32_t status_ = ARM_DRIVER_ERROR;
+};
+
+/* The Storage Volume Manager over one storage. There is one in a program: making another forgets the volumes of this one. */
+class [[nodiscard]] Volumes {
+  public:
+    explicit Volumes(ARM_DRIVER_STORAGE &storage) : status_(StorageVolumeManager_initialize(&storage, nullptr)) {}
+
+    explicit operator bool() const { return status_ >= 0; }
+    std::int32_t status() const { return status_; }
+
+    /* The driver of a new volume: for a `Driver`, or for a store, which initialises it itself. */
+    Result<ARM_DRIVER_STORAGE *> add(std::uint64_t start, std::uint64_t size) {
+        Result<ARM_DRIVER_STORAGE *> result;
+        result.status = status_ < 0 ? status_ : StorageVolumeManager_addVolume(start, size, &result.value);
+        return result;
+    }
+    /* The driver of the volume that an address of the storage is in. */
+    Result<ARM_DRIVER_STORAGE *> at(std::uint64_t address) {
+        Result<ARM_DRIVER_STORAGE *> result;
+        result.status = status_ < 0 ? status_ : StorageVolumeManager_lookupVolume(address, &result.value);
+        return result;
+    }
+
+  private:
+    std::int32_t status_;
+};
+
+} // namespace storage
 
 namespace cfstore {
 

@@ -121,21 +121,22 @@ pub(crate) const unsafe fn read<T: Copy>(place: *const T) -> Option<T> {
     if place.is_null() { None } else { Some(unsafe { place.read_unaligned() }) }
 }
 
-/// The bytes of a name before its NUL, if there are at most `N - 1`; the name is copied.
+/// The bytes of a name before its NUL, copied into `room`, if there is room for the NUL too.
 ///
 /// # Safety
-/// If not null, the pointer is readable up to a NUL, or for `N` bytes.
-pub(crate) unsafe fn name<const N: usize>(start: *const c_char) -> Result<([u8; N], usize)> {
+/// If not null, the pointer is readable up to a NUL, or for as many bytes as there is room.
+#[inline(never)]
+pub(crate) unsafe fn name(start: *const c_char, room: &mut [u8]) -> Result<&[u8]> {
     if start.is_null() {
         return Err(Failure::Argument);
     }
-    let mut name = [0; N];
-    for (index, place) in name.iter_mut().enumerate() {
+    for index in 0..room.len() {
         // SAFETY: none of the bytes before this one was a NUL, so this one is readable.
-        *place = unsafe { start.cast::<u8>().add(index).read() };
-        if *place == 0 {
-            return Ok((name, index));
+        let byte = unsafe { start.cast::<u8>().add(index).read() };
+        if byte == 0 {
+            return room.get(..index).ok_or(Failure::Internal);
         }
+        *room.get_mut(index).ok_or(Failure::Internal)? = byte;
     }
     Err(Failure::Argument)
 }
@@ -179,10 +180,13 @@ mod tests {
     fn a_name_ends_within_its_room_or_is_refused() {
         // SAFETY: all end with a NUL, or have as many bytes as there is room.
         unsafe {
-            assert_eq!(name::<4>(c"abc".as_ptr()), Ok((*b"abc\0", 3)));
-            assert_eq!(name::<4>(c"".as_ptr()), Ok(([0; 4], 0)));
-            assert_eq!(name::<4>(c"abcd".as_ptr()), Err(Failure::Argument));
-            assert_eq!(name::<4>(core::ptr::null()), Err(Failure::Argument));
+            let mut room = [b'x'; 5];
+            assert_eq!(name(c"abc".as_ptr(), &mut room[..4]), Ok(&b"abc"[..]));
+            assert_eq!(name(c"".as_ptr(), &mut room[..4]), Ok(&[][..]));
+            assert_eq!(name(c"abcd".as_ptr(), &mut room[..4]), Err(Failure::Argument));
+            assert_eq!(name(core::ptr::null(), &mut room[..4]), Err(Failure::Argument));
+            assert_eq!(name(c"".as_ptr(), &mut []), Err(Failure::Argument), "nor is anything read without room");
+            assert_eq!(room[4], b'x');
         }
     }
 }

@@ -71,19 +71,8 @@ enum Early {
     Silent,
 }
 
-/// Does an operation of a context on the open store, and calls back.
+/// Does an operation of a context on the open store, and calls back. One piece of code for all operations.
 fn operate(
-    context: usize,
-    opcode: Opcode,
-    handle: *mut c_void,
-    early: Early,
-    mut act: impl FnMut(&mut Open) -> Answer,
-) -> i32 {
-    // One piece of code for all operations.
-    operate_any(context, opcode, handle, early, &mut act)
-}
-
-fn operate_any(
     context: usize,
     opcode: Opcode,
     handle: *mut c_void,
@@ -113,22 +102,53 @@ fn in_use(library: &mut Library, context: usize) -> Option<&mut Open> {
     open.cfstore.is_used().then_some(open)
 }
 
-/// What a handle's buffer holds; null is no handle.
+/// Does an operation on an open handle: its place, and its key in hand.
 ///
 /// # Safety
 /// The handle is null or readable for 24 bytes.
-unsafe fn buffer(handle: *mut c_void) -> Result<Buffer, i32> {
+#[inline(never)]
+unsafe fn operate_on(
+    context: usize,
+    opcode: Opcode,
+    handle: *mut c_void,
+    early: Early,
+    act: &mut dyn FnMut(&mut Open, usize) -> Answer,
+) -> i32 {
     // SAFETY: the caller's promise; any bits are a buffer.
-    unsafe { read(handle.cast::<Buffer>()) }.ok_or(INVALID_HANDLE)
+    let held = unsafe { read(handle.cast::<Buffer>()) };
+    operate(context, opcode, handle, early, &mut move |open| {
+        let index = open.cf_find_handle(held.as_ref().ok_or(INVALID_HANDLE)?)?;
+        act(open, index)
+    })
 }
 
-/// A key's name or pattern, from C.
+/// What opens a handle by a name, and says its place.
+type Opening<'a> = dyn FnMut(&mut Open, &[u8]) -> Result<usize, i32> + 'a;
+
+/// Does an operation with a name or a pattern that opens a handle.
 ///
 /// # Safety
-/// The name is null or ends with a NUL.
-unsafe fn key_name(text: *const c_char) -> Result<([u8; NAME_MAX + 1], usize), i32> {
+/// The name is null or ends with a NUL; the handle is null or writable for 24 bytes.
+#[inline(never)]
+unsafe fn operate_named(
+    context: usize,
+    opcode: Opcode,
+    text: *const c_char,
+    handle: *mut c_void,
+    early: Early,
+    act: &mut Opening<'_>,
+) -> i32 {
+    let mut room = [0; NAME_MAX + 1];
     // SAFETY: the caller's promise.
-    unsafe { name(text) }.map_err(|_| INVALID_KEY_NAME)
+    let (text, mut place) = unsafe { (name(text, &mut room), Out::new(handle.cast::<Buffer>())) };
+    operate(context, opcode, handle, early, &mut move |open| {
+        if place.is_missing() {
+            return Err(INVALID_HANDLE_BUF);
+        }
+        let index = act(open, text.map_err(|_| INVALID_KEY_NAME)?)?;
+        place.set(open.cfstore.buffer_of(index));
+        Ok(0)
+    })
 }
 
 /// No caller can own more.
@@ -144,13 +164,13 @@ fn on_get_version(_context: usize) -> Version {
 #[inline(never)]
 unsafe fn on_close(context: usize, handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes, as `configuration_store.h` says.
-    let (held, mut place) = unsafe { (buffer(handle), Out::new(handle.cast::<Buffer>())) };
-    operate(context, Opcode::Close, handle, Early::Called, |open| {
-        let held = held?;
-        open.cf_knows(&held).then_some(()).ok_or(INVALID_HANDLE)?;
-        place.set([0; 24]);
-        open.cf_close(&held)
-    })
+    unsafe {
+        let mut place = Out::new(handle.cast::<Buffer>());
+        operate_on(context, Opcode::Close, handle, Early::Called, &mut move |open, index| {
+            place.set([0; 24]);
+            open.cf_close(index)
+        })
+    }
 }
 
 #[inline(never)]
@@ -162,54 +182,44 @@ unsafe fn on_create(
     handle: *mut c_void,
 ) -> i32 {
     // SAFETY: name, description and handle are null or as `configuration_store.h` says.
-    let (key, how, mut place) = unsafe { (key_name(key), read(kdesc), Out::new(handle.cast::<Buffer>())) };
-    operate(context, Opcode::Create, handle, Early::Silent, |open| {
-        if place.is_missing() {
-            return Err(INVALID_HANDLE_BUF);
-        }
-        let (key, length) = key?;
-        let how = how.map(|how| Description {
+    unsafe {
+        let how = read(kdesc).map(|how| Description {
             acl: how.acl.bits,
             retention: how.drl,
             security: how.security.bits,
             mode: how.flags.bits,
         });
-        place.set(open.cf_create(&key[..length], value_len, how)?);
-        Ok(0)
-    })
+        operate_named(context, Opcode::Create, key, handle, Early::Silent, &mut move |open, key| {
+            open.cf_create(key, value_len, how.as_ref())
+        })
+    }
 }
 
 #[inline(never)]
 unsafe fn on_delete(context: usize, handle: *mut c_void) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
-    let held = unsafe { buffer(handle) };
-    operate(context, Opcode::Delete, handle, Early::Called, |open| open.cf_delete(&held?))
+    unsafe { operate_on(context, Opcode::Delete, handle, Early::Called, &mut move |open, _| open.cf_delete()) }
 }
 
 #[inline(never)]
 unsafe fn on_find(context: usize, query: *const c_char, previous: *mut c_void, next: *mut c_void) -> i32 {
     // SAFETY: the pattern is null or ends with a NUL; handles are null or 24 bytes.
-    let (query, held) = unsafe { (key_name(query), read(previous.cast::<Buffer>())) };
-    // SAFETY: as above.
-    let (mut before, mut place) = unsafe { (Out::new(previous.cast::<Buffer>()), Out::new(next.cast::<Buffer>())) };
-    operate(context, Opcode::Find, next, Early::Called, |open| {
-        if place.is_missing() {
-            return Err(INVALID_HANDLE_BUF);
-        }
-        let (query, length) = query?;
-        let found = open.cf_find(&query[..length], held.as_ref());
-        // The previous handle is closed, unless the arguments were refused.
-        if held.is_some_and(|held| !open.cf_knows(&held)) && !matches!(found, Err(INVALID_HANDLE_BUF)) {
-            before.set([0; 24]);
-        }
-        place.set(found?);
-        Ok(0)
-    })
+    unsafe {
+        let (held, mut before) = (read(previous.cast::<Buffer>()), Out::new(previous.cast::<Buffer>()));
+        operate_named(context, Opcode::Find, query, next, Early::Called, &mut move |open, query| {
+            let found = open.cf_find(query, held.as_ref());
+            // The previous handle is closed, unless the arguments were refused.
+            if held.as_ref().is_some_and(|held| !open.cf_knows(held)) && !matches!(found, Err(INVALID_HANDLE_BUF)) {
+                before.set([0; 24]);
+            }
+            found
+        })
+    }
 }
 
 #[inline(never)]
 fn on_flush(context: usize) -> i32 {
-    operate(context, Opcode::Flush, core::ptr::null_mut(), Early::Called, Open::cf_flush_or_defer)
+    operate(context, Opcode::Flush, core::ptr::null_mut(), Early::Called, &mut Open::cf_flush_or_defer)
 }
 
 #[inline(never)]
@@ -223,25 +233,26 @@ fn on_get_capabilities(context: usize) -> Bits {
 
 #[inline(never)]
 unsafe fn on_get_key_name(context: usize, handle: *mut c_void, key: *mut c_char, key_len: *mut u8) -> i32 {
-    // SAFETY: a handle is null or 24 bytes, the length null or readable.
-    let (held, room) = unsafe { (buffer(handle), read(key_len)) };
-    // SAFETY: the name is null or writable for that length, which is writable too.
-    let (mut target, mut length) =
-        unsafe { (Target::new(key.cast(), usize::from(room.unwrap_or(0))), Out::new(key_len)) };
-    operate(context, Opcode::GetKeyName, handle, Early::Called, |open| {
-        let found = open.cf_name(&held?)?;
-        let room = room.filter(|room| *room > 0).ok_or(INVALID_KEY_LEN)?;
-        if target.is_missing() {
-            return Err(INVALID_KEY_NAME);
-        }
-        let clipped = found.len().min(usize::from(room) - 1);
-        let (text, nul) = target.first(clipped + 1).map_err(|_| INTERNAL)?.split_at_mut(clipped);
-        text.copy_from_slice(&found[..clipped]);
-        nul.fill(0);
-        let clipped = u8::try_from(clipped + 1).map_err(|_| INTERNAL)?;
-        length.set(clipped);
-        Ok(clipped.into())
-    })
+    // SAFETY: the length is null or readable.
+    let room = unsafe { read(key_len) };
+    // SAFETY: the name is null or writable for that length, which is writable too; a handle is null or 24 bytes.
+    unsafe {
+        let (mut target, mut length) = (Target::new(key.cast(), usize::from(room.unwrap_or(0))), Out::new(key_len));
+        operate_on(context, Opcode::GetKeyName, handle, Early::Called, &mut move |open, _| {
+            let room = room.filter(|room| *room > 0).ok_or(INVALID_KEY_LEN)?;
+            if target.is_missing() {
+                return Err(INVALID_KEY_NAME);
+            }
+            let found = open.cfstore.name();
+            let clipped = found.len().min(usize::from(room) - 1);
+            let (text, nul) = target.first(clipped + 1).map_err(|_| INTERNAL)?.split_at_mut(clipped);
+            text.copy_from_slice(found.get(..clipped).ok_or(INTERNAL)?);
+            nul.fill(0);
+            let clipped = u8::try_from(clipped + 1).map_err(|_| INTERNAL)?;
+            length.set(clipped);
+            Ok(clipped.into())
+        })
+    }
 }
 
 /// Bit 0: an operation is in progress. Bit 1: not initialised.
@@ -258,15 +269,17 @@ fn on_get_status(context: usize) -> Bits {
 #[inline(never)]
 unsafe fn on_get_value_len(context: usize, handle: *mut c_void, value_len: *mut usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes, the length null or writable.
-    let (held, mut length) = unsafe { (buffer(handle), Out::new(value_len)) };
-    operate(context, Opcode::GetValueLen, handle, Early::Called, |open| {
-        let found = open.cf_length(&held?)?;
-        if length.is_missing() {
-            return Err(PARAMETER);
-        }
-        length.set(found as usize);
-        Ok(found.cast_signed())
-    })
+    unsafe {
+        let mut length = Out::new(value_len);
+        operate_on(context, Opcode::GetValueLen, handle, Early::Called, &mut move |open, _| {
+            if length.is_missing() {
+                return Err(PARAMETER);
+            }
+            let found = open.cfstore.now().length;
+            length.set(found as usize);
+            Ok(found.cast_signed())
+        })
+    }
 }
 
 #[inline(never)]
@@ -286,73 +299,74 @@ fn on_initialize(context: usize, callback: Option<Callback>, client_context: *mu
 
 #[inline(never)]
 fn on_power_control(context: usize, state: i32) -> i32 {
-    operate(context, Opcode::PowerControl, core::ptr::null_mut(), Early::Called, |open| open.cf_power(state))
+    operate(context, Opcode::PowerControl, core::ptr::null_mut(), Early::Called, &mut move |open| open.cf_power(state))
 }
 
 #[inline(never)]
 unsafe fn on_read_value(context: usize, handle: *mut c_void, data: *mut c_void, len: *mut usize) -> i32 {
-    // SAFETY: a handle is null or 24 bytes, the length null or readable.
-    let (held, room) = unsafe { (buffer(handle), read(len)) };
-    // SAFETY: the buffer is null or writable for that length, which is writable too.
-    let (mut target, mut length) = unsafe { (Target::new(data, room.unwrap_or(0)), Out::new(len)) };
-    operate(context, Opcode::Read, handle, Early::Called, |open| {
-        let (held, room) = (held?, room.ok_or(INVALID_READ_BUFFER));
-        let readable = open.cf_readable(&held, *room.as_ref().unwrap_or(&0))?;
-        ownable(room?)?;
-        if target.is_null() {
-            return Err(INVALID_READ_BUFFER);
-        }
-        let read = open.cf_read(&held, target.first(readable).map_err(|_| INVALID_READ_BUFFER)?)?;
-        length.set(readable);
-        Ok(read)
-    })
+    // SAFETY: the length is null or readable.
+    let room = unsafe { read(len) };
+    // SAFETY: the buffer is null or writable for that length, which is writable too; a handle is null or 24 bytes.
+    unsafe {
+        let (mut target, mut length) = (Target::new(data, room.unwrap_or(0)), Out::new(len));
+        operate_on(context, Opcode::Read, handle, Early::Called, &mut move |open, index| {
+            let readable = open.cf_readable(index, target.length())?;
+            ownable(room.ok_or(INVALID_READ_BUFFER)?)?;
+            if target.is_null() {
+                return Err(INVALID_READ_BUFFER);
+            }
+            let read = open.cf_read(index, target.first(readable).map_err(|_| INVALID_READ_BUFFER)?)?;
+            length.set(readable);
+            Ok(read)
+        })
+    }
 }
 
 #[inline(never)]
 unsafe fn on_open(context: usize, key: *const c_char, flags: Bits, handle: *mut c_void) -> i32 {
     // SAFETY: the name is null or ends with a NUL, a handle null or 24 bytes.
-    let (key, mut place) = unsafe { (key_name(key), Out::new(handle.cast::<Buffer>())) };
-    operate(context, Opcode::Open, handle, Early::Called, |open| {
-        if place.is_missing() {
-            return Err(INVALID_HANDLE_BUF);
-        }
-        let (key, length) = key?;
-        place.set(open.cf_open(&key[..length], flags.bits)?);
-        Ok(0)
-    })
+    unsafe {
+        operate_named(context, Opcode::Open, key, handle, Early::Called, &mut move |open, key| {
+            open.cf_open(key, flags.bits)
+        })
+    }
 }
 
 #[inline(never)]
 unsafe fn on_rseek(context: usize, handle: *mut c_void, offset: usize) -> i32 {
     // SAFETY: a handle is null or 24 bytes.
-    let held = unsafe { buffer(handle) };
-    operate(context, Opcode::Rseek, handle, Early::Silent, |open| open.cf_rseek(&held?, offset))
+    unsafe {
+        operate_on(context, Opcode::Rseek, handle, Early::Silent, &mut move |open, index| {
+            open.cfstore.rseek(index, offset)
+        })
+    }
 }
 
 #[inline(never)]
 fn on_uninitialize(context: usize) -> i32 {
-    operate(context, Opcode::Uninitialize, core::ptr::null_mut(), Early::Called, Open::cf_uninitialize)
+    operate(context, Opcode::Uninitialize, core::ptr::null_mut(), Early::Called, &mut Open::cf_uninitialize)
 }
 
 #[inline(never)]
 unsafe fn on_write(context: usize, handle: *mut c_void, data: *const c_char, len: *mut usize) -> i32 {
-    // SAFETY: a handle is null or 24 bytes, the length null or readable.
-    let (held, given) = unsafe { (buffer(handle), read(len)) };
-    // SAFETY: the length is null or writable.
-    let mut length = unsafe { Out::new(len) };
-    operate(context, Opcode::Write, handle, Early::Called, |open| {
-        let (held, given) = (held?, given.ok_or(INVALID_WRITE_BUFFER));
-        let writable = open.cf_writable(&held, *given.as_ref().unwrap_or(&0))?;
-        ownable(given.unwrap_or(0))?;
-        // SAFETY: the data is null or readable for the length given, which is not less.
-        let source = unsafe { Source::new(data.cast(), given.map(|_| writable)?) };
-        if data.is_null() {
-            return Err(INVALID_WRITE_BUFFER);
-        }
-        let written = open.cf_write(&held, source.at_most(writable).map_err(|_| INVALID_WRITE_BUFFER)?)?;
-        length.set(writable);
-        Ok(written)
-    })
+    // SAFETY: the length is null or readable.
+    let given = unsafe { read(len) };
+    // SAFETY: the length is null or writable; a handle is null or 24 bytes.
+    unsafe {
+        let mut length = Out::new(len);
+        operate_on(context, Opcode::Write, handle, Early::Called, &mut move |open, index| {
+            let writable = open.cfstore.writable(index, given.unwrap_or(0))?;
+            ownable(given.ok_or(INVALID_WRITE_BUFFER)?)?;
+            // The data is null or readable for the length given, which is not less.
+            let source = Source::new(data.cast(), writable);
+            if data.is_null() {
+                return Err(INVALID_WRITE_BUFFER);
+            }
+            let written = open.cf_write(index, source.at_most(writable).map_err(|_| INVALID_WRITE_BUFFER)?)?;
+            length.set(writable);
+            Ok(written)
+        })
+    }
 }
 
 /// The functions of a driver, which have no parameter for their context, are made for each number; all else is there once.

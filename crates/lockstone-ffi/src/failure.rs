@@ -70,6 +70,8 @@ pub(crate) enum Failure {
     NotAnObject = 29,
     /// A range behind the end.
     OutOfRange = 30,
+    /// There is one already. No native call says so.
+    Exists = 31,
 }
 
 /// What a call of a face gives.
@@ -156,43 +158,66 @@ impl<E, D, X> From<lockstone::InstallError<E, D, X>> for Failure {
     }
 }
 
-/// What the other faces say of a failure: PSA, CFSTORE. It stands at the failure's number.
-struct Row(#[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table"))] Failure, i16, i16);
+/// What the other faces say of a failure, as steps below [`PSA`] and [`CFSTORE`].
+struct Row(u8, u8);
+
+const PSA: i32 = -132;
+const CFSTORE: i32 = -1000;
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "held against the codes by the compiler")]
+const fn row(failure: Failure, psa: i32, cfstore: i32) -> (Failure, Row) {
+    let row = Row((PSA - psa) as u8, (CFSTORE - cfstore) as u8);
+    assert!(PSA - row.0 as i32 == psa && CFSTORE - row.1 as i32 == cfstore, "not a step");
+    (failure, row)
+}
 
 /// The one table. PSA: the most telling code; `psa::Call` replaces what a function may not answer. CFSTORE: see
 /// `configuration_store.h`.
-static TABLE: [Row; 30] = [
-    Row(Failure::NotFound, -140, -1002),
-    Row(Failure::Argument, -135, -1027),
-    Row(Failure::Busy, -146, -1024),
-    Row(Failure::NotOpen, -146, -1031),
-    Row(Failure::Internal, -132, -1007),
-    Row(Failure::BufferTooSmall, -132, -1007),
-    Row(Failure::Flash, -146, -1030),
-    Row(Failure::Full, -142, -1028),
-    Row(Failure::WornOut, -146, -1030),
-    Row(Failure::Damaged, -152, -1023),
-    Row(Failure::RolledBack, -149, -1023),
-    Row(Failure::TooLarge, -142, -1009),
-    Row(Failure::NotPermitted, -133, -1021),
-    Row(Failure::NoCounter, -134, -1015),
-    Row(Failure::CounterExhausted, -146, -1030),
-    Row(Failure::Counter, -146, -1030),
-    Row(Failure::Blank, -146, -1031),
-    Row(Failure::Unknown, -146, -1023),
-    Row(Failure::NotAuthentic, -149, -1023),
-    Row(Failure::Incompatible, -146, -1023),
-    Row(Failure::Layout, -146, -1007),
-    Row(Failure::RootKey, -146, -1030),
-    Row(Failure::Random, -146, -1030),
-    Row(Failure::Collision, -132, -1008),
-    Row(Failure::Device, -146, -1030),
-    Row(Failure::OutOfMemory, -142, -1004),
-    Row(Failure::Incomplete, -132, -1007),
-    Row(Failure::WrongDigest, -149, -1023),
-    Row(Failure::NotAnObject, -133, -1021),
-    Row(Failure::OutOfRange, -135, -1027),
+const ROWS: [(Failure, Row); 31] = [
+    row(Failure::NotFound, -140, -1002),
+    row(Failure::Argument, -135, -1027),
+    row(Failure::Busy, -146, -1024),
+    row(Failure::NotOpen, -146, -1031),
+    row(Failure::Internal, -132, -1007),
+    row(Failure::BufferTooSmall, -132, -1007),
+    row(Failure::Flash, -146, -1030),
+    row(Failure::Full, -142, -1028),
+    row(Failure::WornOut, -146, -1030),
+    row(Failure::Damaged, -152, -1023),
+    row(Failure::RolledBack, -149, -1023),
+    row(Failure::TooLarge, -142, -1009),
+    row(Failure::NotPermitted, -133, -1021),
+    row(Failure::NoCounter, -134, -1015),
+    row(Failure::CounterExhausted, -146, -1030),
+    row(Failure::Counter, -146, -1030),
+    row(Failure::Blank, -146, -1031),
+    row(Failure::Unknown, -146, -1023),
+    row(Failure::NotAuthentic, -149, -1023),
+    row(Failure::Incompatible, -146, -1023),
+    row(Failure::Layout, -146, -1007),
+    row(Failure::RootKey, -146, -1030),
+    row(Failure::Random, -146, -1030),
+    row(Failure::Collision, -132, -1008),
+    row(Failure::Device, -146, -1030),
+    row(Failure::OutOfMemory, -142, -1004),
+    row(Failure::Incomplete, -132, -1007),
+    row(Failure::WrongDigest, -149, -1023),
+    row(Failure::NotAnObject, -133, -1021),
+    row(Failure::OutOfRange, -135, -1027),
+    row(Failure::Exists, -139, -1001),
 ];
+
+/// Without the failures: each stands at its number.
+static TABLE: [Row; ROWS.len()] = {
+    let mut table = [const { Row(0, 0) }; ROWS.len()];
+    let mut index = 0;
+    while index < ROWS.len() {
+        assert!(ROWS[index].0 as usize == index + 1, "a row stands at the number of its failure");
+        table[index] = Row(ROWS[index].1.0, ROWS[index].1.1);
+        index += 1;
+    }
+    table
+};
 
 impl Failure {
     /// The native status code.
@@ -207,13 +232,31 @@ impl Failure {
     /// The most telling PSA status.
     #[cfg(feature = "psa")]
     pub(crate) fn psa(self) -> i32 {
-        self.row().1.into()
+        PSA - i32::from(self.row().0)
+    }
+
+    /// The same if it's one of these, as [`psa_set`](Self::psa_set) has them.
+    #[cfg(feature = "psa")]
+    pub(crate) fn psa_within(self, listed: u32) -> Option<i32> {
+        let step = u32::from(self.row().0);
+        (listed >> step & 1 != 0).then(|| PSA - step.cast_signed())
+    }
+
+    /// A set of PSA statuses: a bit for each.
+    #[cfg(feature = "psa")]
+    pub(crate) const fn psa_set(failures: &[Self]) -> u32 {
+        let (mut set, mut rest) = (0, failures);
+        while let [first, others @ ..] = rest {
+            set |= 1 << ROWS[*first as usize - 1].1.0;
+            rest = others;
+        }
+        set
     }
 
     /// The CFSTORE status.
     #[cfg(feature = "cfstore")]
     pub(crate) fn cfstore(self) -> i32 {
-        self.row().2.into()
+        CFSTORE - i32::from(self.row().1)
     }
 }
 
@@ -223,10 +266,13 @@ mod tests {
 
     #[test]
     fn every_failure_has_its_row_and_all_codes_are_errors() {
-        for (index, row) in TABLE.iter().enumerate() {
-            assert_eq!(row.0.code(), -i32::try_from(index + 1).unwrap(), "{:?} stands at its number", row.0);
-            assert!(core::ptr::eq(row.0.row(), row));
-            assert!((-152..=-132).contains(&row.1) && (-1035..=-1000).contains(&row.2), "{:?}", row.0);
+        for (index, (failure, row)) in ROWS.iter().enumerate() {
+            assert_eq!(failure.code(), -i32::try_from(index + 1).unwrap(), "{failure:?} stands at its number");
+            assert_eq!((failure.row().0, failure.row().1), (row.0, row.1));
+            assert!(
+                (-152..=-132).contains(&failure.psa()) && (-1035..=-1000).contains(&failure.cfstore()),
+                "{failure:?}"
+            );
         }
     }
 }

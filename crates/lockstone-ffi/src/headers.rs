@@ -169,7 +169,7 @@ fn psa_codes_and_flags_are_the_headers() {
         ("PSA_ERROR_NOT_PERMITTED", Failure::NotPermitted.psa()),
         ("PSA_ERROR_NOT_SUPPORTED", Failure::NoCounter.psa()),
         ("PSA_ERROR_INVALID_ARGUMENT", Failure::Argument.psa()),
-        ("PSA_ERROR_ALREADY_EXISTS", -139),
+        ("PSA_ERROR_ALREADY_EXISTS", Failure::Exists.psa()),
         ("PSA_ERROR_DOES_NOT_EXIST", Failure::NotFound.psa()),
         ("PSA_ERROR_INSUFFICIENT_STORAGE", Failure::Full.psa()),
         ("PSA_ERROR_STORAGE_FAILURE", Failure::Flash.psa()),

@@ -9,6 +9,7 @@
 //! boundary                                 shared                           one caller at a time; no panic beyond
 //!                                          library                          the one open store
 //! logic          native   objects           psa          cfstore/           journal            safe Rust
+//!                                            └── calls ──┘                                     the store, for those two
 //! platform       platform.rs: hooks in C    host/: a directory              flash, key, counter, randomness
 //!                storage_c.rs: a driver in C (storage.rs: what is believed)  flash alone
 //! beside         volume_manager_c.rs: such a driver, divided into several; never goes through the boundary
@@ -24,6 +25,8 @@
 #![warn(clippy::std_instead_of_core)]
 
 mod allegation;
+#[cfg(any(feature = "psa", feature = "cfstore"))]
+mod calls;
 #[cfg(feature = "cfstore")]
 mod cfstore;
 #[cfg(feature = "cfstore")]

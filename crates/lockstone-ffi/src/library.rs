@@ -55,7 +55,7 @@ pub(crate) const JOURNAL: u32 = FACES + 4;
 
 /// What is there before anything is open, too.
 pub(crate) struct Library {
-    open: Option<Open>,
+    open: Slot,
     /// A call ended in a panic: what is in RAM is not to be trusted.
     broken: bool,
     /// A device that the parent of this process has open, or had.
@@ -67,6 +67,35 @@ pub(crate) struct Library {
     /// How each context of CFSTORE works when it's initialised next.
     #[cfg(feature = "cfstore")]
     pub(crate) modes: [Mode; CONTEXTS],
+}
+
+/// Where the open store is. An `Option`, but that nothing open is all zeros: the library lies in memory that starts as such, and
+/// takes none of the program's image.
+#[repr(u8)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and no heap")]
+enum Slot {
+    Closed = 0,
+    Open(Open) = 1,
+}
+
+impl Slot {
+    const fn as_mut(&mut self) -> Option<&mut Open> {
+        match self {
+            Self::Closed => None,
+            Self::Open(open) => Some(open),
+        }
+    }
+
+    const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
+    fn take(&mut self) -> Option<Open> {
+        match core::mem::replace(self, Self::Closed) {
+            Self::Closed => None,
+            Self::Open(open) => Some(open),
+        }
+    }
 }
 
 /// An open store. It is dropped first, the memory that it lies in last.
@@ -169,7 +198,7 @@ impl Library {
     /// Nothing is open.
     pub(crate) const fn new() -> Self {
         Self {
-            open: None,
+            open: Slot::Closed,
             broken: false,
             #[cfg(feature = "std")]
             parents: None,
@@ -186,7 +215,7 @@ impl Library {
             return Err(Failure::Internal);
         }
         #[cfg(feature = "std")]
-        if self.open.is_none() {
+        if self.open.is_closed() {
             match self.parents.clone() {
                 None => self.open_device(&Device::usual_place(), true)?,
                 Some(path) => self.open_device(&path, false)?,
@@ -260,7 +289,7 @@ impl Library {
 
     /// [`Failure::Busy`] when a store is open.
     pub(crate) const fn check_closed(&self) -> Result<()> {
-        if self.open.is_some() { Err(Failure::Busy) } else { Ok(()) }
+        if self.open.is_closed() { Ok(()) } else { Err(Failure::Busy) }
     }
 
     #[cfg_attr(not(feature = "psa"), expect(clippy::unnecessary_wraps, reason = "a reserve may be damaged"))]
@@ -268,9 +297,11 @@ impl Library {
         self.broken = false;
         #[cfg(feature = "std")]
         self.parents.take();
-        let _open = self.open.insert(open);
+        self.open = Slot::Open(open);
         #[cfg(feature = "psa")]
-        _open.find_reserve();
+        if let Some(open) = self.open.as_mut() {
+            open.find_reserve();
+        }
         Ok(())
     }
 
@@ -287,10 +318,10 @@ impl Library {
     /// it is used or written here. The next call opens the device anew, which fails for as long as the parent has it.
     #[cfg(feature = "std")]
     pub(crate) fn leave_if_forked(&mut self) {
-        let held = self.open.as_ref().and_then(|open| open.host.as_ref());
+        let held = self.open.as_mut().and_then(|open| open.host.as_ref());
         if let Some(held) = held.filter(|held| held.process != std::process::id()) {
             self.parents = Some(held.path.clone());
-            self.open = None;
+            self.open = Slot::Closed;
         }
     }
 
@@ -298,7 +329,7 @@ impl Library {
     #[cfg(feature = "std")]
     pub(crate) fn abandon(&mut self) {
         self.broken = true;
-        self.open = None;
+        self.open = Slot::Closed;
     }
 }
 
@@ -405,16 +436,18 @@ impl Open {
 }
 
 /// Makes an empty store; everything on the flash is erased. Where there is a counter it moves on, so that no image from before
-/// is accepted. (The store is then mounted: one that is formatted without a counter has another type.)
+/// is accepted.
 fn make_empty(platform: &Platform, ground: &Ground, root: &HookKey<'_>, pieces: &mut Pieces) -> Result<()> {
-    let (flash, part) = (ground.flash()?, ground.part);
     let ram = Ram::new(&mut *pieces.heads, &mut *pieces.buffer, &mut *pieces.state);
-    let (counter, dice) = (Counter::Hooks(*platform), &mut Dice(Some(platform)));
-    if counter.is_there() {
-        let (anchor, protection) = (Anchor { root, counter }, Protection::Chosen);
-        lockstone::Store::<_, Ascon, _>::format_protected(flash, part, anchor, protection, dice, ram)?;
-    } else {
-        lockstone::Store::<_, Ascon>::format_in(flash, part, root, dice, ram)?;
-    }
+    let anchor = Anchor { root, counter: Counter::Hooks(*platform) };
+    let dice = &mut Dice(Some(platform));
+    lockstone::Store::<_, Ascon, _>::format_protected(
+        ground.flash()?,
+        ground.part,
+        anchor,
+        Protection::Chosen,
+        dice,
+        ram,
+    )?;
     Ok(())
 }

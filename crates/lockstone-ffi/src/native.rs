@@ -37,7 +37,7 @@ pub struct Stats {
 }
 
 impl Open {
-    pub(crate) fn put(&mut self, name: &[u8], value: Source, flags: u32) -> Result<()> {
+    pub(crate) fn put(&mut self, name: &[u8], value: &Source, flags: u32) -> Result<()> {
         if flags & !FLAGS != 0 {
             return Err(Failure::Argument);
         }
@@ -62,7 +62,7 @@ impl Open {
         embedded_storage::nor_flash::ReadNorFlash::capacity(self.store.flash())
     }
 
-    pub(crate) fn get(&mut self, name: &[u8], mut target: Target, length: &mut Out<usize>) -> Result<()> {
+    pub(crate) fn get(&mut self, name: &[u8], target: &mut Target, length: &mut Out<usize>) -> Result<()> {
         if target.is_missing() {
             return Err(Failure::Argument);
         }

@@ -7,7 +7,7 @@ use lockstone::Cursor;
 
 use crate::allegation::{Out, Source, Target, name, read};
 use crate::failure::{Failure, Result};
-use crate::library::Place;
+use crate::library::{Open, Place};
 use crate::native::Stats;
 use crate::platform::Platform;
 use crate::ram::Memory;
@@ -23,6 +23,17 @@ pub struct SearchPlace {
     next: u64,
     pub(crate) bucket: u32,
     reserved: u32,
+}
+
+/// Does something with the key of this name on the open store.
+///
+/// # Safety
+/// As [`lockstone_delete`].
+unsafe fn named(key: *const c_char, act: &mut dyn FnMut(&mut Open, &[u8]) -> Result<()>) -> i32 {
+    let mut room = [0; NAME];
+    // SAFETY: the caller's promise.
+    let key = unsafe { name(key, &mut room) };
+    status(key.and_then(|key| enter(|library| act(library.opened()?, key))))
 }
 
 /// Opens the store on a platform's flash, or makes an empty one there first.
@@ -73,9 +84,10 @@ pub unsafe extern "C" fn lockstone_format(platform: *const Platform, memory: *co
 #[cfg(feature = "std")]
 unsafe fn open_device(directory: *const c_char, or_make: bool) -> i32 {
     const PATH: usize = 4096;
+    let mut room = [0; PATH];
     // SAFETY: the caller's promise.
-    status(unsafe { name::<PATH>(directory) }.and_then(|(path, length)| {
-        let path = core::str::from_utf8(&path[..length]).map_err(|_| Failure::Argument)?;
+    status(unsafe { name(directory, &mut room) }.and_then(|path| {
+        let path = core::str::from_utf8(path).map_err(|_| Failure::Argument)?;
         if path.is_empty() {
             Err(Failure::Argument)
         } else {
@@ -124,8 +136,10 @@ pub extern "C" fn lockstone_close() -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lockstone_put(key: *const c_char, value: *const c_void, length: usize, flags: u32) -> i32 {
     // SAFETY: the caller's promise.
-    let (key, value) = unsafe { (name::<NAME>(key), Source::new(value, length)) };
-    status(key.and_then(|(key, end)| enter(|library| library.opened()?.put(&key[..end], value, flags))))
+    unsafe {
+        let value = Source::new(value, length);
+        named(key, &mut move |open, key| open.put(key, &value, flags))
+    }
 }
 
 /// Copies a value; `length` is its length, also when the buffer is too small.
@@ -140,8 +154,10 @@ pub unsafe extern "C" fn lockstone_get(
     length: *mut usize,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    let (key, target, mut length) = unsafe { (name::<NAME>(key), Target::new(buffer, size), Out::new(length)) };
-    status(key.and_then(|(key, end)| enter(|library| library.opened()?.get(&key[..end], target, &mut length))))
+    unsafe {
+        let (mut target, mut length) = (Target::new(buffer, size), Out::new(length));
+        named(key, &mut move |open, key| open.get(key, &mut target, &mut length))
+    }
 }
 
 /// Deletes a key.
@@ -151,8 +167,7 @@ pub unsafe extern "C" fn lockstone_get(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lockstone_delete(key: *const c_char) -> i32 {
     // SAFETY: the caller's promise.
-    let key = unsafe { name::<NAME>(key) };
-    status(key.and_then(|(key, end)| enter(|library| library.opened()?.delete(&key[..end]))))
+    unsafe { named(key, &mut move |open, key| open.delete(key)) }
 }
 
 /// The next name that begins with `prefix`, with its NUL.
@@ -161,17 +176,18 @@ pub unsafe extern "C" fn lockstone_delete(key: *const c_char) -> i32 {
 /// As [`lockstone_put`]; the cursor is null, or readable and writable, and `found` null or writable for 256 bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lockstone_find(cursor: *mut SearchPlace, prefix: *const c_char, found: *mut c_char) -> i32 {
+    let mut room = [0; NAME];
     // SAFETY: the caller's promise; any bits are a place.
-    let (place, prefix) = unsafe { (read(cursor), name::<NAME>(prefix)) };
+    let (place, prefix) = unsafe { (read(cursor), name(prefix, &mut room)) };
     // SAFETY: the caller's promise.
     let (mut cursor, mut found) = unsafe { (Out::new(cursor), Target::new(found.cast(), NAME)) };
-    let (Some(place), Ok((prefix, end))) = (place, prefix) else { return Failure::Argument.code() };
+    let (Some(place), Ok(prefix)) = (place, prefix) else { return Failure::Argument.code() };
     if found.is_missing() {
         return Failure::Argument.code();
     }
     status(enter(|library| {
         let (mut name, mut at) = ([0; 255], Cursor::of_words(place.bucket, place.next));
-        let result = library.opened()?.find(&mut at, &prefix[..end], &mut name);
+        let result = library.opened()?.find(&mut at, prefix, &mut name);
         let (bucket, next) = at.as_words();
         cursor.set(SearchPlace { next, bucket, reserved: 0 });
         let length = result?;

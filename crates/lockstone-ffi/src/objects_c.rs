@@ -19,12 +19,13 @@ const NAME: usize = 256;
 /// # Safety
 /// The name is null or ends with a NUL within 256 bytes.
 unsafe fn named(key: *const c_char, act: impl FnOnce(&mut Open, Named<'_>) -> Result<()>) -> i32 {
+    let mut room = [0; NAME];
     // SAFETY: the caller's promise.
-    let key = unsafe { name::<NAME>(key) };
-    status(key.and_then(|(key, end)| {
+    let key = unsafe { name(key, &mut room) };
+    status(key.and_then(|key| {
         enter(|library| {
             let open = library.opened()?;
-            let named = open.named(key.get(..end).unwrap_or_default())?;
+            let named = open.named(key)?;
             act(open, named)
         })
     }))

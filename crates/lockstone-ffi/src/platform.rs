@@ -280,6 +280,10 @@ impl Counter {
 impl MonotonicCounter for Counter {
     type Error = HookFailed;
 
+    fn is_present(&self) -> bool {
+        self.is_there()
+    }
+
     fn read(&mut self) -> core::result::Result<u64, HookFailed> {
         match self {
             Self::Hooks(platform) if platform.counter_read.is_none() => Ok(0),

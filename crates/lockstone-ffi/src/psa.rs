@@ -18,9 +18,10 @@
 //! flash.
 #![forbid(unsafe_code)]
 
-use lockstone::{Attributes, Cursor, Key, Put};
+use lockstone::{Attributes, Cursor, Key};
 
 use crate::allegation::{Source, Target};
+use crate::calls::{self, Change};
 use crate::failure::{Failure, Result};
 use crate::library::{ITS, Open, PS, Store};
 
@@ -32,38 +33,6 @@ pub(crate) const NO_CONFIDENTIALITY: u32 = 1 << 1;
 pub(crate) const NO_REPLAY_PROTECTION: u32 = 1 << 2;
 /// `PSA_STORAGE_SUPPORT_SET_EXTENDED`.
 const SET_EXTENDED: u32 = 1 << 0;
-
-const GENERIC_ERROR: i32 = -132;
-const NOT_PERMITTED: i32 = -133;
-const NOT_SUPPORTED: i32 = -134;
-const INVALID_ARGUMENT: i32 = -135;
-const ALREADY_EXISTS: i32 = -139;
-const DOES_NOT_EXIST: i32 = -140;
-const INSUFFICIENT_STORAGE: i32 = -142;
-const STORAGE_FAILURE: i32 = -146;
-const INVALID_SIGNATURE: i32 = -149;
-const DATA_CORRUPT: i32 = -152;
-
-/// Why a call failed: for the store's reason, or with a status of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    Store(Failure),
-    Status(i32),
-}
-
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        Self::Store(failure)
-    }
-}
-
-impl<E> From<lockstone::Error<E>> for Refusal {
-    fn from(error: lockstone::Error<E>) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-type Answer<T> = core::result::Result<T, Refusal>;
 
 /// A function of the interface, by what it may answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,30 +50,27 @@ pub(crate) enum Call {
 impl Call {
     /// The errors that the specification lists (Secure Storage 1.0.4, sections 5.2 and 5.3); all answer
     /// `STORAGE_FAILURE` and `INVALID_ARGUMENT`.
-    const fn listed(self) -> &'static [i32] {
+    const fn listed(self) -> u32 {
+        use Failure::{Argument, Damaged, Exists, Full, Internal, NoCounter, NotFound, NotPermitted, RolledBack};
+        const fn set(failures: &[Failure]) -> u32 {
+            Failure::psa_set(failures) | Failure::psa_set(&[Argument])
+        }
         match self {
-            Self::ItsSet => &[NOT_PERMITTED, NOT_SUPPORTED, INSUFFICIENT_STORAGE],
-            Self::ItsGet => &[DOES_NOT_EXIST],
-            Self::ItsRemove => &[DOES_NOT_EXIST, NOT_PERMITTED],
-            Self::PsSet => &[NOT_PERMITTED, NOT_SUPPORTED, INSUFFICIENT_STORAGE, GENERIC_ERROR],
-            Self::PsGet => &[DOES_NOT_EXIST, GENERIC_ERROR, DATA_CORRUPT, INVALID_SIGNATURE],
-            Self::PsRemove => &[DOES_NOT_EXIST, NOT_PERMITTED, GENERIC_ERROR],
-            Self::PsCreate => &[INSUFFICIENT_STORAGE, NOT_SUPPORTED, GENERIC_ERROR, ALREADY_EXISTS],
-            Self::PsSetExtended => {
-                &[DOES_NOT_EXIST, NOT_SUPPORTED, GENERIC_ERROR, DATA_CORRUPT, INVALID_SIGNATURE, NOT_PERMITTED]
-            }
+            Self::ItsSet => const { set(&[NotPermitted, NoCounter, Full]) },
+            Self::ItsGet => const { set(&[NotFound]) },
+            Self::ItsRemove => const { set(&[NotFound, NotPermitted]) },
+            Self::PsSet => const { set(&[NotPermitted, NoCounter, Full, Internal]) },
+            Self::PsGet => const { set(&[NotFound, Internal, Damaged, RolledBack]) },
+            Self::PsRemove => const { set(&[NotFound, NotPermitted, Internal]) },
+            Self::PsCreate => const { set(&[Full, NoCounter, Internal, Exists]) },
+            Self::PsSetExtended => const { set(&[NotFound, NoCounter, Internal, Damaged, RolledBack, NotPermitted]) },
         }
     }
 
     /// The status of a result: one that the function does not list is a storage failure.
-    pub(crate) fn status<T>(self, result: &Answer<T>) -> i32 {
-        let status = match result {
-            Ok(_) => return 0,
-            Err(Refusal::Status(status)) => *status,
-            Err(Refusal::Store(failure)) => failure.psa(),
-        };
-        let known = status == INVALID_ARGUMENT || self.listed().contains(&status);
-        if known { status } else { STORAGE_FAILURE }
+    pub(crate) fn status(self, result: Result<()>) -> i32 {
+        let said = |failure: Failure| failure.psa_within(self.listed()).unwrap_or(Failure::Flash.psa());
+        result.map_or_else(said, |()| 0)
     }
 
     /// The client of the store that holds the assets.
@@ -135,15 +101,15 @@ const TAIL: usize = 4;
 
 /// The names of an asset.
 #[derive(Clone, Copy)]
-struct Names {
+pub(crate) struct Names {
     space: u32,
     name: [u8; NAME],
 }
 
 impl Names {
-    fn of(call: Call, client: i32, uid: u64) -> Answer<Self> {
+    pub(crate) fn of(call: Call, client: i32, uid: u64) -> Result<Self> {
         if uid == 0 {
-            return Err(Refusal::Status(INVALID_ARGUMENT));
+            return Err(Failure::Argument);
         }
         let mut name = [b'c'; NAME];
         name[..4].copy_from_slice(&client.to_le_bytes());
@@ -162,9 +128,10 @@ impl Names {
     }
 }
 
-/// An asset that is there.
-#[derive(Clone, Copy)]
+/// An asset.
+#[derive(Clone, Copy, Default)]
 struct Asset {
+    is_there: bool,
     has_capacity: bool,
     /// Bytes of the entry.
     stored: usize,
@@ -173,6 +140,7 @@ struct Asset {
 }
 
 impl Asset {
+    #[inline(never)]
     fn key<'n>(&self, names: &'n Names) -> Key<'n> {
         if self.has_capacity { names.with_capacity() } else { names.plain() }
     }
@@ -184,126 +152,122 @@ impl Asset {
 
 impl Open {
     /// `psa_its_set`, `psa_ps_set`.
-    pub(crate) fn set(&mut self, call: Call, uid: u64, data: &Source, flags: u32) -> Answer<()> {
-        let names = Names::of(call, self.caller(), uid)?;
+    pub(crate) fn set(&mut self, names: &Names, data: &Source, flags: u32) -> Result<()> {
         if data.is_missing() {
-            return Err(Refusal::Status(INVALID_ARGUMENT));
+            return Err(Failure::Argument);
         }
         let attributes = self.attributes_for(flags)?;
         let data = data.at_most(self.most())?;
-        let old = self.asset(&names)?;
-        self.check_lock(old)?;
+        let old = self.find_asset(names)?;
+        self.check_lock(&old)?;
         self.before_writing()?;
-        let new = (names.plain(), data, attributes);
-        match old.filter(|old| old.has_capacity || old.is_locked()) {
-            None => Ok(self.store.put_with(names.plain(), data, Put::with(attributes))?),
-            Some(old) if old.has_capacity => self.set_over(old.key(&names), &old, new),
-            Some(old) => Ok(swap(&mut self.store, (old.key(&names), &old), Some(new))?),
+        let new = Some((data, attributes));
+        if old.has_capacity {
+            self.set_over(names, &old, new)
+        } else if old.is_locked() {
+            swap(&mut self.store, names, &old, new)
+        } else {
+            calls::put(&mut self.store, &names.plain(), data, attributes)
         }
     }
 
     /// Sets an asset in place of one with a capacity: in one step, as there is never an asset twice, nor none meanwhile. Where
     /// there is no room on the store, what is reserved is used.
-    fn set_over(&mut self, key: Key<'_>, old: &Asset, new: (Key<'_>, &[u8], Attributes)) -> Answer<()> {
-        let mut done = swap(&mut self.store, (key, old), Some(new));
-        if matches!(done, Err(lockstone::Error::Full)) && self.give_reserve_away()? {
-            done = swap(&mut self.store, (key, old), Some(new));
+    fn set_over(&mut self, names: &Names, old: &Asset, new: New<'_>) -> Result<()> {
+        let mut done = swap(&mut self.store, names, old, new);
+        if done == Err(Failure::Full) && self.give_reserve_away()? {
+            done = swap(&mut self.store, names, old, new);
         }
         if done.is_ok() {
             self.shrink_reserve()?;
         }
         self.before_writing()?;
-        Ok(done?)
+        done
     }
 
     /// `psa_its_get`, `psa_ps_get`: how many bytes were copied.
-    pub(crate) fn read_asset(&mut self, call: Call, uid: u64, offset: usize, target: &mut Target) -> Answer<usize> {
-        let names = Names::of(call, self.caller(), uid)?;
+    pub(crate) fn read_asset(&mut self, names: &Names, offset: usize, target: &mut Target) -> Result<usize> {
         // No caller can own more.
         if target.is_missing() || target.length() > isize::MAX as usize {
-            return Err(Refusal::Status(INVALID_ARGUMENT));
+            return Err(Failure::Argument);
         }
-        let asset = self.asset(&names)?.ok_or(Refusal::Status(DOES_NOT_EXIST))?;
-        let left = asset.info.size.checked_sub(offset).ok_or(Refusal::Status(INVALID_ARGUMENT))?;
+        let asset = self.asset(names)?;
+        let left = asset.info.size.checked_sub(offset).ok_or(Failure::Argument)?;
         let length = left.min(target.length());
         let offset = u32::try_from(offset).map_err(|_| Failure::Internal)?;
-        let read = self.store.get_range(asset.key(&names), offset, target.first(length)?)?;
-        if read == Some(length) { Ok(length) } else { Err(Failure::Damaged.into()) }
+        let read = calls::read(&mut self.store, &asset.key(names), offset, target.first(length)?)?;
+        if read == length { Ok(length) } else { Err(Failure::Damaged) }
     }
 
     /// `psa_its_get_info`, `psa_ps_get_info`.
-    pub(crate) fn info(&mut self, call: Call, uid: u64) -> Answer<Info> {
-        let names = Names::of(call, self.caller(), uid)?;
-        Ok(self.asset(&names)?.ok_or(Refusal::Status(DOES_NOT_EXIST))?.info)
+    pub(crate) fn info(&mut self, names: &Names) -> Result<Info> {
+        Ok(self.asset(names)?.info)
     }
 
     /// `psa_its_remove`, `psa_ps_remove`.
-    pub(crate) fn remove(&mut self, call: Call, uid: u64) -> Answer<()> {
-        let names = Names::of(call, self.caller(), uid)?;
-        let asset = self.asset(&names)?.ok_or(Refusal::Status(DOES_NOT_EXIST))?;
-        self.check_lock(Some(asset))?;
+    pub(crate) fn remove(&mut self, names: &Names) -> Result<()> {
+        let asset = self.asset(names)?;
+        self.check_lock(&asset)?;
         if asset.is_locked() {
-            return Ok(swap(&mut self.store, (asset.key(&names), &asset), None)?);
+            return swap(&mut self.store, names, &asset, None);
         }
-        self.store.delete(asset.key(&names))?;
-        if asset.has_capacity { Ok(self.shrink_reserve()?) } else { Ok(()) }
+        calls::delete(&mut self.store, &asset.key(names))?;
+        if asset.has_capacity { self.shrink_reserve() } else { Ok(()) }
     }
 
     /// `psa_ps_create`.
-    pub(crate) fn create(&mut self, uid: u64, capacity: usize, flags: u32) -> Answer<()> {
-        let names = Names::of(Call::PsCreate, self.caller(), uid)?;
+    pub(crate) fn create(&mut self, names: &Names, capacity: usize, flags: u32) -> Result<()> {
         let attributes = self.attributes_for(flags)?;
         if flags & WRITE_ONCE != 0 || self.asset.len() < TAIL {
-            return Err(Refusal::Status(NOT_SUPPORTED));
+            return Err(Failure::NoCounter);
         }
         let stored = capacity.checked_add(TAIL).filter(|stored| *stored <= self.asset.len());
-        let stored = stored.ok_or(Refusal::Status(INSUFFICIENT_STORAGE))?;
-        if self.asset(&names)?.is_some() {
-            return Err(Refusal::Status(ALREADY_EXISTS));
+        let stored = stored.ok_or(Failure::Full)?;
+        if self.find_asset(names)?.is_there {
+            return Err(Failure::Exists);
         }
         self.before_writing()?;
-        Ok(self.write_reserved(&names, stored, attributes)?)
+        self.write_reserved(names, stored, attributes)
     }
 
     /// `psa_ps_set_extended`.
-    pub(crate) fn set_extended(&mut self, uid: u64, offset: usize, data: &Source) -> Answer<()> {
-        let names = Names::of(Call::PsSetExtended, self.caller(), uid)?;
+    pub(crate) fn set_extended(&mut self, names: &Names, offset: usize, data: &Source) -> Result<()> {
         if data.is_missing() {
-            return Err(Refusal::Status(INVALID_ARGUMENT));
+            return Err(Failure::Argument);
         }
         if self.asset.len() < TAIL {
-            return Err(Refusal::Status(NOT_SUPPORTED));
+            return Err(Failure::NoCounter);
         }
-        let mut asset = self.asset(&names)?.ok_or(Refusal::Status(DOES_NOT_EXIST))?;
+        let mut asset = self.asset(names)?;
         let end =
             offset.checked_add(data.length()).filter(|end| offset <= asset.info.size && *end <= asset.info.capacity);
-        let end = end.ok_or(Refusal::Status(INVALID_ARGUMENT))?;
-        self.check_lock(Some(asset))?;
+        let end = end.ok_or(Failure::Argument)?;
+        self.check_lock(&asset)?;
         let data = data.at_most(self.most())?;
         if data.is_empty() {
             return Ok(());
         }
         if asset.stored > self.asset.len() {
-            return Err(Refusal::Status(NOT_SUPPORTED));
+            return Err(Failure::NoCounter);
         }
         self.before_writing()?;
-        let (room, key) = (&mut self.asset[..asset.stored], asset.key(&names));
-        let read = self.store.get(key, room);
-        if !matches!(read, Ok(Some(length)) if length == asset.stored) {
+        let Some(room) = self.asset.get_mut(..asset.stored) else { return Err(Failure::NoCounter) };
+        let read = calls::read(&mut self.store, &asset.key(names), 0, room);
+        if read != Ok(asset.stored) {
             zeroize::Zeroize::zeroize(room);
-            return Err(read.map_or_else(Refusal::from, |_| Failure::Damaged.into()));
+            return read.and(Err(Failure::Damaged));
         }
         room[offset..end].copy_from_slice(data);
         asset.info.size = asset.info.size.max(end);
         if asset.has_capacity {
             put_size(room, asset.info.size);
         }
-        let done = self.replace(key, &asset);
+        let done = self.replace(names, &asset);
         zeroize::Zeroize::zeroize(&mut self.asset[..asset.stored]);
         match done {
             // The function has no such answer; an asset that was set, not created, has nothing reserved.
-            Err(Failure::Full) => Err(Refusal::Status(GENERIC_ERROR)),
-            done => Ok(done?),
+            Err(Failure::Full) => Err(Failure::Internal),
+            done => done,
         }
     }
 
@@ -313,11 +277,11 @@ impl Open {
     }
 
     /// The attributes of an asset with these flags.
-    fn attributes_for(&self, flags: u32) -> Answer<Attributes> {
+    fn attributes_for(&self, flags: u32) -> Result<Attributes> {
         let replayable = flags & NO_REPLAY_PROTECTION != 0;
         let known = flags & !(WRITE_ONCE | NO_CONFIDENTIALITY | NO_REPLAY_PROTECTION) == 0;
         if !known || !replayable && !self.counts && !self.flash_is_trusted() {
-            return Err(Refusal::Status(NOT_SUPPORTED));
+            return Err(Failure::NoCounter);
         }
         let mut attributes = Attributes::NONE;
         if flags & NO_CONFIDENTIALITY != 0 {
@@ -348,36 +312,50 @@ impl Open {
         flags
     }
 
+    /// An asset that must be there.
+    fn asset(&mut self, names: &Names) -> Result<Asset> {
+        let asset = self.find_asset(names)?;
+        if asset.is_there { Ok(asset) } else { Err(Failure::NotFound) }
+    }
+
     /// Finds an asset.
-    fn asset(&mut self, names: &Names) -> Result<Option<Asset>> {
-        for has_capacity in [false, true] {
-            if has_capacity && names.space == ITS {
-                break;
-            }
-            let key = if has_capacity { names.with_capacity() } else { names.plain() };
-            let Some(attributes) = self.store.attributes_of(key)? else { continue };
-            let stored = self.store.length(key)?.ok_or(Failure::Damaged)? as usize;
-            let capacity = if has_capacity { stored.checked_sub(TAIL).ok_or(Failure::Damaged)? } else { stored };
-            let size = if has_capacity { self.size_of(key, capacity)? } else { stored };
-            let info = Info { capacity, size, flags: self.flags_of(attributes) };
-            return Ok(Some(Asset { has_capacity, stored, info, attributes }));
+    #[inline(never)]
+    fn find_asset(&mut self, names: &Names) -> Result<Asset> {
+        let mut asset = Asset::default();
+        let Some(attributes) = self.attributes_of_asset(names, &mut asset)? else { return Ok(Asset::default()) };
+        let key = &asset.key(names);
+        let stored = calls::length(&mut self.store, key)?.ok_or(Failure::Damaged)?;
+        let (mut capacity, mut size) = (stored, stored);
+        if asset.has_capacity {
+            capacity = stored.checked_sub(TAIL).ok_or(Failure::Damaged)?;
+            size = self.size_of(key, capacity)?;
         }
-        Ok(None)
+        let info = Info { capacity, size, flags: self.flags_of(attributes) };
+        Ok(Asset { is_there: true, stored, info, attributes, ..asset })
+    }
+
+    /// What an asset of either kind may be, and which kind it is.
+    fn attributes_of_asset(&mut self, names: &Names, asset: &mut Asset) -> Result<Option<Attributes>> {
+        let mut found = self.store.attributes_of(asset.key(names))?;
+        if found.is_none() && names.space == PS {
+            asset.has_capacity = true;
+            found = self.store.attributes_of(asset.key(names))?;
+        }
+        Ok(found)
     }
 
     /// How much of the capacity is used.
-    fn size_of(&mut self, key: Key<'_>, capacity: usize) -> Result<usize> {
+    fn size_of(&mut self, key: &Key<'_>, capacity: usize) -> Result<usize> {
         let mut size = [0; TAIL];
         let at = u32::try_from(capacity).map_err(|_| Failure::Damaged)?;
-        self.store.get_range(key, at, &mut size)?;
-        Ok(u32::from_le_bytes(size) as usize)
-            .and_then(|size| if size > capacity { Err(Failure::Damaged) } else { Ok(size) })
+        calls::read(&mut self.store, key, at, &mut size)?;
+        let size = u32::from_le_bytes(size) as usize;
+        if size > capacity { Err(Failure::Damaged) } else { Ok(size) }
     }
 
     /// Before an asset is changed: one that is write-once is only while the device is being provisioned.
-    fn check_lock(&self, asset: Option<Asset>) -> Answer<()> {
-        let locked = asset.is_some_and(|asset| asset.is_locked());
-        if locked && !self.is_provisioning() { Err(Refusal::Status(NOT_PERMITTED)) } else { Ok(()) }
+    fn check_lock(&self, asset: &Asset) -> Result<()> {
+        if asset.is_locked() && !self.is_provisioning() { Err(Failure::NotPermitted) } else { Ok(()) }
     }
 }
 
@@ -395,8 +373,8 @@ fn put_size(room: &mut [u8], size: usize) {
 }
 
 /// Bytes of records that a transaction with one value of this length takes, and its marks.
-fn room(layout: &lockstone::Layout, length: usize) -> u32 {
-    u32::try_from(length + records(layout, length) * RECORD[0]).unwrap_or(u32::MAX)
+fn room(layout: &lockstone::Layout, length: usize) -> usize {
+    length.saturating_add(records(layout, length) * RECORD[0])
 }
 
 /// Bytes of a record beside name and value: with many pointers, and with few.
@@ -407,35 +385,27 @@ const fn records(layout: &lockstone::Layout, length: usize) -> usize {
     length / (layout.body_max as usize - 12) + 4
 }
 
-/// Puts an asset in the place of another, or removes that one, whatever forbids it, in one step: a cut or a failure leaves the
+/// What is to be in the place of an asset: data and attributes; `None`: nothing.
+type New<'d> = Option<(&'d [u8], Attributes)>;
+
+/// Sets an asset in the place of another, or removes that one, whatever forbids it, in one step: a cut or a failure leaves the
 /// old one as it was.
-fn swap(store: &mut Store, old: (Key<'_>, &Asset), new: Option<(Key<'_>, &[u8], Attributes)>) -> Swapped {
-    match swap_in(store, old, new, RECORD[0]) {
+fn swap(store: &mut Store, names: &Names, old: &Asset, new: New<'_>) -> Result<()> {
+    match swap_in(store, names, old, new, RECORD[0]) {
         // Maybe there is room if pointers are few.
-        Err(lockstone::Error::Full) => swap_in(store, old, new, RECORD[1]),
+        Err(Failure::Full) => swap_in(store, names, old, new, RECORD[1]),
         done => done,
     }
 }
 
-type Swapped = core::result::Result<(), lockstone::Error<crate::platform::HookFailed>>;
-
 /// The same, with so many bytes for each record beside name and value.
-fn swap_in(
-    store: &mut Store,
-    (key, old): (Key<'_>, &Asset),
-    new: Option<(Key<'_>, &[u8], Attributes)>,
-    each: usize,
-) -> Swapped {
-    let (layout, length) = (store.layout(), new.map_or(0, |(_, data, _)| data.len()));
+#[inline(never)]
+fn swap_in(store: &mut Store, names: &Names, old: &Asset, new: New<'_>, each: usize) -> Result<()> {
+    let (data, attributes) = new.unwrap_or_default();
+    let (layout, key) = (store.layout(), &old.key(names));
     let unlocked = if old.is_locked() { old.stored.min(layout.body_max as usize) } else { 0 };
-    let bytes = length + unlocked + (records(layout, length) + records(layout, old.stored)) * each;
-    let bytes = u32::try_from(bytes).map_err(|_| lockstone::Error::Full)?;
-    let protected = new.is_some_and(|(_, _, attributes)| attributes.any(LASTING));
-    let mut change = if protected || old.attributes.any(LASTING) {
-        store.protected_transaction(bytes)?
-    } else {
-        store.transaction(bytes)?
-    };
+    let bytes = data.len() + unlocked + (records(layout, data.len()) + records(layout, old.stored)) * each;
+    let mut change = Change::begin(store, bytes, attributes.and(old.attributes).any(LASTING))?;
     if old.is_locked() {
         let open = old.attributes.without(LOCKED).without(Attributes::DANGER_REPLAYABLE);
         change.set_attributes(key, open)?;
@@ -443,27 +413,23 @@ fn swap_in(
     if old.has_capacity || new.is_none() {
         change.delete(key)?;
     }
-    if let Some((key, data, attributes)) = new {
-        change.put_with(key, data, Put::with(attributes))?;
+    if new.is_some() {
+        change.put(&names.plain(), data, attributes)?;
     }
     change.commit()
 }
 
 /// How much is reserved, in four bytes.
-const WANTED: &[u8] = b"w";
+static WANTED: &Key<'_> = &Key::new(b"w").of_client(PS);
 /// The reserve itself.
-const RESERVE: &[u8] = b"r";
+static RESERVE: &Key<'_> = &Key::new(b"r").of_client(PS);
 
 /// The reserve.
 impl Open {
-    const fn reserve_key(name: &[u8]) -> Key<'_> {
-        Key::new(name).of_client(PS)
-    }
-
     /// How many bytes are to be reserved.
     fn wanted(&mut self) -> Result<usize> {
         let mut wanted = [0; 4];
-        self.store.get(Self::reserve_key(WANTED), &mut wanted)?;
+        calls::read(&mut self.store, WANTED, 0, &mut wanted)?;
         Ok(u32::from_le_bytes(wanted) as usize)
     }
 
@@ -471,16 +437,16 @@ impl Open {
     /// needed.
     pub(crate) fn find_reserve(&mut self) {
         let wanted = self.wanted();
-        let there = self.store.length(Self::reserve_key(RESERVE));
+        let there = calls::length(&mut self.store, RESERVE);
         self.reserve_is_out = match (wanted, there) {
-            (Ok(wanted), Ok(there)) => there.unwrap_or(0) as usize != wanted,
+            (Ok(wanted), Ok(there)) => there.unwrap_or(0) != wanted,
             _ => true,
         };
     }
 
     /// Gives the reserve away, if there is one and it can come back.
     fn give_reserve_away(&mut self) -> Result<bool> {
-        if self.wanted()? > self.asset.len() || !self.store.delete(Self::reserve_key(RESERVE))? {
+        if self.wanted()? > self.asset.len() || !calls::delete(&mut self.store, RESERVE)? {
             return Ok(false);
         }
         self.reserve_is_out = true;
@@ -494,9 +460,9 @@ impl Open {
         let Some(room) = self.asset.get_mut(..wanted) else { return Ok(()) };
         room.fill(0);
         if wanted > 0 {
-            self.store.put(Self::reserve_key(RESERVE), room)?;
+            calls::put(&mut self.store, RESERVE, room, Attributes::NONE)?;
         } else {
-            self.store.delete(Self::reserve_key(RESERVE))?;
+            calls::delete(&mut self.store, RESERVE)?;
         }
         self.reserve_is_out = false;
         Ok(())
@@ -507,39 +473,37 @@ impl Open {
         let wanted = self.wanted()?;
         let small = stored + NAME <= self.store.layout().body_max as usize;
         let grown = if small { wanted } else { wanted.max(stored) };
-        self.asset[..stored].fill(0);
+        let Some(zeros) = self.asset.get_mut(..stored) else { return Err(Failure::Full) };
+        zeros.fill(0);
         let mut bytes = room(self.store.layout(), stored);
         if grown > wanted {
             bytes = bytes.saturating_add(room(self.store.layout(), grown)).saturating_add(128);
         }
-        let mut change = if attributes.any(Attributes::PROTECTED) {
-            self.store.protected_transaction(bytes)?
-        } else {
-            self.store.transaction(bytes)?
-        };
+        let mut change = Change::begin(&mut self.store, bytes, attributes.any(LASTING))?;
         if grown > wanted {
             let size = u32::try_from(grown).map_err(|_| Failure::TooLarge)?.to_le_bytes();
-            change.put(Self::reserve_key(WANTED), &size)?;
-            change.put(Self::reserve_key(RESERVE), &self.asset[..stored])?;
+            change.put(WANTED, &size, Attributes::NONE)?;
+            change.put(RESERVE, zeros, Attributes::NONE)?;
         }
-        change.put_with(names.with_capacity(), &self.asset[..stored], Put::with(attributes))?;
-        Ok(change.commit()?)
+        change.put(&names.with_capacity(), zeros, attributes)?;
+        change.commit()
     }
 
     /// Replaces an asset with the content of the room for it. Where there is no room on the store, what is reserved is used.
-    fn replace(&mut self, key: Key<'_>, asset: &Asset) -> Result<()> {
-        let how = Put::with(asset.attributes);
+    fn replace(&mut self, names: &Names, asset: &Asset) -> Result<()> {
+        let (key, attributes) = (&asset.key(names), asset.attributes);
+        let data = self.asset.get(..asset.stored).unwrap_or_default();
+        // One with a capacity is never write-once.
         if asset.is_locked() {
-            let new = (key, &self.asset[..asset.stored], asset.attributes);
-            return Ok(swap(&mut self.store, (key, asset), Some(new))?);
+            return swap(&mut self.store, names, asset, Some((data, attributes)));
         }
-        match self.store.put_with(key, &self.asset[..asset.stored], how) {
-            Err(lockstone::Error::Full) if self.give_reserve_away()? => {}
-            done => return Ok(done?),
+        let mut done = calls::put(&mut self.store, key, data, attributes);
+        if done == Err(Failure::Full) && self.give_reserve_away()? {
+            let data = self.asset.get(..asset.stored).unwrap_or_default();
+            done = calls::put(&mut self.store, key, data, attributes);
+            self.bring_reserve_back()?;
         }
-        let done = self.store.put_with(key, &self.asset[..asset.stored], how);
-        self.bring_reserve_back()?;
-        Ok(done?)
+        done
     }
 
     /// An asset with a capacity is gone: the reserve is as long as the largest one that is left.
@@ -551,12 +515,12 @@ impl Open {
             return Ok(());
         }
         if left == 0 {
-            self.store.delete(Self::reserve_key(WANTED))?;
+            calls::delete(&mut self.store, WANTED)?;
         } else {
             let size = u32::try_from(left).map_err(|_| Failure::Internal)?.to_le_bytes();
-            self.store.put(Self::reserve_key(WANTED), &size)?;
+            calls::put(&mut self.store, WANTED, &size, Attributes::NONE)?;
         }
-        self.store.delete(Self::reserve_key(RESERVE))?;
+        calls::delete(&mut self.store, RESERVE)?;
         self.reserve_is_out = true;
         self.bring_reserve_back()
     }
@@ -567,7 +531,8 @@ impl Open {
         let small = self.store.layout().body_max as usize;
         while let Some(length) = self.store.next_key(&mut cursor, PS, &[], &mut name)? {
             if length == NAME {
-                let stored = self.store.length(Key::new(&name[..length]).of_client(PS))?.unwrap_or(0) as usize;
+                let key = &Key::new(name.get(..length).unwrap_or_default()).of_client(PS);
+                let stored = calls::length(&mut self.store, key)?.unwrap_or(0);
                 if stored + NAME > small {
                     largest = largest.max(stored);
                 }

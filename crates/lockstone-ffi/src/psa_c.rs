@@ -4,20 +4,18 @@
 use core::ffi::c_void;
 
 use crate::allegation::{Out, Source, Target};
-use crate::failure::Failure;
+use crate::failure::{Failure, Result};
 use crate::library::Open;
-use crate::psa::{Call, Info, Refusal};
+use crate::psa::{Call, Info, Names};
 use crate::shared::enter;
 
-/// Calls with the open store, and says what the function may say.
-fn answer(call: Call, mut act: impl FnMut(&mut Open) -> Result<(), Refusal>) -> i32 {
-    // One piece of code for all functions.
-    answer_any(call, &mut act)
-}
-
-fn answer_any(call: Call, act: &mut dyn FnMut(&mut Open) -> Result<(), Refusal>) -> i32 {
-    let result = enter(|library| Ok(act(library.opened()?)));
-    call.status(&result.unwrap_or_else(|failure| Err(failure.into())))
+/// Calls with the open store, and says what the function may say. One piece of code for all functions.
+fn answer(call: Call, uid: u64, act: &mut dyn FnMut(&mut Open, &Names) -> Result<()>) -> i32 {
+    call.status(enter(|library| {
+        let open = library.opened()?;
+        let names = Names::of(call, open.caller(), uid)?;
+        act(open, &names)
+    }))
 }
 
 /// # Safety
@@ -25,7 +23,7 @@ fn answer_any(call: Call, act: &mut dyn FnMut(&mut Open) -> Result<(), Refusal>)
 unsafe fn set(call: Call, uid: u64, length: usize, data: *const c_void, flags: u32) -> i32 {
     // SAFETY: the caller's promise.
     let data = unsafe { Source::new(data, length) };
-    answer(call, |open| open.set(call, uid, &data, flags))
+    answer(call, uid, &mut move |open, names| open.set(names, &data, flags))
 }
 
 /// # Safety
@@ -34,10 +32,10 @@ unsafe fn get(call: Call, uid: u64, offset: usize, size: usize, buffer: *mut c_v
     // SAFETY: the caller's promise.
     let (mut target, mut length) = unsafe { (Target::new(buffer, size), Out::new(length)) };
     if length.is_missing() {
-        return call.status::<()>(&Err(Failure::Argument.into()));
+        return call.status(Err(Failure::Argument));
     }
-    answer(call, |open| {
-        let read = open.read_asset(call, uid, offset, &mut target)?;
+    answer(call, uid, &mut move |open, names| {
+        let read = open.read_asset(names, offset, &mut target)?;
         length.set(read);
         Ok(())
     })
@@ -49,13 +47,13 @@ unsafe fn get_info(call: Call, uid: u64, info: *mut Info) -> i32 {
     // SAFETY: the caller's promise.
     let mut out = unsafe { Out::new(info) };
     if out.is_missing() {
-        return call.status::<()>(&Err(Failure::Argument.into()));
+        return call.status(Err(Failure::Argument));
     }
-    answer(call, |open| open.info(call, uid).map(|info| out.set(info)))
+    answer(call, uid, &mut move |open, names| open.info(names).map(|info| out.set(info)))
 }
 
 fn remove(call: Call, uid: u64) -> i32 {
-    answer(call, |open| open.remove(call, uid))
+    answer(call, uid, &mut move |open, names| open.remove(names))
 }
 
 /// Sets an asset of ITS.
@@ -145,7 +143,7 @@ pub extern "C" fn psa_ps_remove(uid: u64) -> i32 {
 /// Makes an empty asset with a capacity.
 #[unsafe(no_mangle)]
 pub extern "C" fn psa_ps_create(uid: u64, capacity: usize, create_flags: u32) -> i32 {
-    answer(Call::PsCreate, |open| open.create(uid, capacity, create_flags))
+    answer(Call::PsCreate, uid, &mut move |open, names| open.create(names, capacity, create_flags))
 }
 
 /// Writes into an asset.
@@ -161,7 +159,7 @@ pub unsafe extern "C" fn psa_ps_set_extended(
 ) -> i32 {
     // SAFETY: the caller's promise.
     let data = unsafe { Source::new(p_data, data_length) };
-    answer(Call::PsSetExtended, |open| open.set_extended(uid, data_offset, &data))
+    answer(Call::PsSetExtended, uid, &mut move |open, names| open.set_extended(names, data_offset, &data))
 }
 
 /// Which optional functions there are; 0 when no store can be opened.

@@ -71,6 +71,7 @@ pub(crate) use bare::{enter, set_lock};
 #[cfg(not(feature = "std"))]
 mod bare {
     use core::cell::UnsafeCell;
+    use core::ffi::c_void;
     use core::sync::atomic::{AtomicBool, Ordering};
 
     use super::{Failure, Library, Result};
@@ -101,38 +102,37 @@ mod bare {
 
     /// Calls into the library as the only one there.
     pub(crate) fn enter<T>(call: impl FnOnce(&mut Library) -> Result<T>) -> Result<T> {
-        let platform = lock();
-        let result = match begin() {
-            Some(library) => {
-                let result = call(library);
-                SHARED.inside.store(false, Ordering::Release);
-                result
-            }
-            None => Err(Failure::Busy),
-        };
-        unlock(platform);
+        let unlock = lock();
+        let result = begin().ok_or(Failure::Busy).and_then(|library| {
+            let result = call(library);
+            SHARED.inside.store(false, Ordering::Release);
+            result
+        });
+        unlock.call();
         result
     }
 
-    /// Whose hooks lock now, so that the same unlock.
-    #[inline(never)]
-    fn lock() -> Option<Platform> {
-        // SAFETY: written only while it's being opened or closed: see `Shared`.
-        let platform = unsafe { *SHARED.lock.get() };
-        hook(platform, platform.and_then(|platform| platform.lock));
-        platform
-    }
+    /// A hook to call, if there is one, and what it's given.
+    struct Hook(Option<unsafe extern "C" fn(*mut c_void)>, *mut c_void);
 
-    #[inline(never)]
-    fn unlock(platform: Option<Platform>) {
-        hook(platform, platform.and_then(|platform| platform.unlock));
-    }
-
-    fn hook(platform: Option<Platform>, hook: Option<unsafe extern "C" fn(*mut core::ffi::c_void)>) {
-        if let (Some(hook), Some(platform)) = (hook, platform) {
-            // SAFETY: a hook of a checked platform, called as `lockstone.h` says.
-            unsafe { hook(platform.context) };
+    impl Hook {
+        #[inline(never)]
+        fn call(&self) {
+            if let Some(hook) = self.0 {
+                // SAFETY: a hook of a checked platform, called as `lockstone.h` says.
+                unsafe { hook(self.1) };
+            }
         }
+    }
+
+    /// Who unlocks what is locked now: whoever is to lock may be another by then.
+    #[inline(never)]
+    fn lock() -> Hook {
+        // SAFETY: written only while it's being opened or closed: see `Shared`.
+        let Some(platform) = (unsafe { &*SHARED.lock.get() }) else { return Hook(None, core::ptr::null_mut()) };
+        let (lock, unlock) = (Hook(platform.lock, platform.context), Hook(platform.unlock, platform.context));
+        lock.call();
+        unlock
     }
 
     /// Whether somebody was inside; somebody is now.

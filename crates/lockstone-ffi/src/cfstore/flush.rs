@@ -4,11 +4,13 @@
 //! that is the commit, and deleted one by one; a cut between is mended when the driver is initialised next ([`super::note`]).
 #![forbid(unsafe_code)]
 
-use lockstone::{Attributes, Put};
+use lockstone::Attributes;
 
-use super::arena::{DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
+use super::arena::{Arena, DELETERS, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
 use super::codes::{Opcode, ROLLBACK_PROTECTION};
-use super::{Answer, Cfstore, Mode, WAS_PROTECTED, code, key, note};
+use super::{Answer, CONTEXTS, Cfstore, Mode, WAS_PROTECTED, code, key, note};
+use crate::calls::{self, Change};
+use crate::failure::Failure;
 use crate::library::Open;
 
 /// Bytes of a record of the log beside name and value: with many pointers, with some, and with few.
@@ -26,35 +28,55 @@ struct Due {
     protected: bool,
 }
 
+/// How a key is put.
+const fn attributes_of(record: &Record, counts: bool) -> Attributes {
+    let fresh = record.security as u32 & ROLLBACK_PROTECTION != 0 && counts;
+    if fresh { Attributes::PROTECTED } else { Attributes::NONE }
+}
+
 /// Whether a key is not as the store has it.
 const fn is_due(record: &Record) -> bool {
     record.is(GONE) || record.is(DIRTY) && !record.is(DOOMED)
 }
 
+impl Arena {
+    /// Writes in front of the value in hand what the store keeps of the key.
+    fn write_head(&mut self) {
+        let Record { serial, owner, acl, security, mode, .. } = self.now;
+        let [s0, s1, s2, s3] = serial.to_le_bytes();
+        let [o0, o1, o2, o3] = owner.to_le_bytes();
+        if let Some(head) = self.name_and_stored().1.first_chunk_mut::<STORED_HEAD>() {
+            *head = [s0, s1, s2, s3, o0, o1, o2, o3, acl, security & !WAS_PROTECTED, mode, 0];
+        }
+    }
+
+    /// The value in hand is in the store now.
+    fn settle(&mut self) {
+        let record = &mut self.now;
+        let protected = if record.security as u32 & ROLLBACK_PROTECTION != 0 { WAS_PROTECTED } else { 0 };
+        record.security = record.security & !WAS_PROTECTED | protected;
+        record.by &= !0 << DELETERS;
+        let (length, state) = (record.length, record.state & !(LOADED | DIRTY | NEW));
+        // It takes less room than before, so it fits.
+        let _ = self.reshape(length, state);
+    }
+}
+
 impl Cfstore {
-    /// Whether a Flush of the context that calls writes a key.
-    fn flushes(&self, record: &Record) -> bool {
-        is_due(record) && !self.is_written_elsewhere(record.id)
+    /// Whether a Flush of the context that calls writes the key in hand: one that it wrote itself, and that no other who wrote it
+    /// too has open to write, and may not be done with.
+    pub(super) fn flushes(&self) -> bool {
+        let record = self.now();
+        if CONTEXTS == 1 || !is_due(record) {
+            return is_due(record);
+        }
+        let (mine, others) = (self.bit(), record.by & !self.bit());
+        let wrote = if record.is(GONE) { record.by >> DELETERS } else { record.by };
+        wrote & mine != 0 && self.holders(record.id, true) & others == 0
     }
 }
 
 impl Open {
-    /// How a key is put.
-    fn cf_put(&self, record: &Record) -> Put {
-        let fresh = u32::from(record.security) & ROLLBACK_PROTECTION != 0 && self.counts;
-        Put::with(if fresh { Attributes::PROTECTED } else { Attributes::NONE })
-    }
-
-    /// Writes in front of a value what the store keeps of the key.
-    fn cf_head(&mut self, record: &Record) {
-        let stored = self.cfstore.arena.stored(record);
-        if let Some(head) = stored.first_chunk_mut::<STORED_HEAD>() {
-            head[..4].copy_from_slice(&record.serial.to_le_bytes());
-            head[4..8].copy_from_slice(&record.owner.to_le_bytes());
-            head[8..].copy_from_slice(&[record.acl, record.security & !WAS_PROTECTED, record.mode, 0]);
-        }
-    }
-
     /// `Flush`, or a note that `poll` is to do it.
     pub(crate) fn cf_flush_or_defer(&mut self) -> Answer {
         let context = self.cfstore.context();
@@ -72,15 +94,15 @@ impl Open {
             return Ok(0);
         }
         self.before_writing().map_err(code)?;
-        let mut done = Err(lockstone::Error::Full);
+        let mut done = Err(Failure::Full);
         for each in RECORD {
             // Maybe there is room if pointers are few.
-            if matches!(done, Err(lockstone::Error::Full)) {
+            if done == Err(Failure::Full) {
                 done = self.cf_commit(due.bytes + due.records * each, due.protected);
             }
         }
         match done {
-            Err(lockstone::Error::Full) if due.deleted == due.keys => self.cf_delete_by_note(due.protected)?,
+            Err(Failure::Full) if due.deleted == due.keys => self.cf_delete_by_note(due.protected)?,
             done => done.map_err(code)?,
         }
         self.cf_settle();
@@ -91,58 +113,51 @@ impl Open {
     fn cf_due(&mut self) -> crate::failure::Result<Due> {
         let mut due = Due { records: 4, ..Due::default() };
         let per_record = self.store.layout().body_max as usize - 12;
-        let mut next = self.cfstore.arena.first();
-        while let Some(record) = next.take() {
-            next = self.cfstore.arena.after(&record);
-            if !self.cfstore.flushes(&record) {
-                continue;
+        let mut there = self.cfstore.arena.first();
+        while there {
+            if self.cfstore.flushes() {
+                let (record, name) = (*self.cfstore.now(), self.cfstore.arena.name());
+                let rollback = u32::from(record.security) & ROLLBACK_PROTECTION != 0;
+                due.protected |= self.counts && (rollback || record.security & WAS_PROTECTED != 0);
+                let old = if record.is(NEW) { None } else { calls::length(&mut self.store, &key(name))? };
+                let old = old.map_or(0, |length| 1 + (name.len() + length) / per_record);
+                due.keys += 1;
+                if record.is(GONE) {
+                    due.deleted += 1;
+                    due.records += 1 + old;
+                } else {
+                    let whole = record.length as usize + name.len() + STORED_HEAD;
+                    due.bytes = due.bytes.saturating_add(whole);
+                    due.records += old.max(2 + whole / per_record);
+                    self.cfstore.arena.write_head();
+                }
             }
-            let rollback = u32::from(record.security) & ROLLBACK_PROTECTION != 0;
-            due.protected |= self.counts && (rollback || record.security & WAS_PROTECTED != 0);
-            let name = self.cfstore.arena.name(&record);
-            let old = if record.is(NEW) { None } else { self.store.length(key(name))? };
-            let old = old.map_or(0, |length| 1 + (name.len() + length as usize) / per_record);
-            due.keys += 1;
-            if record.is(GONE) {
-                due.deleted += 1;
-                due.records += 1 + old;
-            } else {
-                let whole = record.length as usize + name.len() + STORED_HEAD;
-                due.bytes = due.bytes.saturating_add(whole);
-                due.records += old.max(2 + whole / per_record);
-                self.cf_head(&record);
-            }
+            there = self.cfstore.arena.advance();
         }
         Ok(due)
     }
 
     /// Writes all that is due, or nothing.
-    fn cf_commit(
-        &mut self,
-        bytes: usize,
-        protected: bool,
-    ) -> Result<(), lockstone::Error<crate::platform::HookFailed>> {
-        let bytes = u32::try_from(bytes).map_err(|_| lockstone::Error::Full)?;
-        let fresh = Put::with(if self.counts { Attributes::PROTECTED } else { Attributes::NONE });
-        let note = self.cf_new_note();
-        let mut change =
-            if protected { self.store.protected_transaction(bytes)? } else { self.store.transaction(bytes)? };
+    fn cf_commit(&mut self, bytes: usize, protected: bool) -> crate::failure::Result<()> {
+        let (note, counts) = (self.cf_new_note(), self.counts);
+        let mut change = Change::begin(&mut self.store, bytes, protected)?;
         // What is deleted makes room for what is put.
-        for record in self.cfstore.arena.records().filter(|record| record.is(GONE)) {
-            change.delete(key(self.cfstore.arena.name(&record)))?;
-        }
-        for record in self.cfstore.arena.records().filter(|record| self.cfstore.flushes(record) && !record.is(GONE)) {
-            let (name, stored) = self.cfstore.arena.name_and_stored(&record);
-            if u32::from(record.security) & ROLLBACK_PROTECTION != 0 {
-                change.put_with(key(name), stored, fresh)?;
-            } else {
-                change.put_with(key(name), stored, Put::with(Attributes::NONE))?;
+        for deletes in [true, false] {
+            let mut there = self.cfstore.arena.first();
+            while there {
+                if self.cfstore.flushes() && self.cfstore.now().is(GONE) == deletes {
+                    let attributes = attributes_of(self.cfstore.now(), counts);
+                    let (name, stored) = self.cfstore.arena.name_and_stored();
+                    let key = &key(name);
+                    if deletes { change.delete(key)? } else { change.put(key, stored, attributes)? }
+                }
+                there = self.cfstore.arena.advance();
             }
         }
         if let Some(note) = note {
-            match change.put(key(note::NAME), &note.to_bytes()) {
+            match change.put(note::NOTE, &note.bytes(), Attributes::NONE) {
                 // It is not worth refusing anything.
-                Ok(()) | Err(lockstone::Error::Full) => {}
+                Ok(()) | Err(Failure::Full) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -153,50 +168,45 @@ impl Open {
 
     /// After a commit: what is left in RAM is what is open.
     fn cf_settle(&mut self) {
-        let mut next = self.cfstore.arena.first();
-        while let Some(record) = next.take() {
-            let (stays, written) = (record.handles > 0, self.cfstore.flushes(&record));
+        let mut there = self.cfstore.arena.first();
+        while there {
+            let (stays, written) = (self.cfstore.now().handles > 0, self.cfstore.flushes());
+            let arena = &mut self.cfstore.arena;
             if written && stays {
-                // It takes less room than before, so it fits.
-                let _ = self.cfstore.arena.reshape(&as_stored(record));
-            } else if written {
-                self.cfstore.arena.remove(&record);
-                next = self.cfstore.arena.records().find(|other| other.at == record.at);
-                continue;
+                arena.settle();
             }
-            let now = self.cfstore.arena.by_id(record.id).unwrap_or(record);
-            next = self.cfstore.arena.after(&now);
+            there = if written && !stays { arena.remove() } else { arena.advance() };
         }
     }
 
-    /// Writes one key, if that is due.
-    pub(super) fn cf_write_back(&mut self, record: Record) -> Result<(), i32> {
-        if !is_due(&record) {
+    /// Writes the key in hand, if that is due, and lets go of it.
+    pub(super) fn cf_write_back_and_release(&mut self) -> Result<(), i32> {
+        let written = if is_due(self.cfstore.now()) { self.cf_write_back() } else { Ok(()) };
+        self.cfstore.release();
+        written.map_err(code)
+    }
+
+    /// Writes the key in hand.
+    fn cf_write_back(&mut self) -> crate::failure::Result<()> {
+        self.before_writing()?;
+        let arena = &mut self.cfstore.arena;
+        if arena.now.is(GONE) {
+            calls::delete(&mut self.store, &key(arena.name()))?;
+            // As the store has it: there's no such key.
+            arena.now.state = 0;
             return Ok(());
         }
-        self.before_writing().map_err(code)?;
-        if record.is(GONE) {
-            let name = self.cfstore.arena.name(&record);
-            self.store.delete(key(name)).map_err(code)?;
-            self.cfstore.arena.remove(&record);
-            return Ok(());
-        }
-        self.cf_head(&record);
+        arena.write_head();
         if let Some(note) = self.cf_new_note()
-            && self.store.put(key(note::NAME), &note.to_bytes()).is_ok()
+            && self.cf_put_note(&note).is_ok()
         {
             self.cfstore.noted = note.serial;
         }
-        let how = self.cf_put(&record);
-        let (name, stored) = self.cfstore.arena.name_and_stored(&record);
-        self.store.put_with(key(name), stored, how).map_err(code)?;
-        self.cfstore.arena.reshape(&as_stored(record))
+        let arena = &mut self.cfstore.arena;
+        let attributes = attributes_of(&arena.now, self.counts);
+        let (name, stored) = arena.name_and_stored();
+        calls::put(&mut self.store, &key(name), stored, attributes)?;
+        arena.settle();
+        Ok(())
     }
-}
-
-/// A record whose value the store has.
-const fn as_stored(record: Record) -> Record {
-    let protected = if record.security as u32 & ROLLBACK_PROTECTION != 0 { WAS_PROTECTED } else { 0 };
-    let security = record.security & !WAS_PROTECTED | protected;
-    Record { state: record.state & !(LOADED | DIRTY | NEW), security, ..record }
 }

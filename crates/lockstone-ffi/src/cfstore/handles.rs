@@ -1,8 +1,8 @@
 //! Handles: a table of the library's; what the caller holds is an index and a generation.
 #![forbid(unsafe_code)]
 
-use super::Cfstore;
 use super::codes::{MODE_FLUSH_ON_CLOSE, MODE_READ, MODE_WRITE, OUT_OF_MEMORY};
+use super::{CONTEXTS, Cfstore};
 
 /// What a caller's buffer holds. All zero: no handle.
 pub(crate) type Buffer = [u8; 24];
@@ -59,29 +59,38 @@ pub(super) const fn flags_of(mode: u32, usual: u8) -> u8 {
 }
 
 impl Cfstore {
-    /// Takes a free handle; what the caller is to hold.
-    pub(super) fn take_handle(&mut self, key: u32, client: i32, flags: u8) -> Result<Buffer, i32> {
+    /// Takes a free handle; its place.
+    pub(super) fn take_handle(&mut self, key: u32, client: i32, flags: u8) -> Result<usize, i32> {
         let index = self.handles.iter().position(|handle| handle.flags & USED == 0).ok_or(OUT_OF_MEMORY)?;
         self.generation = self.generation.wrapping_add(1).max(1);
-        let generation = self.generation;
-        let context = u8::try_from(self.at).map_err(|_| OUT_OF_MEMORY)?;
-        self.handles[index] = Handle { generation, client, context, key, flags: flags | USED, ..Handle::FREE };
+        let (generation, context) = (self.generation, self.here().to_le_bytes()[0]);
+        let handle = self.handles.get_mut(index).ok_or(OUT_OF_MEMORY)?;
+        *handle = Handle { generation, client, context, key, flags: flags | USED, ..Handle::FREE };
+        Ok(index)
+    }
+
+    /// What the caller of a handle is to hold.
+    pub(crate) fn buffer_of(&self, index: usize) -> Buffer {
+        let [m0, m1, m2, m3] = MAGIC;
+        let [i0, i1, i2, i3, ..] = index.to_le_bytes();
+        let [g0, g1, g2, g3] = self.handles.get(index).map_or(0, |handle| handle.generation).to_le_bytes();
         let mut buffer = [0; 24];
-        buffer[..4].copy_from_slice(&MAGIC);
-        buffer[4..8].copy_from_slice(&u32::try_from(index).map_err(|_| OUT_OF_MEMORY)?.to_le_bytes());
-        buffer[8..12].copy_from_slice(&generation.to_le_bytes());
-        Ok(buffer)
+        buffer[..12].copy_from_slice(&[m0, m1, m2, m3, i0, i1, i2, i3, g0, g1, g2, g3]);
+        buffer
     }
 
     /// Whether this is an open handle of the context that calls.
     pub(super) fn is_here(&self, index: usize) -> bool {
-        self.handles.get(index).is_some_and(|handle| handle.flags & USED != 0 && usize::from(handle.context) == self.at)
+        self.handles
+            .get(index)
+            .is_some_and(|handle| handle.flags & USED != 0 && (CONTEXTS == 1 || usize::from(handle.context) == self.at))
     }
 
-    /// Whether another context than the one that calls has a key open for writing: who has may not be done.
-    pub(super) fn is_written_elsewhere(&self, key: u32) -> bool {
-        let writes = |handle: &Handle| handle.flags & USED != 0 && handle.flags & WRITES != 0 && handle.key == key;
-        self.handles.iter().any(|handle| writes(handle) && usize::from(handle.context) != self.at)
+    /// The contexts that have a key open, or only those that may write it: a bit each.
+    pub(super) fn holders(&self, key: u32, to_write: bool) -> u8 {
+        let wanted = if to_write { USED | WRITES } else { USED };
+        let of = |handle: &&Handle| handle.flags & wanted == wanted && handle.key == key;
+        self.handles.iter().filter(of).fold(0, |set, handle| set | 1 << handle.context)
     }
 
     /// The place of the handle that a buffer holds, if it holds one of this client and context.
@@ -96,6 +105,6 @@ impl Cfstore {
 
     /// Frees a handle; its flags.
     pub(super) fn give_back(&mut self, index: usize) -> u8 {
-        core::mem::replace(&mut self.handles[index], Handle::FREE).flags
+        self.handles.get_mut(index).map_or(0, |handle| core::mem::replace(handle, Handle::FREE).flags)
     }
 }

@@ -29,16 +29,17 @@ use lockstone::Key;
 
 pub(crate) use handles::{Buffer, Handle};
 
+use crate::calls;
 use crate::cfstore_c::Notify;
 use crate::failure::Failure;
 use crate::library::{CFSTORE, Open, Store};
-use arena::{Arena, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
+use arena::{Arena, DELETERS, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
 use codes::{
     ACLS, ERROR, EXECUTE, HANDLE_COUNT_MAX, HANDLES_MAX, INTERNAL, INTERNAL_FLASH, INVALID_HANDLE,
     INVALID_KEY_DESCRIPTOR, INVALID_KEY_NAME, INVALID_SEEK, KEY_NOT_FOUND, KEY_READ_ONLY, KEY_UNREADABLE, MODE_EXECUTE,
-    MODE_FLUSH_ON_CLOSE, MODES, NAME_MAX, NO_EXECUTE, NO_PERMISSIONS, NO_READ, NO_WRITE, NOT_SUPPORTED,
-    OPERATION_PENDING, OTHER, OUT_OF_MEMORY, Opcode, PREEXISTING_KEY, PREEXISTING_KEY_DELETING, READ,
-    ROLLBACK_PROTECTION, SECURITY, UNINITIALISED, VALUE_MAX, VALUE_SIZE_TOO_LARGE, WRITE,
+    MODE_FLUSH_ON_CLOSE, MODES, NO_EXECUTE, NO_PERMISSIONS, NO_READ, NO_WRITE, NOT_SUPPORTED, OPERATION_PENDING, OTHER,
+    OUT_OF_MEMORY, Opcode, PREEXISTING_KEY, PREEXISTING_KEY_DELETING, READ, ROLLBACK_PROTECTION, SECURITY,
+    UNINITIALISED, VALUE_MAX, VALUE_SIZE_TOO_LARGE, WRITE,
 };
 use handles::{FLUSHES, FOUND, MADE, READS, WRITES};
 
@@ -66,6 +67,7 @@ const USERS: usize = 16;
 /// Contexts: drivers of clients that know nothing of each other, each with a mode, a callback, handles and a pending operation
 /// of its own. The keys are the same.
 pub(crate) const CONTEXTS: usize = if cfg!(feature = "cfstore-mux") { 4 } else { 1 };
+const _: () = assert!(CONTEXTS <= DELETERS as usize, "a record has a bit for each");
 
 /// What one context has of its own.
 #[derive(Clone, Copy)]
@@ -133,6 +135,11 @@ impl Cfstore {
         }
     }
 
+    /// The number of the context that calls.
+    const fn here(&self) -> usize {
+        if CONTEXTS == 1 { 0 } else { self.at }
+    }
+
     /// From here on it's this context that calls.
     pub(crate) const fn turn_to(&mut self, context: usize) {
         self.at = if context < CONTEXTS { context } else { 0 };
@@ -140,7 +147,7 @@ impl Cfstore {
 
     /// The context that calls.
     pub(crate) const fn context(&mut self) -> &mut Context {
-        &mut self.contexts[self.at]
+        &mut self.contexts[self.here()]
     }
 
     /// Takes an operation that is pending, in the next context that has one, which is the one that calls from here on.
@@ -154,7 +161,7 @@ impl Cfstore {
 
     /// Whether somebody initialised it, in the context that calls.
     pub(crate) fn is_used(&self) -> bool {
-        self.users.iter().any(|user| user.count > 0 && user.context == self.at)
+        self.users.iter().any(|user| user.count > 0 && user.context == self.here())
     }
 
     /// Whether somebody initialised it, in any context.
@@ -164,7 +171,7 @@ impl Cfstore {
 
     /// The place of a client in the context that calls.
     fn user(&self, client: i32) -> Option<usize> {
-        self.users.iter().position(|user| user.count > 0 && user.client == client && user.context == self.at)
+        self.users.iter().position(|user| user.count > 0 && user.client == client && user.context == self.here())
     }
 
     /// A client initialises it.
@@ -172,7 +179,7 @@ impl Cfstore {
         let free = || self.users.iter().position(|user| user.count == 0);
         let index = self.user(client).or_else(free).ok_or(OUT_OF_MEMORY)?;
         let count = self.users[index].count.checked_add(1).ok_or(OUT_OF_MEMORY)?;
-        self.users[index] = User { context: self.at, client, count };
+        self.users[index] = User { context: self.here(), client, count };
         Ok(())
     }
 
@@ -180,7 +187,7 @@ impl Cfstore {
     pub(crate) fn check(&self) -> Result<(), i32> {
         if !self.is_used() {
             Err(UNINITIALISED)
-        } else if self.contexts[self.at].pending.is_some() {
+        } else if self.contexts[self.here()].pending.is_some() {
             Err(OPERATION_PENDING)
         } else {
             Ok(())
@@ -193,29 +200,29 @@ impl Cfstore {
     }
 }
 
-fn code(failure: impl Into<Failure>) -> i32 {
-    failure.into().cfstore()
+fn code(failure: Failure) -> i32 {
+    failure.cfstore()
 }
 
 fn key(name: &[u8]) -> Key<'_> {
     Key::new(name).of_client(CFSTORE)
 }
 
-/// Whether it failed because something is damaged.
-const fn damaged<T, E>(result: &Result<T, lockstone::Error<E>>) -> bool {
-    matches!(result, Err(lockstone::Error::Damaged))
-}
-
-/// What the store has of a key, if it has it.
-fn look_up(store: &mut Store, name: &[u8]) -> crate::failure::Result<Option<Record>> {
-    let Some(stored) = store.length(key(name))? else { return Ok(None) };
+/// Reads what the store has of a key, if it has it.
+#[inline(never)]
+fn look_up(store: &mut Store, name: &[u8], found: &mut Record) -> crate::failure::Result<bool> {
+    let key = &key(name);
+    let Some(stored) = calls::length(store, key)? else { return Ok(false) };
     let mut head = [0; STORED_HEAD];
-    let read = store.get_range(key(name), 0, &mut head)?;
-    let length = stored.checked_sub(12).filter(|_| read == Some(STORED_HEAD)).ok_or(Failure::Damaged)?;
+    if calls::read(store, key, 0, &mut head)? != STORED_HEAD {
+        return Err(Failure::Damaged);
+    }
+    let length = u32::try_from(stored - STORED_HEAD).map_err(|_| Failure::Damaged)?;
     let [s0, s1, s2, s3, o0, o1, o2, o3, acl, security, mode, _] = head;
     let (serial, owner) = (u32::from_le_bytes([s0, s1, s2, s3]), i32::from_le_bytes([o0, o1, o2, o3]));
     let stored = if u32::from(security) & ROLLBACK_PROTECTION != 0 { WAS_PROTECTED } else { 0 };
-    Ok(Some(Record { serial, owner, length, acl, security: security | stored, mode, ..Record::default() }))
+    *found = Record { serial, owner, length, acl, security: security | stored, mode, ..Record::default() };
+    Ok(true)
 }
 
 /// In `security`: what the store has of the key is protected from roll-back.
@@ -265,13 +272,13 @@ impl Open {
         let recalled = self.cf_recall();
         self.cfstore.begun = recalled.is_ok();
         if recalled.is_err() {
-            let at = self.cfstore.at;
+            let at = self.cfstore.here();
             self.cfstore.users.iter_mut().filter(|user| user.context == at).for_each(|user| user.count = 0);
         }
         recalled.map(|()| 0).map_err(code)
     }
 
-    /// `Uninitialize`: the last one drops what was not flushed, the last one of a context its handles.
+    /// `Uninitialize`: the last one of a context closes its handles, and drops what it has not flushed.
     pub(crate) fn cf_uninitialize(&mut self) -> Answer {
         self.cfstore.check()?;
         let client = self.caller();
@@ -280,8 +287,9 @@ impl Open {
         if !self.cfstore.is_used_at_all() {
             self.cfstore.drop_all();
             self.cfstore.begun = false;
-        } else if !self.cfstore.is_used() {
+        } else if CONTEXTS > 1 && !self.cfstore.is_used() {
             self.cf_abandon();
+            self.cfstore.take_back();
         }
         Ok(0)
     }
@@ -289,10 +297,11 @@ impl Open {
     /// Closes what a context left open, and stores nothing.
     fn cf_abandon(&mut self) {
         for index in 0..self.cfstore.handles.len() {
-            if self.cfstore.is_here(index)
-                && let Ok(Some((record, _))) = self.cf_let_go(index)
-            {
-                self.cf_release(record.id);
+            if self.cfstore.is_here(index) && self.cf_hold(index).is_ok() {
+                let there = self.cfstore.let_go(index).is_ok_and(|flags| flags.is_some());
+                if there {
+                    self.cfstore.release();
+                }
             }
         }
     }
@@ -304,143 +313,237 @@ impl Open {
     }
 }
 
+/// The key in hand.
+impl Cfstore {
+    /// The record in hand.
+    pub(crate) const fn now(&self) -> &Record {
+        &self.arena.now
+    }
+
+    /// The bit of the context that calls, where a record says who wrote it.
+    fn bit(&self) -> u8 {
+        1 << self.here()
+    }
+
+    /// The context that calls writes the key.
+    fn mark_dirty(&mut self) {
+        self.arena.now.state |= DIRTY;
+        self.arena.now.by |= self.bit();
+    }
+
+    /// Of all keys: what the context that calls wrote is as it was. What another has open is that one's from here on.
+    fn take_back(&mut self) {
+        let (bit, mut there) = (self.bit(), self.arena.first());
+        while there {
+            let holders = self.holders(self.now().id, false);
+            let record = &mut self.arena.now;
+            let before = record.by;
+            record.by &= !(bit | bit << DELETERS);
+            if record.by >> DELETERS == 0 {
+                record.state &= !DOOMED;
+            }
+            let wrote = if record.is(GONE) { record.by >> DELETERS } else { record.by & !(!0 << DELETERS) };
+            if wrote == 0 && record.is(DIRTY) {
+                record.by |= holders;
+            }
+            if wrote == 0 && holders == 0 && before != 0 {
+                there = self.arena.remove();
+                continue;
+            }
+            self.arena.save();
+            there = self.arena.advance();
+        }
+    }
+
+    /// `GetKeyName`.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.arena.name()
+    }
+
+    /// How many bytes `Write` would take, at most `most`.
+    pub(crate) fn writable(&self, index: usize, most: usize) -> Result<usize, i32> {
+        let handle = self.handles.get(index).filter(|handle| handle.flags & WRITES != 0);
+        let at = handle.ok_or(KEY_READ_ONLY)?.write_at;
+        Ok((self.now().length.saturating_sub(at) as usize).min(most))
+    }
+
+    /// `Rseek`.
+    pub(crate) fn rseek(&mut self, index: usize, offset: usize) -> Answer {
+        let length = self.now().length;
+        let handle = self.handles.get_mut(index).filter(|handle| handle.flags & READS != 0);
+        let handle = handle.ok_or(KEY_UNREADABLE)?;
+        let offset = u32::try_from(offset).ok().filter(|offset| *offset <= length).ok_or(INVALID_SEEK)?;
+        handle.read_at = offset;
+        Ok(offset.cast_signed())
+    }
+
+    /// Forgets the key if nobody has it open and it is as the store has it.
+    #[inline(never)]
+    fn release(&mut self) {
+        if self.now().handles == 0 && !self.now().is(DIRTY | GONE) {
+            self.arena.remove();
+        }
+    }
+
+    /// Gives a handle of the key back; its flags, or `None`: the key went with it. One that is deleted is gone with its last
+    /// handle.
+    #[inline(never)]
+    fn let_go(&mut self, index: usize) -> Result<Option<u8>, i32> {
+        let flags = self.give_back(index);
+        let record = &mut self.arena.now;
+        record.handles = record.handles.saturating_sub(1);
+        if !record.is(DOOMED) || record.handles > 0 {
+            self.arena.save();
+        } else if record.is(NEW) {
+            self.arena.remove();
+            return Ok(None);
+        } else {
+            let length = record.length;
+            self.arena.reshape(length, GONE)?;
+        }
+        Ok(Some(flags))
+    }
+}
+
 /// Keys.
 impl Open {
-    /// The key of this name in the arena, from the store if need be; one that is deleted is there too.
-    fn cf_attach(&mut self, name: &[u8]) -> Result<Option<Record>, i32> {
-        if let Some(record) = self.cfstore.arena.by_name(name) {
-            return Ok(Some(record));
+    /// Takes the key of this name in hand, from the store if need be, or says that there is none; one that is deleted is there
+    /// too.
+    #[inline(never)]
+    fn cf_attach(&mut self, name: &[u8]) -> Result<(), i32> {
+        let arena = &mut self.cfstore.arena;
+        if arena.by_name(name) {
+            return Ok(());
         }
-        let Some(found) = look_up(&mut self.store, name).map_err(code)? else { return Ok(None) };
-        self.cfstore.arena.insert(found, name).map(Some)
+        if !look_up(&mut self.store, name, &mut arena.now).map_err(code)? {
+            return Err(KEY_NOT_FOUND);
+        }
+        arena.insert(name)
     }
 
-    /// Forgets a key that nobody has open and that is as the store has it.
-    fn cf_release(&mut self, id: u32) {
-        let record = self.cfstore.arena.by_id(id);
-        if let Some(record) = record.filter(|record| record.handles == 0 && !record.is(DIRTY | GONE)) {
-            self.cfstore.arena.remove(&record);
-        }
-    }
-
-    /// Opens a handle to a key.
-    fn cf_grant(&mut self, mut record: Record, flags: u8) -> Result<Buffer, i32> {
-        if record.handles == HANDLES_MAX {
+    /// Opens a handle to the key in hand; its place.
+    #[inline(never)]
+    fn cf_grant(&mut self, flags: u8) -> Result<usize, i32> {
+        let client = self.caller();
+        if self.cfstore.now().handles == HANDLES_MAX {
             return Err(HANDLE_COUNT_MAX);
         }
-        let client = self.caller();
-        let buffer = self.cfstore.take_handle(record.id, client, flags)?;
-        record.handles += 1;
-        self.cfstore.arena.save(&record);
-        Ok(buffer)
+        let index = self.cfstore.take_handle(self.cfstore.now().id, client, flags)?;
+        self.cfstore.arena.now.handles += 1;
+        self.cfstore.arena.save();
+        Ok(index)
     }
 
     /// The same, and lets go of the key if there is no handle left.
-    fn cf_grant_or_release(&mut self, record: Record, flags: u8) -> Result<Buffer, i32> {
-        let granted = self.cf_grant(record, flags);
+    fn cf_grant_or_release(&mut self, flags: u8) -> Result<usize, i32> {
+        let granted = self.cf_grant(flags);
         if granted.is_err() {
-            self.cf_release(record.id);
+            self.cfstore.release();
         }
         granted
     }
 
     /// `Create`.
-    pub(crate) fn cf_create(&mut self, name: &[u8], length: usize, how: Option<Description>) -> Result<Buffer, i32> {
+    pub(crate) fn cf_create(&mut self, name: &[u8], length: usize, how: Option<&Description>) -> Result<usize, i32> {
         if !names::is_name(name) {
             return Err(INVALID_KEY_NAME);
         }
         let length = u32::try_from(length).ok().filter(|length| *length as usize <= VALUE_MAX);
         let length = length.ok_or(VALUE_SIZE_TOO_LARGE)?;
-        let how = how.map(|how| self.cf_check(how)).transpose()?;
-        match (self.cf_attach(name)?, how) {
-            (Some(record), _) if record.is(DOOMED) => Err(PREEXISTING_KEY_DELETING),
-            (Some(record), how) if !record.is(GONE) => {
-                let resized = self.cf_resize(record, length, how.is_none());
-                if resized.is_err() {
-                    self.cf_release(record.id);
-                }
-                resized
-            }
-            (_, None) => Err(INVALID_KEY_DESCRIPTOR),
-            (gone, Some(how)) => self.cf_make(name, length, how, gone),
+        let acl = how.map_or(Ok(0), |how| self.cf_check(how))?;
+        let there = match self.cf_attach(name) {
+            Err(KEY_NOT_FOUND) => false,
+            attached => attached.map(|()| true)?,
+        };
+        if there && self.cfstore.now().is(DOOMED) {
+            return Err(PREEXISTING_KEY_DELETING);
         }
+        if there && !self.cfstore.now().is(GONE) {
+            let resized = self.cf_resize(length, how.is_none());
+            if resized.is_err() {
+                self.cfstore.release();
+            }
+            return resized;
+        }
+        let how = how.ok_or(INVALID_KEY_DESCRIPTOR)?;
+        self.cf_make(name, length, &Description { acl, ..*how }, there)
     }
 
-    /// `Create` of a key that is there: it grows or shrinks.
-    fn cf_resize(&mut self, record: Record, length: u32, asked: bool) -> Result<Buffer, i32> {
+    /// `Create` of the key in hand, which is there: it grows or shrinks.
+    fn cf_resize(&mut self, length: u32, asked: bool) -> Result<usize, i32> {
         let client = self.caller();
-        if !may_know(&record, client) {
+        if !may_know(self.cfstore.now(), client) {
             return Err(NO_PERMISSIONS);
         }
         if !asked {
             return Err(PREEXISTING_KEY);
         }
-        if !may(&record, client, WRITE) {
+        if !may(self.cfstore.now(), client, WRITE) {
             return Err(NO_WRITE);
         }
-        let buffer = self.cf_grant(record, READS | WRITES)?;
-        let resized = self.cf_reshape(record.id, length);
+        let index = self.cf_grant(READS | WRITES)?;
+        let resized = self.cf_reshape(length);
         if resized.is_err() {
-            self.cf_take_back(&buffer)?;
+            // A handle that nobody has seen.
+            self.cfstore.give_back(index);
+            self.cfstore.arena.now.handles -= 1;
+            self.cfstore.arena.save();
         }
-        resized.map(|()| buffer)
+        resized.map(|()| index)
     }
 
-    /// Makes a value longer or shorter.
-    fn cf_reshape(&mut self, id: u32, length: u32) -> Result<(), i32> {
-        let record = self.cfstore.arena.by_id(id).ok_or(INTERNAL)?;
-        if record.length == length {
+    /// Makes the value of the key in hand longer or shorter.
+    fn cf_reshape(&mut self, length: u32) -> Result<(), i32> {
+        if self.cfstore.now().length == length {
             return Ok(());
         }
-        let record = self.cf_load(record)?;
-        self.cfstore.arena.reshape(&Record { length, state: record.state | DIRTY, ..record })
-    }
-
-    /// Closes a handle that nobody has seen.
-    fn cf_take_back(&mut self, buffer: &Buffer) -> Result<(), i32> {
-        let (index, mut record) = self.cf_find_handle(buffer)?;
-        self.cfstore.give_back(index);
-        record.handles = record.handles.saturating_sub(1);
-        self.cfstore.arena.save(&record);
+        self.cf_load()?;
+        let state = self.cfstore.now().state;
+        self.cfstore.arena.reshape(length, state)?;
+        self.cfstore.mark_dirty();
+        self.cfstore.arena.save();
         Ok(())
     }
 
-    /// `Create` of a new key, maybe of one that was deleted and is not flushed yet.
-    fn cf_make(&mut self, name: &[u8], length: u32, how: Description, gone: Option<Record>) -> Result<Buffer, i32> {
+    /// `Create` of a new key, or of the one in hand that was deleted and is not flushed yet.
+    fn cf_make(&mut self, name: &[u8], length: u32, how: &Description, revived: bool) -> Result<usize, i32> {
         let serial = self.cfstore.serial.checked_add(1).ok_or(INTERNAL)?;
+        let (owner, bit) = (self.caller(), self.cfstore.bit());
+        let arena = &mut self.cfstore.arena;
+        let gone = arena.now;
         // All of these were checked, and are small.
         let small = |bits: u32| bits.to_le_bytes()[0];
-        let new = Record {
-            serial,
-            owner: self.caller(),
-            length,
-            acl: small(how.acl),
-            security: small(how.security),
-            mode: small(how.mode & MODE_FLUSH_ON_CLOSE),
-            state: LOADED | DIRTY | NEW,
-            ..Record::default()
-        };
-        let record = if let Some(gone) = gone {
-            let security = new.security | gone.security & WAS_PROTECTED;
-            let revived = Record { at: gone.at, id: gone.id, security, state: LOADED | DIRTY, ..gone.with(new) };
-            self.cfstore.arena.reshape(&revived)?;
-            revived
+        if revived {
+            arena.reshape(length, LOADED | DIRTY)?;
         } else {
-            self.cfstore.arena.insert(new, name)?
-        };
-        let flags = handles::flags_of(how.mode, READS | WRITES) | MADE;
-        let granted = self.cf_grant(record, flags);
-        match (granted, gone) {
-            (Ok(_), _) => self.cfstore.serial = serial,
-            (Err(_), None) => self.cfstore.arena.remove(&record),
-            (Err(_), Some(gone)) => self.cfstore.arena.reshape(&gone)?,
+            arena.now = Record { length, state: LOADED | DIRTY | NEW, ..Record::default() };
+        }
+        let record = &mut arena.now;
+        (record.serial, record.owner, record.acl) = (serial, owner, small(how.acl));
+        record.security = small(how.security) | record.security & WAS_PROTECTED;
+        record.mode = small(how.mode & MODE_FLUSH_ON_CLOSE);
+        // Who deleted it has as much to store as who makes it.
+        record.by = record.by >> DELETERS | bit;
+        if !revived {
+            arena.insert(name)?;
+        }
+        let granted = self.cf_grant(handles::flags_of(how.mode, READS | WRITES) | MADE);
+        let arena = &mut self.cfstore.arena;
+        if granted.is_ok() {
+            self.cfstore.serial = serial;
+        } else if revived {
+            arena.reshape(gone.length, GONE)?;
+            arena.now = gone;
+            arena.save();
+        } else {
+            arena.remove();
         }
         granted
     }
 
-    /// Whether a key can be made like this; what is left open is filled in.
-    fn cf_check(&self, how: Description) -> Result<Description, i32> {
-        let Description { acl, retention, security, mode } = how;
+    /// The rights of a key that can be made like this, those that are left open filled in.
+    fn cf_check(&self, how: &Description) -> Result<u32, i32> {
+        let Description { acl, retention, security, mode } = *how;
         if acl > 0x3f {
             return Err(INVALID_KEY_DESCRIPTOR);
         }
@@ -451,106 +554,96 @@ impl Open {
         if !known || !fresh || !inside || executes && security & ACLS == 0 {
             return Err(NOT_SUPPORTED);
         }
-        Ok(Description { acl: if acl == 0 { (READ | WRITE).into() } else { acl }, ..how })
+        Ok(if acl == 0 { (READ | WRITE).into() } else { acl })
     }
 
     /// `Open`.
-    pub(crate) fn cf_open(&mut self, name: &[u8], mode: u32) -> Result<Buffer, i32> {
+    pub(crate) fn cf_open(&mut self, name: &[u8], mode: u32) -> Result<usize, i32> {
         if !names::is_name(name) {
             return Err(INVALID_KEY_NAME);
         }
         if mode & !MODES != 0 {
             return Err(NOT_SUPPORTED);
         }
-        let (record, client) = (self.cf_attach(name)?.ok_or(KEY_NOT_FOUND)?, self.caller());
-        if record.is(DOOMED | GONE) {
+        self.cf_attach(name)?;
+        if self.cfstore.now().is(DOOMED | GONE) {
             return Err(KEY_NOT_FOUND);
         }
-        let flags = handles::flags_of(mode, READS);
-        let refused = if !may_know(&record, client) {
-            Some(KEY_NOT_FOUND)
-        } else if flags & READS != 0 && !may(&record, client, READ) {
-            Some(NO_READ)
-        } else if flags & WRITES != 0 && !may(&record, client, WRITE) {
-            Some(NO_WRITE)
-        } else if mode & MODE_EXECUTE != 0 && !may(&record, client, EXECUTE) {
-            Some(NO_EXECUTE)
+        let (flags, client) = (handles::flags_of(mode, READS), self.caller());
+        let record = self.cfstore.now();
+        let refused = if !may_know(record, client) {
+            KEY_NOT_FOUND
+        } else if flags & READS != 0 && !may(record, client, READ) {
+            NO_READ
+        } else if flags & WRITES != 0 && !may(record, client, WRITE) {
+            NO_WRITE
+        } else if mode & MODE_EXECUTE != 0 && !may(record, client, EXECUTE) {
+            NO_EXECUTE
         } else {
-            None
+            0
         };
-        if let Some(refused) = refused {
-            self.cf_release(record.id);
+        if refused != 0 {
+            self.cfstore.release();
             return Err(refused);
         }
-        self.cf_grant_or_release(record, flags)
+        self.cf_grant_or_release(flags)
     }
 
     /// `Delete`: the key is gone when its last handle is closed.
-    pub(crate) fn cf_delete(&mut self, buffer: &Buffer) -> Answer {
-        let (_, mut record) = self.cf_find_handle(buffer)?;
-        if !may(&record, self.caller(), WRITE) {
+    pub(crate) fn cf_delete(&mut self) -> Answer {
+        if !may(self.cfstore.now(), self.caller(), WRITE) {
             return Err(NO_WRITE);
         }
-        record.state |= DOOMED;
-        self.cfstore.arena.save(&record);
+        self.cfstore.arena.now.state |= DOOMED;
+        self.cfstore.arena.now.by |= self.cfstore.bit() << DELETERS;
+        self.cfstore.arena.save();
         Ok(0)
     }
 
     /// `Close`. The handle is closed whatever this returns.
-    pub(crate) fn cf_close(&mut self, buffer: &Buffer) -> Answer {
-        let (index, _) = self.cf_find_handle(buffer)?;
-        let Some((record, flags)) = self.cf_let_go(index)? else { return Ok(0) };
+    pub(crate) fn cf_close(&mut self, index: usize) -> Answer {
+        let Some(flags) = self.cfstore.let_go(index)? else { return Ok(0) };
         let durable = self.cfstore.context().mode.has(Mode::DURABLE_AT_CLOSE);
+        let record = self.cfstore.now();
         let asked = durable || flags & FLUSHES != 0 || u32::from(record.mode) & MODE_FLUSH_ON_CLOSE != 0;
         // One that only reads may meet a value that its writer is not done with.
-        let flushes = asked && (record.is(GONE) || flags & (WRITES | MADE) != 0);
-        let written = if flushes { self.cf_write_back(record) } else { Ok(()) };
-        self.cf_release(record.id);
-        written.map(|()| 0)
+        if asked && (record.is(GONE) || flags & (WRITES | MADE) != 0) {
+            return self.cf_write_back_and_release().map(|()| 0);
+        }
+        self.cfstore.release();
+        Ok(0)
     }
 
-    /// Gives a handle back: its key, and its flags; `None`: the key went with it. One that is deleted is gone with its last handle.
-    fn cf_let_go(&mut self, index: usize) -> Result<Option<(Record, u8)>, i32> {
-        let mut record = self.cfstore.arena.by_id(self.cfstore.handles[index].key).ok_or(INTERNAL)?;
-        let flags = self.cfstore.give_back(index);
-        record.handles = record.handles.saturating_sub(1);
-        if !record.is(DOOMED) || record.handles > 0 {
-            self.cfstore.arena.save(&record);
-            return Ok(Some((record, flags)));
-        }
-        if record.is(NEW) {
-            self.cfstore.arena.remove(&record);
-            return Ok(None);
-        }
-        record.state = GONE;
-        self.cfstore.arena.reshape(&record)?;
-        Ok(Some((record, flags)))
+    /// Takes the key of a handle in hand.
+    #[inline(never)]
+    fn cf_hold(&mut self, index: usize) -> Result<(), i32> {
+        let id = self.cfstore.handles.get(index).map_or(0, |handle| handle.key);
+        if self.cfstore.arena.by_id(id) { Ok(()) } else { Err(INTERNAL) }
     }
 
-    /// The handle in a caller's buffer, and its key.
-    fn cf_find_handle(&self, buffer: &Buffer) -> Result<(usize, Record), i32> {
+    /// The place of the handle in a caller's buffer, and its key in hand.
+    #[inline(never)]
+    pub(crate) fn cf_find_handle(&mut self, buffer: &Buffer) -> Result<usize, i32> {
         let index = self.cfstore.index_of(buffer, self.caller()).ok_or(INVALID_HANDLE)?;
-        let record = self.cfstore.arena.by_id(self.cfstore.handles[index].key).ok_or(INTERNAL)?;
-        Ok((index, record))
+        self.cf_hold(index)?;
+        Ok(index)
     }
 
-    /// Sees to it that a key's value is in the arena.
-    fn cf_load(&mut self, record: Record) -> Result<Record, i32> {
-        if record.is(LOADED) {
-            return Ok(record);
+    /// Sees to it that the value of the key in hand is in the arena.
+    #[inline(never)]
+    fn cf_load(&mut self) -> Result<(), i32> {
+        let arena = &mut self.cfstore.arena;
+        let Record { length, state, .. } = arena.now;
+        if state & LOADED != 0 {
+            return Ok(());
         }
-        let loaded = Record { state: record.state | LOADED, ..record };
-        self.cfstore.arena.reshape(&loaded)?;
-        let mut name = [0; NAME_MAX];
-        let found = self.cfstore.arena.name(&loaded);
-        let name = &mut name[..found.len()];
-        name.copy_from_slice(found);
-        let value = self.cfstore.arena.value(&loaded);
-        let whole = value.len();
-        match self.store.get_range(key(name), 12, value) {
-            Ok(Some(length)) if length == whole => Ok(loaded),
+        arena.reshape(length, state | LOADED)?;
+        let (name, stored) = arena.name_and_stored();
+        let whole = stored.len();
+        match calls::read(&mut self.store, &key(name), 0, stored) {
+            Ok(read) if read == whole => Ok(()),
             other => {
-                self.cfstore.arena.reshape(&record)?;
+                arena.reshape(length, state)?;
                 Err(other.map_or_else(code, |_| INTERNAL))
             }
         }
@@ -560,89 +653,52 @@ impl Open {
 /// Values.
 impl Open {
     /// How many bytes `Read` would give, at most `most`.
-    pub(crate) fn cf_readable(&self, buffer: &Buffer, most: usize) -> Result<usize, i32> {
-        let (index, record) = self.cf_find_handle(buffer)?;
-        if !may(&record, self.caller(), READ) {
+    pub(crate) fn cf_readable(&self, index: usize, most: usize) -> Result<usize, i32> {
+        if !may(self.cfstore.now(), self.caller(), READ) {
             return Err(NO_READ);
         }
-        Ok((record.length.saturating_sub(self.cfstore.handles[index].read_at) as usize).min(most))
+        let at = self.cfstore.handles.get(index).map_or(0, |handle| handle.read_at);
+        Ok((self.cfstore.now().length.saturating_sub(at) as usize).min(most))
     }
 
     /// `Read`: fills what was said to be readable.
-    pub(crate) fn cf_read(&mut self, buffer: &Buffer, target: &mut [u8]) -> Answer {
-        let (index, record) = self.cf_find_handle(buffer)?;
-        let from = self.cfstore.handles[index].read_at;
+    pub(crate) fn cf_read(&mut self, index: usize, target: &mut [u8]) -> Answer {
         if target.is_empty() {
             return Ok(0);
         }
-        if record.is(LOADED) {
-            let value = self.cfstore.arena.value(&record);
-            target
-                .copy_from_slice(value.get(from as usize..).and_then(|rest| rest.get(..target.len())).ok_or(INTERNAL)?);
+        let Cfstore { arena, handles, .. } = &mut self.cfstore;
+        let at = &mut handles.get_mut(index).ok_or(INTERNAL)?.read_at;
+        if arena.now.is(LOADED) {
+            target.copy_from_slice(arena.value(*at, target.len()).ok_or(INTERNAL)?);
         } else {
-            let name = self.cfstore.arena.name(&record);
-            let read = self.store.get_range(key(name), 12 + from, target).map_err(code)?;
-            if read != Some(target.len()) {
+            let read = calls::read(&mut self.store, &key(arena.name()), 12 + *at, target).map_err(code)?;
+            if read != target.len() {
                 return Err(INTERNAL);
             }
         }
         let length = u32::try_from(target.len()).map_err(|_| INTERNAL)?;
-        self.cfstore.handles[index].read_at = from.saturating_add(length);
+        *at = at.saturating_add(length);
         Ok(length.cast_signed())
     }
 
-    /// How many bytes `Write` would take, at most `most`.
-    pub(crate) fn cf_writable(&self, buffer: &Buffer, most: usize) -> Result<usize, i32> {
-        let (index, record) = self.cf_find_handle(buffer)?;
-        let handle = &self.cfstore.handles[index];
-        if handle.flags & WRITES == 0 {
-            return Err(KEY_READ_ONLY);
-        }
-        Ok((record.length.saturating_sub(handle.write_at) as usize).min(most))
-    }
-
     /// `Write`: what was said to be writable.
-    pub(crate) fn cf_write(&mut self, buffer: &Buffer, source: &[u8]) -> Answer {
-        let (index, record) = self.cf_find_handle(buffer)?;
+    pub(crate) fn cf_write(&mut self, index: usize, source: &[u8]) -> Answer {
         let length = u32::try_from(source.len()).map_err(|_| INTERNAL)?;
         if length == 0 {
             return Ok(0);
         }
-        let from = self.cfstore.handles[index].write_at;
-        let mut record = self.cf_load(record)?;
-        let place = self.cfstore.arena.value(&record).get_mut(from as usize..);
-        place.and_then(|rest| rest.get_mut(..source.len())).ok_or(INTERNAL)?.copy_from_slice(source);
-        record.state |= DIRTY;
-        self.cfstore.arena.save(&record);
-        self.cfstore.handles[index].write_at = from.saturating_add(length);
+        self.cf_load()?;
+        let Cfstore { arena, handles, .. } = &mut self.cfstore;
+        let at = &mut handles.get_mut(index).ok_or(INTERNAL)?.write_at;
+        arena.value(*at, source.len()).ok_or(INTERNAL)?.copy_from_slice(source);
+        *at = at.saturating_add(length);
+        self.cfstore.mark_dirty();
+        self.cfstore.arena.save();
         Ok(length.cast_signed())
     }
 
-    /// `Rseek`.
-    pub(crate) fn cf_rseek(&mut self, buffer: &Buffer, offset: usize) -> Answer {
-        let (index, record) = self.cf_find_handle(buffer)?;
-        let handle = &mut self.cfstore.handles[index];
-        if handle.flags & READS == 0 {
-            return Err(KEY_UNREADABLE);
-        }
-        let offset = u32::try_from(offset).ok().filter(|offset| *offset <= record.length).ok_or(INVALID_SEEK)?;
-        handle.read_at = offset;
-        Ok(offset.cast_signed())
-    }
-
-    /// `GetValueLen`.
-    pub(crate) fn cf_length(&self, buffer: &Buffer) -> Result<u32, i32> {
-        Ok(self.cf_find_handle(buffer)?.1.length)
-    }
-
-    /// `GetKeyName`.
-    pub(crate) fn cf_name(&self, buffer: &Buffer) -> Result<&[u8], i32> {
-        let (_, record) = self.cf_find_handle(buffer)?;
-        Ok(self.cfstore.arena.name(&record))
-    }
-
     /// Whether a handle is valid: for the edge, which answers some errors without a callback.
-    pub(crate) fn cf_knows(&self, buffer: &Buffer) -> bool {
+    pub(crate) fn cf_knows(&mut self, buffer: &Buffer) -> bool {
         self.cf_find_handle(buffer).is_ok()
     }
 }

@@ -7,16 +7,19 @@
 //! No key has a serial number above the note's: when one that was damaged can't be asked for its own, no number comes twice.
 #![forbid(unsafe_code)]
 
-use lockstone::{Cursor, Put};
+use lockstone::{Attributes, Cursor, Key, Put};
 
-use super::arena::GONE;
+use super::arena::{GONE, Record};
 use super::codes::NAME_MAX;
-use super::{code, damaged, key, look_up};
+use super::{code, key, look_up};
+use crate::calls;
 use crate::failure::{Failure, Result};
 use crate::library::{CFSTORE, Open};
 
 /// The entry's name.
-pub(super) const NAME: &[u8] = b".";
+const NAME: &[u8] = b".";
+/// The entry.
+pub(super) static NOTE: &Key<'_> = &Key::new(NAME).of_client(CFSTORE);
 /// Ranges of serial numbers in a note.
 const RANGES: usize = 6;
 const BYTES: usize = 4 + 8 * RANGES;
@@ -31,18 +34,24 @@ pub(super) struct Note {
 }
 
 impl Note {
-    pub(super) fn to_bytes(self) -> [u8; BYTES] {
+    pub(super) fn bytes(&self) -> [u8; BYTES] {
         let mut bytes = [0; BYTES];
-        let words = core::iter::once(self.serial).chain(self.ranges.into_iter().flat_map(|(from, to)| [from, to]));
-        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
+        let (serial, ranges) = bytes.split_at_mut(4);
+        serial.copy_from_slice(&self.serial.to_le_bytes());
+        for (place, (from, to)) in ranges.chunks_exact_mut(8).zip(&self.ranges) {
+            let range = u64::from(*from) | u64::from(*to) << 32;
+            place.copy_from_slice(&range.to_le_bytes());
         }
         bytes
     }
 
     fn of_bytes(bytes: &[u8; BYTES]) -> Self {
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        Self { serial: word(0), ranges: core::array::from_fn(|index| (word(4 + 8 * index), word(8 + 8 * index))) }
+        let word = |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        let mut note = Self { serial: word(bytes.first_chunk()), ..Self::default() };
+        for (range, bytes) in note.ranges.iter_mut().zip(bytes[4..].chunks_exact(8)) {
+            *range = (word(bytes.first_chunk()), word(bytes.last_chunk()));
+        }
+        note
     }
 
     fn names(&self, serial: u32) -> bool {
@@ -57,23 +66,29 @@ impl Open {
         (serial > self.cfstore.noted).then(|| Note { serial: serial.saturating_add(STEP), ..Note::default() })
     }
 
+    /// Writes the note.
+    pub(super) fn cf_put_note(&mut self, note: &Note) -> Result<()> {
+        calls::put(&mut self.store, NOTE, &note.bytes(), Attributes::NONE)
+    }
+
     /// Finds out the last serial number, and ends what was cut.
     pub(super) fn cf_recall(&mut self) -> Result<()> {
         let mut bytes = [0; BYTES];
-        let read = self.store.get(key(NAME), &mut bytes);
-        let mut broken = damaged(&read);
-        let note = if read.unwrap_or(None) == Some(BYTES) { Note::of_bytes(&bytes) } else { Note::default() };
+        let read = calls::read(&mut self.store, NOTE, 0, &mut bytes);
+        let mut broken = read == Err(Failure::Damaged);
+        let note = if read == Ok(BYTES) { Note::of_bytes(&bytes) } else { Note::default() };
         self.cfstore.serial = 0;
         let (mut cursor, mut name) = (Cursor::new(), [0; 255]);
         let mut ends = false;
         while let Some(length) = self.cf_next_name(&mut cursor, &mut name, &mut broken)? {
-            match look_up(&mut self.store, &name[..length]) {
+            let (name, mut found) = (name.get(..length).unwrap_or_default(), Record::default());
+            match look_up(&mut self.store, name, &mut found) {
                 Err(Failure::Damaged) => broken = true,
-                found => {
-                    let serial = found?.map_or(0, |found| found.serial);
-                    self.cfstore.serial = self.cfstore.serial.max(serial);
-                    if note.names(serial) {
-                        self.store.delete(key(&name[..length]))?;
+                there => {
+                    there?;
+                    self.cfstore.serial = self.cfstore.serial.max(found.serial);
+                    if note.names(found.serial) {
+                        calls::delete(&mut self.store, &key(name))?;
                         ends = true;
                     }
                 }
@@ -84,7 +99,7 @@ impl Open {
             self.cfstore.serial = self.cfstore.serial.max(note.serial);
         }
         if ends || note.ranges[0].0 > 0 {
-            self.store.put(key(NAME), &Note { serial: note.serial, ..Note::default() }.to_bytes())?;
+            self.cf_put_note(&Note { serial: note.serial, ..Note::default() })?;
         }
         Ok(())
     }
@@ -98,13 +113,13 @@ impl Open {
     ) -> Result<Option<usize>> {
         loop {
             let before = cursor.as_words();
-            let found = self.store.next_key(cursor, CFSTORE, &[], name);
-            if damaged(&found) && cursor.as_words() != before {
+            let found = self.store.next_key(cursor, CFSTORE, &[], name).map_err(Failure::from);
+            if found == Err(Failure::Damaged) && cursor.as_words() != before {
                 *broken = true;
                 continue;
             }
             let found = found?;
-            if found.is_none_or(|length| length <= NAME_MAX && name[..length] != *NAME) {
+            if found.is_none_or(|length| length <= NAME_MAX && name.get(..length) != Some(NAME)) {
                 return Ok(found);
             }
         }
@@ -114,14 +129,17 @@ impl Open {
     pub(super) fn cf_delete_by_note(&mut self, protect: bool) -> core::result::Result<(), i32> {
         let note = self.cf_note_of_deleted().map_err(code)?;
         let how = Put { attributes: None, protect };
-        self.store.put_with(key(NAME), &note.to_bytes(), how).map_err(code)?;
+        self.store.put_with(*NOTE, &note.bytes(), how).map_err(|error| code(error.into()))?;
         // Until all is deleted, whatever comes between, the note stays.
         self.cfstore.noted = u32::MAX;
-        for record in self.cfstore.arena.records().filter(|record| record.is(GONE)) {
-            self.store.delete(key(self.cfstore.arena.name(&record))).map_err(code)?;
+        let mut there = self.cfstore.arena.first();
+        while there {
+            if self.cfstore.now().is(GONE) && self.cfstore.flushes() {
+                calls::delete(&mut self.store, &key(self.cfstore.arena.name())).map_err(code)?;
+            }
+            there = self.cfstore.arena.advance();
         }
-        let after = Note { serial: note.serial, ..Note::default() };
-        self.store.put(key(NAME), &after.to_bytes()).map_err(code)?;
+        self.cf_put_note(&Note { serial: note.serial, ..Note::default() }).map_err(code)?;
         self.cfstore.noted = note.serial;
         Ok(())
     }
@@ -129,33 +147,45 @@ impl Open {
     /// A note that names all that is to go, and nothing else; [`Failure::Full`] if it would be too long.
     fn cf_note_of_deleted(&mut self) -> Result<Note> {
         let mut note = Note { serial: self.cfstore.noted, ..Note::default() };
-        let (mut after, mut used) = (0, 0);
-        while let Some(from) = self.cf_gone(after).min() {
+        let mut after = 0;
+        for range in &mut note.ranges {
+            let (from, _) = self.cf_gone(after, u32::MAX);
+            if from == u32::MAX {
+                return Ok(note);
+            }
             let limit = self.cf_first_live(from)?;
-            let to = self.cf_gone(after).filter(|serial| *serial < limit).max().unwrap_or(from);
-            *note.ranges.get_mut(used).ok_or(Failure::Full)? = (from, to);
-            (after, used) = (to, used + 1);
+            (_, after) = self.cf_gone(after, limit);
+            *range = (from, after);
         }
-        Ok(note)
+        if self.cf_gone(after, u32::MAX).0 == u32::MAX { Ok(note) } else { Err(Failure::Full) }
     }
 
-    /// The serial numbers above `after` of what is to go.
-    fn cf_gone(&self, after: u32) -> impl Iterator<Item = u32> {
-        let gone = self.cfstore.arena.records().filter(|record| record.is(GONE));
-        gone.map(|record| record.serial).filter(move |serial| *serial > after)
+    /// The least and the greatest serial number of what is to go, of those above `after` and below `limit`.
+    fn cf_gone(&mut self, after: u32, limit: u32) -> (u32, u32) {
+        let (mut least, mut greatest) = (u32::MAX, 0);
+        let mut there = self.cfstore.arena.first();
+        while there {
+            let record = self.cfstore.now();
+            if record.is(GONE) && self.cfstore.flushes() && (after + 1..limit).contains(&record.serial) {
+                least = least.min(record.serial);
+                greatest = greatest.max(record.serial);
+            }
+            there = self.cfstore.arena.advance();
+        }
+        (least, greatest)
     }
 
     /// The least serial number above `after` of a key that stays.
     fn cf_first_live(&mut self, after: u32) -> Result<u32> {
         let (mut cursor, mut name, mut first) = (Cursor::new(), [0; 255], u32::MAX);
         while let Some(length) = self.cf_next_name(&mut cursor, &mut name, &mut false)? {
-            let name = &name[..length];
-            if self.cfstore.arena.by_name(name).is_some_and(|record| record.is(GONE)) {
+            let (name, mut found) = (name.get(..length).unwrap_or_default(), Record::default());
+            if self.cfstore.arena.by_name(name) && self.cfstore.now().is(GONE) && self.cfstore.flushes() {
                 continue;
             }
-            let serial = look_up(&mut self.store, name)?.map_or(0, |found| found.serial);
-            if serial > after {
-                first = first.min(serial);
+            look_up(&mut self.store, name, &mut found)?;
+            if found.serial > after {
+                first = first.min(found.serial);
             }
         }
         Ok(first)
@@ -171,7 +201,7 @@ mod tests {
         let mut note = Note { serial: 70, ..Note::default() };
         note.ranges[0] = (3, 9);
         note.ranges[5] = (0x0102_0304, u32::MAX);
-        assert_eq!(Note::of_bytes(&note.to_bytes()), note);
+        assert_eq!(Note::of_bytes(&note.bytes()), note);
         assert!([3, 5, 9, u32::MAX].into_iter().all(|serial| note.names(serial)));
         assert!([0, 2, 10].into_iter().all(|serial| !note.names(serial)));
         assert!(!Note::default().names(0), "none");

@@ -218,7 +218,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         }
         store.begin_log(epoch).await?;
         store.write_closing().await?;
-        if C::PRESENT {
+        if store.counter.is_present() {
             store.count_step()?;
         }
         store.state.log.settled = true;

@@ -156,7 +156,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Before a format: the epoch of its first header, which no image from before can belong to.
     pub(super) fn open_first_epoch(&mut self) -> Result<Epoch, OpenError<F::Error>> {
-        if !C::PRESENT {
+        if !self.counter.is_present() {
             return Ok(Epoch::NONE);
         }
         self.state.log.counter = self.read_counter().ok_or(OpenError::Counter)?;

@@ -65,6 +65,12 @@ pub trait MonotonicCounter {
     /// Nothing is ever written: true of [`Reader`] only.
     #[doc(hidden)]
     const READER: bool = false;
+    /// There is a counter, as far as only the running program knows: a type that stands for hardware which may lack one says
+    /// no here, and a format then makes a store without. It reads 0 and has no step.
+    #[doc(hidden)]
+    fn is_present(&self) -> bool {
+        Self::PRESENT
+    }
 
     /// The present value.
     ///
@@ -196,6 +202,10 @@ impl<C: MonotonicCounter> MonotonicCounter for &mut C {
     const SMALL: bool = C::SMALL;
     const READER: bool = C::READER;
 
+    fn is_present(&self) -> bool {
+        (**self).is_present()
+    }
+
     fn read(&mut self) -> Result<u64, C::Error> {
         (**self).read()
     }
@@ -224,6 +234,10 @@ impl<C: MonotonicCounter> MonotonicCounter for Reader<C> {
     const PRESENT: bool = C::PRESENT;
     const SMALL: bool = C::SMALL;
     const READER: bool = true;
+
+    fn is_present(&self) -> bool {
+        self.0.is_present()
+    }
 
     fn read(&mut self) -> Result<u64, C::Error> {
         self.0.read()

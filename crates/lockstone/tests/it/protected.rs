@@ -1,6 +1,7 @@
 //! Commits bound to the counter: what they cost, what is refused, and what an older image meets.
 
-use lockstone::trust::{Anchor, Protection, Reader};
+use embedded_storage::nor_flash::ReadNorFlash;
+use lockstone::trust::{Anchor, MonotonicCounter, Protection, Reader};
 use lockstone::{Ascon, Attributes, AttributesError, Error, OpenError, Part, Put, SoftRootKey, Store};
 use lockstone_sim::{BlockFault, CounterFault, Power, SimCounter, SimError, SimFlash, Tear};
 use lockstone_torture::{Fixed, Ram, Trusted, root};
@@ -640,4 +641,54 @@ fn a_lock_is_lifted_only_within_one_transaction() {
         check(&mut device, new);
     }
     assert!(cut > 5, "{cut}");
+}
+
+/// Hardware that may lack a counter, and does.
+struct Lacking;
+
+impl MonotonicCounter for Lacking {
+    type Error = core::convert::Infallible;
+
+    fn is_present(&self) -> bool {
+        false
+    }
+
+    fn read(&mut self) -> Result<u64, Self::Error> {
+        Ok(0)
+    }
+
+    fn increment(&mut self) -> Result<u64, Self::Error> {
+        panic!("there is nothing to step")
+    }
+
+    fn limit(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_counter_that_only_the_program_knows_to_be_lacking_leaves_the_same_bytes_as_none() {
+    let content = |flash: &Flash| {
+        let mut content = vec![0; flash.capacity()];
+        flash.clone().read(0, &mut content).unwrap();
+        content
+    };
+    let (mut by_type, mut by_word) = (Device::blank(0), Device::blank(0));
+    drop(by_type.format_unbound());
+    let Device { flash, root, memory, .. } = &mut by_word;
+    let anchor = Anchor { root: &*root, counter: Lacking };
+    let done =
+        Store::<_, Ascon, _>::format_protected(flash, Part::NOR, anchor, Protection::Chosen, &mut Fixed(7), memory);
+    drop(done.unwrap());
+    assert_eq!(content(&by_word.flash), content(&by_type.flash));
+
+    let Device { flash, root, memory, .. } = &mut by_word;
+    let mut store =
+        Store::<_, Ascon, _>::mount_protected(flash, Part::NOR, Anchor { root, counter: Lacking }, memory).unwrap();
+    store.put("k", b"1").unwrap();
+    assert_eq!(store.put_with("k", b"2", Put::PROTECTED), Err(Error::CounterExhausted), "it has no step");
+    store.close().unwrap();
+    let mut store =
+        Store::<_, Ascon>::mount(&mut by_word.flash, Part::NOR, &by_type.root, &mut by_type.memory).unwrap();
+    assert_eq!(store.length("k"), Ok(Some(1)), "and as no store was bound to it, any may go on");
 }
