@@ -58,8 +58,8 @@ async fn work_asynchronously<S: Suite>(
     Ok(erases)
 }
 
-/// How long the asynchronous store keeps the processor at most; that it derives its key in software is told apart, as a mount
-/// does it once.
+/// How long the asynchronous store keeps the processor at most; a format and a mount are told apart, as they derive the key, here in
+/// software, in one go.
 #[inline(never)]
 fn between_yields<S: Suite>(name: &str, mut flash: RamFlash<'_>) -> Result<(), Failure> {
     let (mounting, working) = (Cell::new(0), Cell::new(0));
@@ -73,7 +73,7 @@ fn between_yields<S: Suite>(name: &str, mut flash: RamFlash<'_>) -> Result<(), F
         return Err("that shows nothing".into());
     }
     println!("# between two yields {name} {} instructions", instructions(working.get()));
-    println!("# deriving the key at a mount {name} {} instructions", instructions(mounting.get()));
+    println!("# between two yields of a mount {name} {} instructions", instructions(mounting.get()));
     Ok(())
 }
 

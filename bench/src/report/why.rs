@@ -26,8 +26,8 @@ fn reason(sheet: &Sheet, name: &str) -> Option<String> {
     let programmed = |task: &str| sheet.find(task, ASCON).map(|figures| figures.tally.programmed());
     match name {
         "W1 miss" => Some(format!(
-            "the bucket of a missing key is empty, or one record is read. With 100 keys and records of 85 bytes, 20 bytes take {} \
-             heads, {} bytes of RAM, and 4 kB in all leave a few less for them on a host of 64 bits.",
+            "of a bucket with more than one record one is read at least. With 100 keys and records of 85 bytes, 20 bytes take {} \
+             heads, {} bytes of RAM.",
             number(heads_for(20.0)),
             number(heads_for(20.0) * 8.0)
         )),

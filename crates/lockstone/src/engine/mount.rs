@@ -433,8 +433,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                 self.state.scan.leave();
                 self.state.log.void = NOWHERE;
                 self.check_counter()?;
-                self.state.log.settled = true;
                 self.look_for_reset().await;
+                self.state.log.settled = true;
                 return Ok(());
             }
         }

@@ -139,7 +139,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Transaction<'_, '_, F, S, C> {
             return Err(Error::Aborted);
         }
         self.store.state.log.entered = true;
-        self.store.get(key, buffer).await
+        let found = self.store.get(key, buffer).await;
+        self.store.state.log.entered = false;
+        found
     }
 
     /// Makes all changes durable, at once. An empty transaction writes nothing.

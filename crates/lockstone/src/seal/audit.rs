@@ -5,7 +5,7 @@
 //! outlives the store: all lives of a device can be held against each other, with cuts, roll-backs and formats between
 //! them. For tests; a thread has a ledger of its own.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 use std::collections::HashMap;
 use std::hash::DefaultHasher;
@@ -34,8 +34,8 @@ type Seen = HashMap<(u64, Tag), u64>;
 
 thread_local! {
     static SEEN: RefCell<(Ledger, Seen)> = RefCell::default();
-    /// The text of what is being sealed in steps.
-    static BEGUN: Cell<Vec<u8>> = Cell::default();
+    /// The text of what each store is sealing in steps.
+    static BEGUN: RefCell<HashMap<usize, Vec<u8>>> = RefCell::default();
 }
 
 /// What this thread has sealed so far.
@@ -106,12 +106,14 @@ impl<S: Suite> Suite for Audited<S> {
     #[cfg(feature = "async")]
     fn step(work: &mut Work<'_>) -> bool {
         let sealing = work.given.is_none();
+        let store = core::ptr::from_ref(&*work.progress).addr();
         if sealing && (work.progress.second, work.progress.part, work.progress.done) == (false, 0, 0) {
-            BEGUN.set(work.text.to_vec());
+            BEGUN.with_borrow_mut(|begun| begun.insert(store, work.text.to_vec()));
         }
         let more = S::step(work);
         if sealing && !more {
-            Self::note(work.keys, work.domain, work.at, work.associated, &BEGUN.take(), work.progress.tag);
+            let text = BEGUN.with_borrow_mut(|begun| begun.remove(&store)).unwrap_or_default();
+            Self::note(work.keys, work.domain, work.at, work.associated, &text, work.progress.tag);
         }
         more
     }

@@ -124,6 +124,7 @@ impl<S: Suite> Scratch<S> {
             return None;
         }
         let good = bool::from(self.progress.tag.get(..S::TAG).unwrap_or_default().ct_eq(tag));
+        self.progress.tag.zeroize();
         if !good {
             text.zeroize();
         }

@@ -308,3 +308,99 @@ fn calls_may_go_to_another_thread() {
     assert_eq!(finish(is_send(store.get("there", &mut [0; 8]))).unwrap(), Some(8));
     finish(is_send(store.delete("there"))).unwrap();
 }
+
+#[test]
+fn a_reset_that_was_dropped_is_not_forgotten() {
+    let (key, mut memory) = (root(), Ram::new());
+    let mut flash = SimFlash::<1, 4, 2048>::new(16 * 2048, 0xff);
+    let mut counter = Trusted(SimCounter::new(1000));
+    let anchor = Anchor { root: &key, counter: &mut counter };
+    let mut store = finish(Store::<_, Ascon, _>::format_protected(
+        &mut flash,
+        Part::NOR,
+        anchor,
+        Protection::Chosen,
+        &mut Fixed(7),
+        &mut memory,
+    ))
+    .unwrap();
+    for index in 0..4_u8 {
+        finish(store.put(&[index][..], b"old")).unwrap();
+    }
+    drop(store);
+    let (formatted, steps) = (flash, counter.0.value());
+    let (mut cases, mut first) = (0, 1);
+    loop {
+        let mut ended = false;
+        for second in (0..).step_by(5) {
+            let (mut flash, mut counter) = (formatted.clone(), Trusted(SimCounter::new(1000)));
+            while counter.increment().unwrap() < steps {}
+            let anchor = Anchor { root: &key, counter: &mut counter };
+            let mut store =
+                finish(Store::<_, Ascon, _>::mount_protected(&mut flash, Part::NOR, anchor, &mut memory)).unwrap();
+            ended = poll(store.factory_reset(), first).is_some();
+            if ended || poll(store.contains(&[3][..]), second).is_some() {
+                break;
+            }
+            let there = [0, 1, 2, 3].map(|index: u8| finish(store.contains(&[index][..])).unwrap());
+            assert!(there == [true; 4] || there == [false; 4], "dropped after {first} and {second} polls: {there:?}");
+            finish(store.put("new", b"kept")).unwrap();
+            drop(store);
+            let anchor = Anchor { root: &key, counter: &mut counter };
+            let mut store =
+                finish(Store::<_, Ascon, _>::mount_protected(&mut flash, Part::NOR, anchor, &mut memory)).unwrap();
+            assert!(finish(store.contains("new")).unwrap(), "dropped after {first} and {second} polls");
+            cases += 1;
+        }
+        if ended {
+            break;
+        }
+        first += 7;
+    }
+    assert!(cases > 500, "{cases}");
+}
+
+#[test]
+fn a_get_that_is_refused_does_not_leave_a_transaction_open() {
+    let (key, mut memory) = (root(), Ram::new());
+    let mut flash = SimFlash::<1, 4, 2048>::new(16 * 2048, 0xff);
+    let mut store = finish(Store::<_, Ascon>::format(&mut flash, Part::NOR, &key, &mut Fixed(7), &mut memory)).unwrap();
+    let mut transaction = finish(store.transaction(500)).unwrap();
+    finish(transaction.put("in", b"1")).unwrap();
+    assert_eq!(finish(transaction.get("", &mut [0; 4])), Err(Error::InvalidName));
+    std::mem::forget(transaction);
+    finish(store.put("k", b"1")).unwrap();
+    drop(store);
+    let mut store = finish(Store::<_, Ascon>::mount(&mut flash, Part::NOR, &key, &mut memory)).unwrap();
+    assert_eq!((finish(store.contains("in")), finish(store.contains("k"))), (Ok(false), Ok(true)));
+}
+
+/// Two stores with the same keys say the same, in turns: nothing is new about what the second says.
+#[cfg(feature = "fuzzing")]
+#[test]
+fn the_audit_tells_stores_apart_that_take_turns() {
+    use lockstone::seal::audit::{Audited, take_ledger};
+    use std::future::Future as _;
+    use std::task::{Context, Waker};
+
+    let (key, mut memories) = (root(), [Ram::new(), Ram::new()]);
+    let mut flashes = [0, 1].map(|_| SimFlash::<1, 4, 2048>::new(16 * 2048, 0xff));
+    let [one, two] = &mut memories;
+    let [here, there] = &mut flashes;
+    take_ledger();
+    let mut first = finish(Store::<_, Audited<Ascon>>::format(here, Part::NOR, &key, &mut Fixed(1), one)).unwrap();
+    let mut second = finish(Store::<_, Audited<Ascon>>::format(there, Part::NOR, &key, &mut Fixed(1), two)).unwrap();
+    for value in 0..20_u8 {
+        let value = [value; 40];
+        let (mut one, mut two) = (Box::pin(first.put("k", &value)), Box::pin(second.put("k", &value)));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut done = one.as_mut().poll(&mut context).is_ready();
+        while !done {
+            done = one.as_mut().poll(&mut context).is_ready();
+            assert!(two.as_mut().poll(&mut context).is_pending() || done);
+        }
+        finish(two).unwrap();
+    }
+    let ledger = take_ledger();
+    assert!(ledger.findings == 0 && ledger.repeats * 2 == ledger.seals, "{ledger:?}");
+}
