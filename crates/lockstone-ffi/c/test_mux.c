@@ -290,14 +290,18 @@ static int sees(uint32_t number, const char *name, const char *value) {
 }
 
 /* Two of them, on a store that has three keys. */
-static void two_contexts(void) {
-    fresh_contexts(NULL);
+static void two_contexts_in(const uint32_t *modes) {
+    fresh_contexts(modes);
     CHECK_IS(start(0), 0);
     CHECK_IS(start(1), 0);
     store(0, "old.a", "1");
     store(0, "old.b", "1");
     store(0, "old.c", "1");
     CHECK_IS(context[0]->Flush(), 0);
+}
+
+static void two_contexts(void) {
+    two_contexts_in(NULL);
 }
 
 /* As after a cut. */
@@ -426,6 +430,101 @@ static void who_goes_takes_what_it_has_not_flushed_along(void) {
     CHECK_IS(context[1]->Uninitialize(), 0);
 }
 
+/* A key that one deletes and another makes again is deleted all the same, when the other takes that back or deletes it. */
+static void what_is_made_again_was_deleted_before(void) {
+    ARM_CFSTORE_HANDLE_INIT(key);
+    two_contexts();
+    drop(0, "old.a");
+    store(1, "old.a", "half");
+    CHECK_IS(context[1]->Uninitialize(), 0);
+    CHECK(sees(0, "old.a", NULL));
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "old.a", NULL) && sees(0, "old.b", "1"));
+    /* As long as the one who makes it is not done with it, too. */
+    drop(0, "old.b");
+    CHECK_IS(make(1, "old.b", "half", key), 4);
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "old.b", NULL));
+    drop(0, "old.c");
+    store(1, "old.c", "2");
+    drop(1, "old.c");
+    CHECK(sees(0, "old.c", NULL));
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "old.c", NULL));
+    /* Who deleted it goes: it's the other's alone. */
+    two_contexts();
+    drop(0, "old.a");
+    store(1, "old.a", "2");
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK(sees(1, "old.a", "2"));
+    CHECK_IS(context[1]->Flush(), 0);
+    cut();
+    CHECK(sees(1, "old.a", "2"));
+    /* Once stored nobody deleted it. */
+    drop(0, "old.b");
+    CHECK_IS(make(1, "old.b", "2", key), 1);
+    CHECK_IS(context[1]->Flush(), 0);
+    CHECK_IS(context[1]->Close(key), 0);
+    overwrite(1, "old.b", "3");
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "old.b", "2"));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* What one deleted and left open is as the other wrote it. */
+static void who_goes_deletes_nothing_of_anothers(void) {
+    ARM_CFSTORE_HANDLE_INIT(key);
+    ARM_CFSTORE_HANDLE_INIT(other);
+    two_contexts();
+    store(1, "new", "2");
+    overwrite(1, "old.a", "2");
+    CHECK_IS(open_to_write(0, "new", key), 0);
+    CHECK_IS(open_to_write(0, "old.a", other), 0);
+    CHECK(context[0]->Delete(key) == 0 && context[0]->Delete(other) == 0);
+    CHECK(sees(1, "new", NULL) && sees(1, "old.a", NULL));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK(sees(1, "new", "2") && sees(1, "old.a", "2"));
+    CHECK_IS(context[1]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "new", "2") && sees(0, "old.a", "2"));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* Nor does a Close store what another context has not flushed, in the mode durable-at-close. */
+static void a_close_stores_what_its_own_context_wrote(void) {
+    static const uint32_t modes[] = {0, LOCKSTONE_CFSTORE_DURABLE_AT_CLOSE, 0, 0};
+    char value[33];
+    ARM_CFSTORE_SIZE length = 1;
+    ARM_CFSTORE_HANDLE_INIT(key);
+    ARM_CFSTORE_HANDLE_INIT(other);
+    two_contexts_in(modes);
+    CHECK_IS(look(1, "old.a", value, other), 1);
+    overwrite(0, "old.b", "2");
+    drop(0, "old.a");
+    CHECK_IS(context[1]->Close(other), 0);
+    CHECK_IS(open_to_write(0, "old.c", key), 0);
+    CHECK_IS(context[0]->Write(key, "2", &length), 1);
+    CHECK_IS(open_to_write(1, "old.c", other), 0);
+    CHECK_IS(context[1]->Close(other), 0);
+    cut();
+    CHECK(sees(0, "old.a", "1") && sees(0, "old.b", "1") && sees(0, "old.c", "1"));
+    /* What it wrote or deleted itself is stored. */
+    overwrite(1, "old.a", "3");
+    drop(1, "old.b");
+    cut();
+    CHECK(sees(0, "old.a", "3") && sees(0, "old.b", NULL));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
 /* Who has always something pending again keeps nobody else waiting. */
 static int heard_in_all[2];
 
@@ -476,6 +575,9 @@ int main(void) {
     a_flush_stores_what_its_own_context_wrote();
     a_note_of_deletes_names_no_others();
     who_goes_takes_what_it_has_not_flushed_along();
+    what_is_made_again_was_deleted_before();
+    who_goes_deletes_nothing_of_anothers();
+    a_close_stores_what_its_own_context_wrote();
     poll_serves_all_in_turn();
     one_does_not_initialise_another();
     handles_and_callbacks_are_each_ones_own();

@@ -288,6 +288,7 @@ impl Open {
             self.cfstore.drop_all();
             self.cfstore.begun = false;
         } else if CONTEXTS > 1 && !self.cfstore.is_used() {
+            self.cfstore.spare();
             self.cf_abandon();
             self.cfstore.take_back();
         }
@@ -331,6 +332,23 @@ impl Cfstore {
         self.arena.now.by |= self.bit();
     }
 
+    /// Of all keys that are open: what the context that calls deleted is so no more, unless another deleted it too. Before its
+    /// handles are closed, which would end what it deleted.
+    fn spare(&mut self) {
+        let (deleted, mut there) = (self.bit() << DELETERS, self.arena.first());
+        while there {
+            let record = &mut self.arena.now;
+            if record.is(DOOMED) {
+                record.by &= !deleted;
+                if record.by >> DELETERS == 0 {
+                    record.state &= !DOOMED;
+                }
+                self.arena.save();
+            }
+            there = self.arena.advance();
+        }
+    }
+
     /// Of all keys: what the context that calls wrote is as it was. What another has open is that one's from here on.
     fn take_back(&mut self) {
         let (bit, mut there) = (self.bit(), self.arena.first());
@@ -339,18 +357,22 @@ impl Cfstore {
             let record = &mut self.arena.now;
             let before = record.by;
             record.by &= !(bit | bit << DELETERS);
-            if record.by >> DELETERS == 0 {
-                record.state &= !DOOMED;
-            }
-            let wrote = if record.is(GONE) { record.by >> DELETERS } else { record.by & !(!0 << DELETERS) };
+            let deleted = record.by >> DELETERS;
+            let wrote = if record.is(GONE) { deleted } else { record.by & !(!0 << DELETERS) };
             if wrote == 0 && record.is(DIRTY) {
                 record.by |= holders;
             }
-            if wrote == 0 && holders == 0 && before != 0 {
+            let left = wrote == 0 && holders == 0 && before != 0;
+            if left && deleted == 0 {
                 there = self.arena.remove();
                 continue;
             }
             self.arena.save();
+            if left {
+                // Made again, and that taken back: it's deleted as before. It takes less room, so it fits.
+                let length = self.now().length;
+                let _ = self.arena.reshape(length, GONE);
+            }
             there = self.arena.advance();
         }
     }
@@ -522,8 +544,8 @@ impl Open {
         (record.serial, record.owner, record.acl) = (serial, owner, small(how.acl));
         record.security = small(how.security) | record.security & WAS_PROTECTED;
         record.mode = small(how.mode & MODE_FLUSH_ON_CLOSE);
-        // Who deleted it has as much to store as who makes it.
-        record.by = record.by >> DELETERS | bit;
+        // Who deleted it has as much to store as who makes it, and what it deleted is gone if the one who makes it takes that back.
+        record.by = record.by & !0 << DELETERS | bit;
         if !revived {
             arena.insert(name)?;
         }
