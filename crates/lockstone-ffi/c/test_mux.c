@@ -353,15 +353,18 @@ static void a_flush_stores_what_its_own_context_wrote(void) {
     CHECK_IS(context[1]->Uninitialize(), 0);
 }
 
-/* Deletes that a full store has no room for in one step are noted: those of the context alone. */
-static void a_note_of_deletes_names_no_others(void) {
+/* A full store of the first context; how many keys. The other makes one in between, and flushes nothing. */
+static unsigned fill(void) {
     char name[16];
-    unsigned made, number;
+    unsigned made;
     fresh_contexts(NULL);
     fresh_of(8u * 4096u);
     CHECK_IS(start(0), 0);
     CHECK_IS(start(1), 0);
     for (made = 0; made < 4000; made++) {
+        if (made == 60) {
+            store(1, "between", "1");
+        }
         sprintf(name, "k%u", made);
         store(0, name, "0123456789012345678901234567890");
         if (context[0]->Flush() != 0) {
@@ -370,6 +373,34 @@ static void a_note_of_deletes_names_no_others(void) {
         }
     }
     CHECK(made > 100 && made < 4000);
+    return made;
+}
+
+/* The first key last. */
+static void drop_keys(unsigned made) {
+    char name[16];
+    while (made > 0) {
+        made--;
+        sprintf(name, "k%u", made);
+        drop(0, name);
+    }
+}
+
+static unsigned keys_left(unsigned made) {
+    char name[16];
+    unsigned number, left = 0;
+    for (number = 0; number < made; number++) {
+        sprintf(name, "k%u", number);
+        left += !sees(0, name, NULL);
+    }
+    return left;
+}
+
+/* Deletes that a full store has no room for in one step are noted: those of the context alone. */
+static void a_note_of_deletes_names_no_others(void) {
+    char name[16];
+    unsigned made, number;
+    made = fill();
     for (number = 0; number < made; number++) {
         if (number != 50) {
             sprintf(name, "k%u", number);
@@ -383,6 +414,88 @@ static void a_note_of_deletes_names_no_others(void) {
     CHECK(sees(0, "k50", "0123456789012345678901234567890") && sees(0, "k49", NULL) && sees(0, "k51", NULL));
     CHECK_IS(context[0]->Uninitialize(), 0);
     CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* A note names what the store has of a key that was deleted, made again and deleted again; and nothing that is stored later. */
+static void a_cut_note_of_deletes_ends_what_it_began_and_no_more(void) {
+    uint64_t operations = 0, cuts_before_end;
+    /* The last of these is before the note is written, the first cuts nothing. */
+    for (cuts_before_end = 0; cuts_before_end <= operations && cuts_before_end < 200; cuts_before_end += 9) {
+        unsigned made = fill(), left;
+        uint64_t before;
+        int stored;
+        drop_keys(made);
+        store(0, "k0", "again");
+        drop(0, "k0");
+        if (cuts_before_end > 0) {
+            CHECK_IS(lockstone_sim_cut(operations - cuts_before_end, 0), 0);
+        }
+        before = lockstone_sim_operations();
+        CHECK_IS(context[0]->Flush() == 0, cuts_before_end == 0);
+        if (cuts_before_end == 0) {
+            operations = lockstone_sim_operations() - before;
+        }
+        CHECK_IS(lockstone_sim_power(1), 0);
+        stored = context[1]->Flush() == 0;
+        cut();
+        left = keys_left(made);
+        CHECK(left == 0 || left == made);
+        CHECK(sees(1, "between", stored ? "1" : NULL));
+    }
+    CHECK(operations > 100);
+}
+
+/* A start that can't read all of it must not forget what was to be deleted. */
+static lockstone_platform sound;
+static long reads_before_failure;
+#define FAILING_READS 6
+
+static int32_t fail_to_read(void *user, uint32_t from, void *bytes, size_t length) {
+    if (reads_before_failure > 0) {
+        reads_before_failure--;
+    } else if (reads_before_failure > -FAILING_READS) {
+        reads_before_failure--;
+        return -1;
+    }
+    return sound.read(user, from, bytes, length);
+}
+
+static void a_start_that_can_not_read_all_forgets_no_note(void) {
+    unsigned failures = 0, made = 0;
+    uint64_t operations = 0;
+    long before;
+    int cuts;
+    /* The first Flush is whole, and says where the second is to be cut: in its last deletes. */
+    for (cuts = 0; cuts < 2; cuts++) {
+        made = fill();
+        CHECK_IS(context[1]->Uninitialize(), 0);
+        drop_keys(made);
+        if (cuts) {
+            CHECK_IS(lockstone_sim_cut(operations - 30, 0), 0);
+        }
+        operations = lockstone_sim_operations();
+        CHECK_IS(context[0]->Flush() != 0, cuts);
+        operations = lockstone_sim_operations() - operations;
+    }
+    CHECK_IS(lockstone_sim_power(1), 0);
+    (void)lockstone_close();
+    CHECK_IS(lockstone_sim_save(), 0);
+    for (before = 0; before < 700; before += 7) {
+        lockstone_memory memory = test_memory();
+        lockstone_platform platform = test_platform;
+        sound = test_platform;
+        platform.read = fail_to_read;
+        (void)lockstone_close();
+        CHECK_IS(lockstone_sim_restore(1), 0);
+        reads_before_failure = -FAILING_READS;
+        CHECK_IS(lockstone_open(&platform, &memory), 0);
+        reads_before_failure = before;
+        failures += start(0) != 0 || keys_left(made) != 0;
+        CHECK_IS(reopen(), 0);
+        CHECK_IS(start(0), 0);
+        CHECK_IS(keys_left(made), 0);
+    }
+    CHECK(failures > 0);
 }
 
 /* What is not flushed goes with the last Uninitialize of its context, and what the store has is there again. */
@@ -574,6 +687,8 @@ int main(void) {
     a_flush_stores_no_half_of_anothers_value();
     a_flush_stores_what_its_own_context_wrote();
     a_note_of_deletes_names_no_others();
+    a_cut_note_of_deletes_ends_what_it_began_and_no_more();
+    a_start_that_can_not_read_all_forgets_no_note();
     who_goes_takes_what_it_has_not_flushed_along();
     what_is_made_again_was_deleted_before();
     who_goes_deletes_nothing_of_anothers();
