@@ -611,6 +611,64 @@ static void who_goes_deletes_nothing_of_anothers(void) {
     CHECK_IS(context[1]->Uninitialize(), 0);
 }
 
+/* A Flush that answers 0 has stored what was deleted, or it's stored when another, who still has that open, closes it. */
+static void what_was_deleted_and_flushed_is_stored_when_another_closes_it(void) {
+    static const uint32_t modes[] = {LOCKSTONE_CFSTORE_DURABLE_AT_CLOSE, 0, 0, 0};
+    char value[33];
+    int who_goes, durable;
+    for (durable = 0; durable < 2; durable++) {
+        for (who_goes = 0; who_goes < 5; who_goes++) {
+            ARM_CFSTORE_SIZE length = 1;
+            ARM_CFSTORE_HANDLE_INIT(key);
+            two_contexts_in(durable ? modes : NULL);
+            CHECK_IS(look(1, "old.a", value, key), 1);
+            drop(0, "old.a");
+            if (!durable) {
+                CHECK_IS(context[0]->Flush(), 0);
+            }
+            CHECK(sees(0, "old.a", NULL) && sees(1, "old.a", NULL));
+            /* Whoever has it open reads on. */
+            CHECK_IS(context[1]->Rseek(key, 0), 0);
+            CHECK(context[1]->Read(key, value, &length) == 1 && value[0] == '1');
+            if (who_goes == 1 || who_goes == 3) {
+                CHECK_IS(context[0]->Uninitialize(), 0);
+                CHECK(sees(1, "old.a", NULL));
+            }
+            if (who_goes >= 2) {
+                /* Left open, also by the last of all. */
+                CHECK_IS(context[1]->Uninitialize(), 0);
+            } else {
+                CHECK_IS(context[1]->Close(key), 0);
+            }
+            if (who_goes == 4) {
+                CHECK_IS(context[0]->Uninitialize(), 0);
+                CHECK_IS(start(0), 0);
+                CHECK(sees(0, "old.a", NULL));
+            }
+            cut();
+            CHECK(sees(0, "old.a", NULL) && sees(0, "old.b", "1"));
+        }
+    }
+    /* What was deleted and not flushed is not. */
+    two_contexts();
+    {
+        ARM_CFSTORE_HANDLE_INIT(key);
+        ARM_CFSTORE_HANDLE_INIT(mine);
+        CHECK_IS(look(1, "old.a", value, key), 1);
+        CHECK_IS(context[0]->Flush(), 0);
+        drop(0, "old.a");
+        CHECK_IS(context[1]->Flush(), 0);
+        CHECK_IS(context[1]->Close(key), 0);
+        /* Nor what only its own context has open: its next Flush stores that. */
+        CHECK_IS(open_to_write(0, "old.b", mine), 0);
+        CHECK_IS(context[0]->Delete(mine), 0);
+        cut();
+    }
+    CHECK(sees(0, "old.a", "1") && sees(0, "old.b", "1"));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
 /* Nor does a Close store what another context has not flushed, in the mode durable-at-close. */
 static void a_close_stores_what_its_own_context_wrote(void) {
     static const uint32_t modes[] = {0, LOCKSTONE_CFSTORE_DURABLE_AT_CLOSE, 0, 0};
@@ -692,6 +750,7 @@ int main(void) {
     who_goes_takes_what_it_has_not_flushed_along();
     what_is_made_again_was_deleted_before();
     who_goes_deletes_nothing_of_anothers();
+    what_was_deleted_and_flushed_is_stored_when_another_closes_it();
     a_close_stores_what_its_own_context_wrote();
     poll_serves_all_in_turn();
     one_does_not_initialise_another();

@@ -67,7 +67,7 @@ impl Cfstore {
     /// too has open to write, and may not be done with.
     pub(super) fn flushes(&self) -> bool {
         let record = self.now();
-        if CONTEXTS == 1 || !is_due(record) {
+        if CONTEXTS == 1 || !is_due(record) || record.is_promised() {
             return is_due(record);
         }
         let (mine, others) = (self.bit(), record.by & !self.bit());
@@ -93,6 +93,7 @@ impl Open {
     pub(crate) fn cf_flush(&mut self) -> Answer {
         let due = self.cf_due().map_err(code)?;
         if due.keys == 0 {
+            self.cf_settle();
             return Ok(0);
         }
         self.before_writing().map_err(code)?;
@@ -172,6 +173,7 @@ impl Open {
     fn cf_settle(&mut self) {
         let mut there = self.cfstore.arena.first();
         while there {
+            self.cfstore.tell();
             let (stays, written) = (self.cfstore.now().handles > 0, self.cfstore.flushes());
             let arena = &mut self.cfstore.arena;
             if written && stays {
