@@ -27,6 +27,8 @@ const VALGRIND: &[&str] = &["--quiet", "--error-exitcode=99", "--leak-check=full
 const TOOLS: [(&str, &str); 4] = [("gcc", "gcc"), ("g++", "g++"), ("valgrind", "valgrind"), ("objcopy", "binutils")];
 /// The test that needs Mbed TLS, the archive that it's linked with, and the package that brings that.
 const MBEDTLS: (&str, &str, &str) = ("test_mbedtls", "libmbedcrypto.a", "libmbedtls-dev");
+/// What its own ITS is called in the archive, built with CMake or with make.
+const MBEDTLS_ITS: [&str; 2] = ["psa_its_file.c.o", "psa_its_file.o"];
 const ARM: &str = library::GCC;
 
 /// How a program is run.
@@ -138,14 +140,20 @@ fn mbedtls_archive() -> Option<PathBuf> {
     path.is_absolute().then_some(path)
 }
 
-/// Mbed TLS, with other names for the four functions of ITS that it calls; and what these are.
+/// Mbed TLS without its own ITS, with other names for the four functions of it that it calls; and what these are, which stand last:
+/// where its own came first they were taken, in silence or as a second definition.
 fn with_our_its(place: &Place) -> Result<[PathBuf; 2], Failure> {
     let port = root().join("ports").join("mbedtls");
     let (from, to) = (mbedtls_archive().ok_or("no Mbed TLS")?, place.built.join(MBEDTLS.1));
     let mut objcopy = Command::new("objcopy");
     objcopy.arg(format!("--redefine-syms={}", port.join("symbols.txt").display())).arg(from).arg(&to);
     succeed(&mut objcopy, "renaming what Mbed TLS calls")?;
-    Ok([port.join("lockstone_mbedtls.c"), to])
+    succeed(Command::new("ar").arg("d").arg(&to).args(MBEDTLS_ITS), "taking its own ITS out of Mbed TLS")?;
+    let listed = Command::new("ar").arg("t").arg(&to).output().map_err(|error| format!("can't run ar: {error}"))?;
+    if String::from_utf8_lossy(&listed.stdout).contains("its_file") {
+        return Err("Mbed TLS still has its own ITS".to_owned());
+    }
+    Ok([to, port.join("lockstone_mbedtls.c")])
 }
 
 /// Builds the library with the simulator, and puts it under its name.

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_models_give_what_the_page_says() {
-        assert_eq!(heads_for(20.0), 373.0);
+        assert_eq!(heads_for(20.0), 113.0);
         assert!(skewed(65).contains("says 2.55") && skewed(80).contains("says 4.07"), "{}", skewed(80));
     }
 }

@@ -180,6 +180,11 @@ static void owned_drivers() {
         CHECK(!moved);
         CHECK_IS(lockstone_sim_storage_state(), 0);
         moved = Driver(lockstone_sim_storage);
+        /* The same again, which is not to be stopped as the old one's. */
+        moved = Driver(lockstone_sim_storage);
+        CHECK(moved);
+        CHECK_IS(lockstone_sim_storage_state(), 3);
+        CHECK_IS(moved.read(4096, found, 8).value, 8);
     }
     CHECK_IS(lockstone_sim_storage_state(), 0);
     /* One that fails is given back at once. */

@@ -169,6 +169,35 @@ static void many_keys(void) {
     }
 }
 
+/* What a key takes of the counter, and where there is none. */
+static void counters(void) {
+    lockstone_memory memory = test_memory();
+    lockstone_stats before, after;
+    int which;
+    for (which = 0; which < 3; which++) {
+        CHECK_IS(lockstone_sim_reset(FLASH_SIZE), 0);
+        CHECK_IS(lockstone_sim_platform(&test_platform), 0);
+        if (which > 0) {
+            test_platform.counter_read = NULL;
+            test_platform.counter_increment = NULL;
+            test_platform.flags = which == 2 ? LOCKSTONE_FLASH_IS_TRUSTED : 0;
+        }
+        CHECK_IS(lockstone_format(&test_platform, &memory), 0);
+        CHECK_IS(psa_crypto_init(), PSA_SUCCESS);
+        CHECK_IS(lockstone_get_stats(&before), 0);
+        CHECK_IS(import(AES_KEY, secret, sizeof(secret)), which == 1 ? PSA_ERROR_DATA_INVALID : PSA_SUCCESS);
+        CHECK_IS(lockstone_get_stats(&after), 0);
+        if (which == 0) {
+            CHECK_IS(before.counter_left - after.counter_left, 2);
+            CHECK_IS(psa_destroy_key(AES_KEY), PSA_SUCCESS);
+            CHECK_IS(lockstone_get_stats(&before), 0);
+            CHECK_IS(after.counter_left - before.counter_left, 1);
+        }
+        mbedtls_psa_crypto_free();
+        CHECK_IS(lockstone_close(), 0);
+    }
+}
+
 int main(void) {
     struct made made;
     int status = -1;
@@ -206,7 +235,8 @@ int main(void) {
         CHECK(!is_in_lockstone(key));
     }
     mbedtls_psa_crypto_free();
-    CHECK_IS(files(), 0);
     (void)lockstone_close();
+    counters();
+    CHECK_IS(files(), 0);
     return summary("mbedtls");
 }

@@ -290,14 +290,18 @@ static int sees(uint32_t number, const char *name, const char *value) {
 }
 
 /* Two of them, on a store that has three keys. */
-static void two_contexts(void) {
-    fresh_contexts(NULL);
+static void two_contexts_in(const uint32_t *modes) {
+    fresh_contexts(modes);
     CHECK_IS(start(0), 0);
     CHECK_IS(start(1), 0);
     store(0, "old.a", "1");
     store(0, "old.b", "1");
     store(0, "old.c", "1");
     CHECK_IS(context[0]->Flush(), 0);
+}
+
+static void two_contexts(void) {
+    two_contexts_in(NULL);
 }
 
 /* As after a cut. */
@@ -349,15 +353,18 @@ static void a_flush_stores_what_its_own_context_wrote(void) {
     CHECK_IS(context[1]->Uninitialize(), 0);
 }
 
-/* Deletes that a full store has no room for in one step are noted: those of the context alone. */
-static void a_note_of_deletes_names_no_others(void) {
+/* A full store of the first context; how many keys. The other makes one in between, and flushes nothing. */
+static unsigned fill(void) {
     char name[16];
-    unsigned made, number;
+    unsigned made;
     fresh_contexts(NULL);
     fresh_of(8u * 4096u);
     CHECK_IS(start(0), 0);
     CHECK_IS(start(1), 0);
     for (made = 0; made < 4000; made++) {
+        if (made == 60) {
+            store(1, "between", "1");
+        }
         sprintf(name, "k%u", made);
         store(0, name, "0123456789012345678901234567890");
         if (context[0]->Flush() != 0) {
@@ -366,6 +373,40 @@ static void a_note_of_deletes_names_no_others(void) {
         }
     }
     CHECK(made > 100 && made < 4000);
+    return made;
+}
+
+/* The first key last. */
+static void drop_keys(unsigned made) {
+    char name[16];
+    while (made > 0) {
+        made--;
+        sprintf(name, "k%u", made);
+        drop(0, name);
+    }
+}
+
+/* Fewer cuts for tools that are slow. */
+static unsigned stride(void) {
+    const char *wanted = getenv("LOCKSTONE_STRIDE");
+    return wanted != NULL && atoi(wanted) > 1 ? 5 : 1;
+}
+
+static unsigned keys_left(unsigned made) {
+    char name[16];
+    unsigned number, left = 0;
+    for (number = 0; number < made; number++) {
+        sprintf(name, "k%u", number);
+        left += !sees(0, name, NULL);
+    }
+    return left;
+}
+
+/* Deletes that a full store has no room for in one step are noted: those of the context alone. */
+static void a_note_of_deletes_names_no_others(void) {
+    char name[16];
+    unsigned made, number;
+    made = fill();
     for (number = 0; number < made; number++) {
         if (number != 50) {
             sprintf(name, "k%u", number);
@@ -379,6 +420,88 @@ static void a_note_of_deletes_names_no_others(void) {
     CHECK(sees(0, "k50", "0123456789012345678901234567890") && sees(0, "k49", NULL) && sees(0, "k51", NULL));
     CHECK_IS(context[0]->Uninitialize(), 0);
     CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* A note names what the store has of a key that was deleted, made again and deleted again; and nothing that is stored later. */
+static void a_cut_note_of_deletes_ends_what_it_began_and_no_more(void) {
+    uint64_t operations = 0, cuts_before_end;
+    /* The last of these is before the note is written, the first cuts nothing. */
+    for (cuts_before_end = 0; cuts_before_end <= operations && cuts_before_end < 200; cuts_before_end += 9 * stride()) {
+        unsigned made = fill(), left;
+        uint64_t before;
+        int stored;
+        drop_keys(made);
+        store(0, "k0", "again");
+        drop(0, "k0");
+        if (cuts_before_end > 0) {
+            CHECK_IS(lockstone_sim_cut(operations - cuts_before_end, 0), 0);
+        }
+        before = lockstone_sim_operations();
+        CHECK_IS(context[0]->Flush() == 0, cuts_before_end == 0);
+        if (cuts_before_end == 0) {
+            operations = lockstone_sim_operations() - before;
+        }
+        CHECK_IS(lockstone_sim_power(1), 0);
+        stored = context[1]->Flush() == 0;
+        cut();
+        left = keys_left(made);
+        CHECK(left == 0 || left == made);
+        CHECK(sees(1, "between", stored ? "1" : NULL));
+    }
+    CHECK(operations > 100);
+}
+
+/* A start that can't read all of it must not forget what was to be deleted. */
+static lockstone_platform sound;
+static long reads_before_failure;
+#define FAILING_READS 6
+
+static int32_t fail_to_read(void *user, uint32_t from, void *bytes, size_t length) {
+    if (reads_before_failure > 0) {
+        reads_before_failure--;
+    } else if (reads_before_failure > -FAILING_READS) {
+        reads_before_failure--;
+        return -1;
+    }
+    return sound.read(user, from, bytes, length);
+}
+
+static void a_start_that_can_not_read_all_forgets_no_note(void) {
+    unsigned failures = 0, made = 0;
+    uint64_t operations = 0;
+    long before;
+    int cuts;
+    /* The first Flush is whole, and says where the second is to be cut: in its last deletes. */
+    for (cuts = 0; cuts < 2; cuts++) {
+        made = fill();
+        CHECK_IS(context[1]->Uninitialize(), 0);
+        drop_keys(made);
+        if (cuts) {
+            CHECK_IS(lockstone_sim_cut(operations - 30, 0), 0);
+        }
+        operations = lockstone_sim_operations();
+        CHECK_IS(context[0]->Flush() != 0, cuts);
+        operations = lockstone_sim_operations() - operations;
+    }
+    CHECK_IS(lockstone_sim_power(1), 0);
+    (void)lockstone_close();
+    CHECK_IS(lockstone_sim_save(), 0);
+    for (before = 0; before < 700; before += 7 * stride()) {
+        lockstone_memory memory = test_memory();
+        lockstone_platform platform = test_platform;
+        sound = test_platform;
+        platform.read = fail_to_read;
+        (void)lockstone_close();
+        CHECK_IS(lockstone_sim_restore(1), 0);
+        reads_before_failure = -FAILING_READS;
+        CHECK_IS(lockstone_open(&platform, &memory), 0);
+        reads_before_failure = before;
+        failures += start(0) != 0 || keys_left(made) != 0;
+        CHECK_IS(reopen(), 0);
+        CHECK_IS(start(0), 0);
+        CHECK_IS(keys_left(made), 0);
+    }
+    CHECK(failures > 0);
 }
 
 /* What is not flushed goes with the last Uninitialize of its context, and what the store has is there again. */
@@ -422,6 +545,159 @@ static void who_goes_takes_what_it_has_not_flushed_along(void) {
     CHECK_IS(context[1]->Flush(), 0);
     cut();
     CHECK(sees(0, "old.a", NULL));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* A key that one deletes and another makes again is deleted all the same, when the other takes that back or deletes it. */
+static void what_is_made_again_was_deleted_before(void) {
+    ARM_CFSTORE_HANDLE_INIT(key);
+    two_contexts();
+    drop(0, "old.a");
+    store(1, "old.a", "half");
+    CHECK_IS(context[1]->Uninitialize(), 0);
+    CHECK(sees(0, "old.a", NULL));
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "old.a", NULL) && sees(0, "old.b", "1"));
+    /* As long as the one who makes it is not done with it, too. */
+    drop(0, "old.b");
+    CHECK_IS(make(1, "old.b", "half", key), 4);
+    CHECK_IS(context[0]->Flush(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "old.b", NULL));
+    drop(0, "old.c");
+    store(1, "old.c", "2");
+    drop(1, "old.c");
+    CHECK(sees(0, "old.c", NULL));
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "old.c", NULL));
+    /* Who deleted it goes: it's the other's alone. */
+    two_contexts();
+    drop(0, "old.a");
+    store(1, "old.a", "2");
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK(sees(1, "old.a", "2"));
+    CHECK_IS(context[1]->Flush(), 0);
+    cut();
+    CHECK(sees(1, "old.a", "2"));
+    /* Once stored nobody deleted it. */
+    drop(0, "old.b");
+    CHECK_IS(make(1, "old.b", "2", key), 1);
+    CHECK_IS(context[1]->Flush(), 0);
+    CHECK_IS(context[1]->Close(key), 0);
+    overwrite(1, "old.b", "3");
+    CHECK_IS(context[0]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "old.b", "2"));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* What one deleted and left open is as the other wrote it. */
+static void who_goes_deletes_nothing_of_anothers(void) {
+    ARM_CFSTORE_HANDLE_INIT(key);
+    ARM_CFSTORE_HANDLE_INIT(other);
+    two_contexts();
+    store(1, "new", "2");
+    overwrite(1, "old.a", "2");
+    CHECK_IS(open_to_write(0, "new", key), 0);
+    CHECK_IS(open_to_write(0, "old.a", other), 0);
+    CHECK(context[0]->Delete(key) == 0 && context[0]->Delete(other) == 0);
+    CHECK(sees(1, "new", NULL) && sees(1, "old.a", NULL));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK(sees(1, "new", "2") && sees(1, "old.a", "2"));
+    CHECK_IS(context[1]->Flush(), 0);
+    cut();
+    CHECK(sees(0, "new", "2") && sees(0, "old.a", "2"));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* A Flush that answers 0 has stored what was deleted, or it's stored when another, who still has that open, closes it. */
+static void what_was_deleted_and_flushed_is_stored_when_another_closes_it(void) {
+    static const uint32_t modes[] = {LOCKSTONE_CFSTORE_DURABLE_AT_CLOSE, 0, 0, 0};
+    char value[33];
+    int who_goes, durable;
+    for (durable = 0; durable < 2; durable++) {
+        for (who_goes = 0; who_goes < 5; who_goes++) {
+            ARM_CFSTORE_SIZE length = 1;
+            ARM_CFSTORE_HANDLE_INIT(key);
+            two_contexts_in(durable ? modes : NULL);
+            CHECK_IS(look(1, "old.a", value, key), 1);
+            drop(0, "old.a");
+            if (!durable) {
+                CHECK_IS(context[0]->Flush(), 0);
+            }
+            CHECK(sees(0, "old.a", NULL) && sees(1, "old.a", NULL));
+            /* Whoever has it open reads on. */
+            CHECK_IS(context[1]->Rseek(key, 0), 0);
+            CHECK(context[1]->Read(key, value, &length) == 1 && value[0] == '1');
+            if (who_goes == 1 || who_goes == 3) {
+                CHECK_IS(context[0]->Uninitialize(), 0);
+                CHECK(sees(1, "old.a", NULL));
+            }
+            if (who_goes >= 2) {
+                /* Left open, also by the last of all. */
+                CHECK_IS(context[1]->Uninitialize(), 0);
+            } else {
+                CHECK_IS(context[1]->Close(key), 0);
+            }
+            if (who_goes == 4) {
+                CHECK_IS(context[0]->Uninitialize(), 0);
+                CHECK_IS(start(0), 0);
+                CHECK(sees(0, "old.a", NULL));
+            }
+            cut();
+            CHECK(sees(0, "old.a", NULL) && sees(0, "old.b", "1"));
+        }
+    }
+    /* What was deleted and not flushed is not. */
+    two_contexts();
+    {
+        ARM_CFSTORE_HANDLE_INIT(key);
+        ARM_CFSTORE_HANDLE_INIT(mine);
+        CHECK_IS(look(1, "old.a", value, key), 1);
+        CHECK_IS(context[0]->Flush(), 0);
+        drop(0, "old.a");
+        CHECK_IS(context[1]->Flush(), 0);
+        CHECK_IS(context[1]->Close(key), 0);
+        /* Nor what only its own context has open: its next Flush stores that. */
+        CHECK_IS(open_to_write(0, "old.b", mine), 0);
+        CHECK_IS(context[0]->Delete(mine), 0);
+        cut();
+    }
+    CHECK(sees(0, "old.a", "1") && sees(0, "old.b", "1"));
+    CHECK_IS(context[0]->Uninitialize(), 0);
+    CHECK_IS(context[1]->Uninitialize(), 0);
+}
+
+/* Nor does a Close store what another context has not flushed, in the mode durable-at-close. */
+static void a_close_stores_what_its_own_context_wrote(void) {
+    static const uint32_t modes[] = {0, LOCKSTONE_CFSTORE_DURABLE_AT_CLOSE, 0, 0};
+    char value[33];
+    ARM_CFSTORE_SIZE length = 1;
+    ARM_CFSTORE_HANDLE_INIT(key);
+    ARM_CFSTORE_HANDLE_INIT(other);
+    two_contexts_in(modes);
+    CHECK_IS(look(1, "old.a", value, other), 1);
+    overwrite(0, "old.b", "2");
+    drop(0, "old.a");
+    CHECK_IS(context[1]->Close(other), 0);
+    CHECK_IS(open_to_write(0, "old.c", key), 0);
+    CHECK_IS(context[0]->Write(key, "2", &length), 1);
+    CHECK_IS(open_to_write(1, "old.c", other), 0);
+    CHECK_IS(context[1]->Close(other), 0);
+    cut();
+    CHECK(sees(0, "old.a", "1") && sees(0, "old.b", "1") && sees(0, "old.c", "1"));
+    /* What it wrote or deleted itself is stored. */
+    overwrite(1, "old.a", "3");
+    drop(1, "old.b");
+    cut();
+    CHECK(sees(0, "old.a", "3") && sees(0, "old.b", NULL));
     CHECK_IS(context[0]->Uninitialize(), 0);
     CHECK_IS(context[1]->Uninitialize(), 0);
 }
@@ -475,7 +751,13 @@ int main(void) {
     a_flush_stores_no_half_of_anothers_value();
     a_flush_stores_what_its_own_context_wrote();
     a_note_of_deletes_names_no_others();
+    a_cut_note_of_deletes_ends_what_it_began_and_no_more();
+    a_start_that_can_not_read_all_forgets_no_note();
     who_goes_takes_what_it_has_not_flushed_along();
+    what_is_made_again_was_deleted_before();
+    who_goes_deletes_nothing_of_anothers();
+    what_was_deleted_and_flushed_is_stored_when_another_closes_it();
+    a_close_stores_what_its_own_context_wrote();
     poll_serves_all_in_turn();
     one_does_not_initialise_another();
     handles_and_callbacks_are_each_ones_own();

@@ -209,7 +209,8 @@ typedef struct ARM_CFSTORE_DRIVER {
     int32_t (*Open)(const char *key_name, ARM_CFSTORE_FMODE flags, ARM_CFSTORE_HANDLE hkey);
     /* The offset. */
     int32_t (*Rseek)(ARM_CFSTORE_HANDLE hkey, ARM_CFSTORE_SIZE offset);
-    /* 0. The last one drops what was not flushed, and every handle. */
+    /* 0. The last one drops what was not flushed, and every handle. It is done whatever it returns: with contexts, an error says that
+     * a delete that another had flushed, of a key that was open here, was not stored. */
     int32_t (*Uninitialize)(void);
     /* Bytes written, clipped at the value's length. */
     int32_t (*Write)(ARM_CFSTORE_HANDLE hkey, const char *data, ARM_CFSTORE_SIZE *len);
@@ -235,8 +236,11 @@ int32_t lockstone_cfstore_poll(void);
  * rights: it is the `client` hook that says whose they are.
  *
  * A Flush stores what its context wrote, and the last Uninitialize of a context takes back what it has not flushed. All see the same
- * meanwhile. A key that two contexts wrote is stored by the first Flush of either, unless the other has it open for writing; what one
- * leaves unflushed and another has open is that one's from there on.
+ * meanwhile. A key that two contexts wrote, or that one deleted and another made again, is stored by the first Flush of either, unless
+ * the other wrote it and has it open for writing; what one leaves unflushed and another has open is that one's from there on.
+ *
+ * What one deleted and flushed while another has it open is deleted in the store when that one closes it, or goes. What one deleted is
+ * gone for all with its last handle, with what another wrote and had not flushed. A Close that stores stores what a Flush would.
  */
 #define LOCKSTONE_CFSTORE_CONTEXTS 4u
 

@@ -143,7 +143,8 @@ class [[nodiscard]] Store {
 namespace storage {
 
 /*
- * A driver of CMSIS-Driver Storage, a volume too, initialised and powered for as long as this lives. Moves, never copies. For drivers
+ * A driver of CMSIS-Driver Storage, a volume too, initialised and powered for as long as this lives. Moves, never copies; one owner for
+ * each driver, as the first of two that goes stops it for both. Assigned to one that has the same driver it stays as it is. For drivers
  * that work at once: of one that works later a status of 0 says that it has begun, and what it was given is its own until it calls back.
  */
 class [[nodiscard]] Driver {
@@ -167,7 +168,9 @@ class [[nodiscard]] Driver {
         : driver_(std::exchange(other.driver_, nullptr)), status_(std::exchange(other.status_, ARM_DRIVER_ERROR)) {}
     Driver &operator=(Driver &&other) noexcept {
         if (this != &other) {
-            (void)close();
+            if (driver_ != other.driver_) {
+                (void)close();
+            }
             driver_ = std::exchange(other.driver_, nullptr);
             status_ = std::exchange(other.status_, ARM_DRIVER_ERROR);
         }

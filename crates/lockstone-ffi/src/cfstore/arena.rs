@@ -24,6 +24,8 @@ pub(crate) const NEW: u8 = 1 << 2;
 pub(crate) const DOOMED: u8 = 1 << 3;
 /// Deleted; the store does not know yet.
 pub(crate) const GONE: u8 = 1 << 4;
+/// Deleted, and who deleted it was told that this is stored: it is, as soon as its last handle is closed.
+pub(crate) const TOLD: u8 = 1 << 5;
 
 /// In `by`: how far above who wrote a key stands who deleted it.
 pub(crate) const DELETERS: u32 = 4;
@@ -73,6 +75,11 @@ impl Record {
 
     pub(crate) const fn is(&self, state: u8) -> bool {
         self.state & state != 0
+    }
+
+    /// To be deleted in the store, whoever calls.
+    pub(crate) const fn is_promised(&self) -> bool {
+        self.state & (GONE | TOLD) == GONE | TOLD
     }
 
     fn value_at(&self) -> usize {

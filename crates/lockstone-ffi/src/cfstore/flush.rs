@@ -55,7 +55,7 @@ impl Arena {
         let record = &mut self.now;
         let protected = if record.security as u32 & ROLLBACK_PROTECTION != 0 { WAS_PROTECTED } else { 0 };
         record.security = record.security & !WAS_PROTECTED | protected;
-        record.by &= !0 << DELETERS;
+        record.by = 0;
         let (length, state) = (record.length, record.state & !(LOADED | DIRTY | NEW));
         // It takes less room than before, so it fits.
         let _ = self.reshape(length, state);
@@ -67,11 +67,13 @@ impl Cfstore {
     /// too has open to write, and may not be done with.
     pub(super) fn flushes(&self) -> bool {
         let record = self.now();
-        if CONTEXTS == 1 || !is_due(record) {
+        if CONTEXTS == 1 || !is_due(record) || record.is_promised() {
             return is_due(record);
         }
         let (mine, others) = (self.bit(), record.by & !self.bit());
-        let wrote = if record.is(GONE) { record.by >> DELETERS } else { record.by };
+        let deleted = record.by >> DELETERS;
+        // Who deleted a key that another made again can't have that stored alone.
+        let wrote = if record.is(GONE) { deleted } else { record.by | deleted };
         wrote & mine != 0 && self.holders(record.id, true) & others == 0
     }
 }
@@ -91,6 +93,7 @@ impl Open {
     pub(crate) fn cf_flush(&mut self) -> Answer {
         let due = self.cf_due().map_err(code)?;
         if due.keys == 0 {
+            self.cf_settle();
             return Ok(0);
         }
         self.before_writing().map_err(code)?;
@@ -170,6 +173,7 @@ impl Open {
     fn cf_settle(&mut self) {
         let mut there = self.cfstore.arena.first();
         while there {
+            self.cfstore.tell();
             let (stays, written) = (self.cfstore.now().handles > 0, self.cfstore.flushes());
             let arena = &mut self.cfstore.arena;
             if written && stays {
@@ -179,9 +183,9 @@ impl Open {
         }
     }
 
-    /// Writes the key in hand, if that is due, and lets go of it.
+    /// Writes the key in hand, if a Flush would, and lets go of it.
     pub(super) fn cf_write_back_and_release(&mut self) -> Result<(), i32> {
-        let written = if is_due(self.cfstore.now()) { self.cf_write_back() } else { Ok(()) };
+        let written = if self.cfstore.flushes() { self.cf_write_back() } else { Ok(()) };
         self.cfstore.release();
         written.map_err(code)
     }

@@ -33,7 +33,7 @@ use crate::calls;
 use crate::cfstore_c::Notify;
 use crate::failure::Failure;
 use crate::library::{CFSTORE, Open, Store};
-use arena::{Arena, DELETERS, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
+use arena::{Arena, DELETERS, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD, TOLD};
 use codes::{
     ACLS, ERROR, EXECUTE, HANDLE_COUNT_MAX, HANDLES_MAX, INTERNAL, INTERNAL_FLASH, INVALID_HANDLE,
     INVALID_KEY_DESCRIPTOR, INVALID_KEY_NAME, INVALID_SEEK, KEY_NOT_FOUND, KEY_READ_ONLY, KEY_UNREADABLE, MODE_EXECUTE,
@@ -284,26 +284,33 @@ impl Open {
         let client = self.caller();
         let index = self.cfstore.user(client).ok_or(UNINITIALISED)?;
         self.cfstore.users[index].count -= 1;
+        let mut stored = Ok(());
+        if CONTEXTS > 1 && !self.cfstore.is_used() {
+            self.cfstore.spare();
+            stored = self.cf_abandon();
+            self.cfstore.take_back();
+        }
         if !self.cfstore.is_used_at_all() {
             self.cfstore.drop_all();
             self.cfstore.begun = false;
-        } else if CONTEXTS > 1 && !self.cfstore.is_used() {
-            self.cf_abandon();
-            self.cfstore.take_back();
         }
-        Ok(0)
+        stored.map(|()| 0)
     }
 
-    /// Closes what a context left open, and stores nothing.
-    fn cf_abandon(&mut self) {
+    /// Closes what a context left open, and stores nothing but what another was told is stored.
+    fn cf_abandon(&mut self) -> Result<(), i32> {
+        let mut stored = Ok(());
         for index in 0..self.cfstore.handles.len() {
             if self.cfstore.is_here(index) && self.cf_hold(index).is_ok() {
                 let there = self.cfstore.let_go(index).is_ok_and(|flags| flags.is_some());
-                if there {
+                if there && self.cfstore.now().is_promised() {
+                    stored = stored.and(self.cf_write_back_and_release());
+                } else if there {
                     self.cfstore.release();
                 }
             }
         }
+        stored
     }
 
     /// `PowerControl`: remembered by nobody, as it stops nothing.
@@ -331,26 +338,65 @@ impl Cfstore {
         self.arena.now.by |= self.bit();
     }
 
+    /// If the context that calls deleted the key in hand, and another has it open: to be told that what was deleted is stored, it
+    /// need not wait for that one. It's stored when that one closes it.
+    fn tell(&mut self) {
+        let (bit, record) = (self.bit(), self.now());
+        if CONTEXTS > 1
+            && record.is(DOOMED)
+            && record.by & bit << DELETERS != 0
+            && self.holders(record.id, false) & !bit != 0
+        {
+            self.arena.now.state |= TOLD;
+            self.arena.save();
+        }
+    }
+
+    /// Of all keys that are open: what the context that calls deleted is so no more, unless another deleted it too. Before its
+    /// handles are closed, which would end what it deleted.
+    fn spare(&mut self) {
+        let (deleted, mut there) = (self.bit() << DELETERS, self.arena.first());
+        while there {
+            let record = &mut self.arena.now;
+            if record.is(DOOMED) && !record.is(TOLD) {
+                record.by &= !deleted;
+                if record.by >> DELETERS == 0 {
+                    record.state &= !DOOMED;
+                }
+                self.arena.save();
+            }
+            there = self.arena.advance();
+        }
+    }
+
     /// Of all keys: what the context that calls wrote is as it was. What another has open is that one's from here on.
     fn take_back(&mut self) {
         let (bit, mut there) = (self.bit(), self.arena.first());
         while there {
             let holders = self.holders(self.now().id, false);
             let record = &mut self.arena.now;
+            if record.is(TOLD) {
+                there = self.arena.advance();
+                continue;
+            }
             let before = record.by;
             record.by &= !(bit | bit << DELETERS);
-            if record.by >> DELETERS == 0 {
-                record.state &= !DOOMED;
-            }
-            let wrote = if record.is(GONE) { record.by >> DELETERS } else { record.by & !(!0 << DELETERS) };
+            let deleted = record.by >> DELETERS;
+            let wrote = if record.is(GONE) { deleted } else { record.by & !(!0 << DELETERS) };
             if wrote == 0 && record.is(DIRTY) {
                 record.by |= holders;
             }
-            if wrote == 0 && holders == 0 && before != 0 {
+            let left = wrote == 0 && holders == 0 && before != 0;
+            if left && deleted == 0 {
                 there = self.arena.remove();
                 continue;
             }
             self.arena.save();
+            if left {
+                // Made again, and that taken back: it's deleted as before. It takes less room, so it fits.
+                let length = self.now().length;
+                let _ = self.arena.reshape(length, GONE);
+            }
             there = self.arena.advance();
         }
     }
@@ -398,8 +444,8 @@ impl Cfstore {
             self.arena.remove();
             return Ok(None);
         } else {
-            let length = record.length;
-            self.arena.reshape(length, GONE)?;
+            let (length, told) = (record.length, record.state & TOLD);
+            self.arena.reshape(length, GONE | told)?;
         }
         Ok(Some(flags))
     }
@@ -522,8 +568,8 @@ impl Open {
         (record.serial, record.owner, record.acl) = (serial, owner, small(how.acl));
         record.security = small(how.security) | record.security & WAS_PROTECTED;
         record.mode = small(how.mode & MODE_FLUSH_ON_CLOSE);
-        // Who deleted it has as much to store as who makes it.
-        record.by = record.by >> DELETERS | bit;
+        // Who deleted it has as much to store as who makes it, and what it deleted is gone if the one who makes it takes that back.
+        record.by = record.by & !0 << DELETERS | bit;
         if !revived {
             arena.insert(name)?;
         }
@@ -606,8 +652,12 @@ impl Open {
         let durable = self.cfstore.context().mode.has(Mode::DURABLE_AT_CLOSE);
         let record = self.cfstore.now();
         let asked = durable || flags & FLUSHES != 0 || u32::from(record.mode) & MODE_FLUSH_ON_CLOSE != 0;
+        if asked {
+            self.cfstore.tell();
+        }
+        let record = self.cfstore.now();
         // One that only reads may meet a value that its writer is not done with.
-        if asked && (record.is(GONE) || flags & (WRITES | MADE) != 0) {
+        if record.is_promised() || asked && (record.is(GONE) || flags & (WRITES | MADE) != 0) {
             return self.cf_write_back_and_release().map(|()| 0);
         }
         self.cfstore.release();

@@ -74,9 +74,17 @@ impl Open {
     /// Finds out the last serial number, and ends what was cut.
     pub(super) fn cf_recall(&mut self) -> Result<()> {
         let mut bytes = [0; BYTES];
-        let read = calls::read(&mut self.store, NOTE, 0, &mut bytes);
+        let mut read = calls::length(&mut self.store, NOTE).map(Option::unwrap_or_default);
+        if read == Ok(BYTES) {
+            read = calls::read(&mut self.store, NOTE, 0, &mut bytes);
+        }
         let mut broken = read == Err(Failure::Damaged);
-        let note = if read == Ok(BYTES) { Note::of_bytes(&bytes) } else { Note::default() };
+        let note = match read {
+            Ok(BYTES) => Note::of_bytes(&bytes),
+            Ok(_) | Err(Failure::Damaged) => Note::default(),
+            // Of one that can't be read now nothing is known: what it says must not be forgotten.
+            Err(error) => return Err(error),
+        };
         self.cfstore.serial = 0;
         let (mut cursor, mut name) = (Cursor::new(), [0; 255]);
         let mut ends = false;
@@ -98,7 +106,11 @@ impl Open {
         if broken {
             self.cfstore.serial = self.cfstore.serial.max(note.serial);
         }
-        if ends || note.ranges[0].0 > 0 {
+        let cut = ends || note.ranges[0].0 > 0;
+        if cut && broken {
+            // What can't be read now may be one of those: the note stays until a start that reads all.
+            self.cfstore.noted = u32::MAX;
+        } else if cut {
             self.cf_put_note(&Note { serial: note.serial, ..Note::default() })?;
         }
         Ok(())
@@ -146,7 +158,18 @@ impl Open {
 
     /// A note that names all that is to go, and nothing else; [`Failure::Full`] if it would be too long.
     fn cf_note_of_deleted(&mut self) -> Result<Note> {
-        let mut note = Note { serial: self.cfstore.noted, ..Note::default() };
+        let mut there = self.cfstore.arena.first();
+        while there {
+            let (arena, mut found) = (&self.cfstore.arena, Record::default());
+            // One that was made again in between has another number in the store.
+            if arena.now.is(GONE) && self.cfstore.flushes() && look_up(&mut self.store, arena.name(), &mut found)? {
+                self.cfstore.arena.now.serial = found.serial;
+                self.cfstore.arena.save();
+            }
+            there = self.cfstore.arena.advance();
+        }
+        // What was noted before may be less, and is unknown when another note stays.
+        let mut note = Note { serial: self.cfstore.serial.saturating_add(STEP), ..Note::default() };
         let mut after = 0;
         for range in &mut note.ranges {
             let (from, _) = self.cf_gone(after, u32::MAX);
@@ -175,9 +198,17 @@ impl Open {
         (least, greatest)
     }
 
-    /// The least serial number above `after` of a key that stays.
+    /// The least serial number above `after` of a key that stays, or that another context may yet store.
     fn cf_first_live(&mut self, after: u32) -> Result<u32> {
         let (mut cursor, mut name, mut first) = (Cursor::new(), [0; 255], u32::MAX);
+        let mut there = self.cfstore.arena.first();
+        while there {
+            let record = self.cfstore.now();
+            if !record.is(GONE) && record.serial > after {
+                first = first.min(record.serial);
+            }
+            there = self.cfstore.arena.advance();
+        }
         while let Some(length) = self.cf_next_name(&mut cursor, &mut name, &mut false)? {
             let (name, mut found) = (name.get(..length).unwrap_or_default(), Record::default());
             if self.cfstore.arena.by_name(name) && self.cfstore.now().is(GONE) && self.cfstore.flushes() {
