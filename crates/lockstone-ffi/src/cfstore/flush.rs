@@ -78,6 +78,17 @@ impl Cfstore {
     }
 }
 
+impl Cfstore {
+    /// While a note of deletes stays that may name the key in hand, what is stored anew of it has another serial number.
+    fn renumber(&mut self) {
+        if self.noted == u32::MAX {
+            self.serial = self.serial.saturating_add(1);
+            self.arena.now.serial = self.serial;
+            self.arena.save();
+        }
+    }
+}
+
 impl Open {
     /// `Flush`, or a note that `poll` is to do it.
     pub(crate) fn cf_flush_or_defer(&mut self) -> Answer {
@@ -132,6 +143,7 @@ impl Open {
                     let whole = record.length as usize + name.len() + STORED_HEAD;
                     due.bytes = due.bytes.saturating_add(whole);
                     due.records += old.max(2 + whole / per_record);
+                    self.cfstore.renumber();
                     self.cfstore.arena.write_head();
                 }
             }
@@ -200,7 +212,8 @@ impl Open {
             arena.now.state = 0;
             return Ok(());
         }
-        arena.write_head();
+        self.cfstore.renumber();
+        self.cfstore.arena.write_head();
         if let Some(note) = self.cf_new_note()
             && self.cf_put_note(&note).is_ok()
         {
