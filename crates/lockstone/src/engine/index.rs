@@ -115,6 +115,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// The record in the buffer is what this head means. One without pointers is the only one of its bucket.
+    #[inline(never)]
     fn put_root(&mut self, bucket: usize, head: Pointer) {
         let alone = !C::SMALL && self.state.record.shape.pointers() == 0;
         self.put_head(bucket, if alone { head.alone(self.state.record.hash) } else { head });

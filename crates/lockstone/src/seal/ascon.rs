@@ -99,13 +99,12 @@ impl Sponge {
 
     /// Combines the next output, after [`finish`](Self::finish), with what is in `text`. More can follow whole blocks only.
     fn squeeze(&mut self, text: &mut [u8]) {
-        for byte in text {
-            if self.filled.is_multiple_of(8) {
-                self.permute();
+        for block in text.chunks_mut(8) {
+            self.permute();
+            for byte in block {
+                *byte ^= low_word(self.state[0]).to_le_bytes()[0];
+                self.state[0] = self.state[0].rotate_right(8);
             }
-            self.filled += 1;
-            *byte ^= low_word(self.state[0]).to_le_bytes()[0];
-            self.state[0] = self.state[0].rotate_right(8);
         }
     }
 
