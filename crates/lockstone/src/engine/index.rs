@@ -111,13 +111,17 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         );
         let bucket = self.bucket_of(self.state.record.hash);
         self.state.path.target = None;
-        self.put_root(bucket, head);
+        if C::SMALL {
+            self.put_head(bucket, head);
+        } else {
+            self.put_root(bucket, head);
+        }
     }
 
     /// The record in the buffer is what this head means. One without pointers is the only one of its bucket.
     #[inline(never)]
     fn put_root(&mut self, bucket: usize, head: Pointer) {
-        let alone = !C::SMALL && self.state.record.shape.pointers() == 0;
+        let alone = self.state.record.shape.pointers() == 0;
         self.put_head(bucket, if alone { head.alone(self.state.record.hash) } else { head });
     }
 
