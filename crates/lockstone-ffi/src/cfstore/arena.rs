@@ -29,6 +29,8 @@ pub(crate) const TOLD: u8 = 1 << 5;
 
 /// In `by`: how far above who wrote a key stands who deleted it.
 pub(crate) const DELETERS: u32 = 4;
+/// In `by`: who wrote it.
+const WRITERS: u8 = (1 << DELETERS) - 1;
 
 /// Bytes of what the store keeps in front of a value.
 pub(crate) const STORED_HEAD: usize = 12;
@@ -82,6 +84,16 @@ impl Record {
         self.state & (GONE | TOLD) == GONE | TOLD
     }
 
+    /// The contexts that wrote it, a bit each.
+    pub(crate) const fn writers(&self) -> u8 {
+        self.by & WRITERS
+    }
+
+    /// The contexts that deleted it.
+    pub(crate) const fn deleters(&self) -> u8 {
+        self.by >> DELETERS
+    }
+
     fn value_at(&self) -> usize {
         self.at + HEAD + usize::from(self.name)
     }
@@ -105,33 +117,9 @@ impl Record {
     }
 
     fn of_bytes(at: usize, bytes: &[u8; HEAD]) -> Self {
-        let [
-            i0,
-            i1,
-            i2,
-            i3,
-            s0,
-            s1,
-            s2,
-            s3,
-            o0,
-            o1,
-            o2,
-            o3,
-            l0,
-            l1,
-            l2,
-            l3,
-            acl,
-            security,
-            mode,
-            state,
-            handles,
-            name,
-            by,
-        ] = *bytes;
-        let (id, serial) = (u32::from_le_bytes([i0, i1, i2, i3]), u32::from_le_bytes([s0, s1, s2, s3]));
-        let (owner, length) = (i32::from_le_bytes([o0, o1, o2, o3]), u32::from_le_bytes([l0, l1, l2, l3]));
+        let word = |from: usize| u32::from_le_bytes([bytes[from], bytes[from + 1], bytes[from + 2], bytes[from + 3]]);
+        let [.., acl, security, mode, state, handles, name, by] = *bytes;
+        let (id, serial, owner, length) = (word(0), word(4), word(8).cast_signed(), word(12));
         Self { at, id, serial, owner, length, acl, security, mode, state, handles, name, by }
     }
 }

@@ -6,7 +6,7 @@
 
 use lockstone::Attributes;
 
-use super::arena::{Arena, DELETERS, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
+use super::arena::{Arena, DIRTY, DOOMED, GONE, LOADED, NEW, Record, STORED_HEAD};
 use super::codes::{Opcode, ROLLBACK_PROTECTION};
 use super::{Answer, CONTEXTS, Cfstore, Mode, WAS_PROTECTED, code, key, note};
 use crate::calls::{self, Change};
@@ -70,15 +70,12 @@ impl Cfstore {
         if CONTEXTS == 1 || !is_due(record) || record.is_promised() {
             return is_due(record);
         }
-        let (mine, others) = (self.bit(), record.by & !self.bit());
-        let deleted = record.by >> DELETERS;
+        let (mine, others) = (self.bit(), record.writers() & !self.bit());
         // Who deleted a key that another made again can't have that stored alone.
-        let wrote = if record.is(GONE) { deleted } else { record.by | deleted };
+        let wrote = if record.is(GONE) { record.deleters() } else { record.deleters() | record.writers() };
         wrote & mine != 0 && self.holders(record.id, true) & others == 0
     }
-}
 
-impl Cfstore {
     /// While a note of deletes stays that may name the key in hand, what is stored anew of it has another serial number.
     fn renumber(&mut self) {
         if self.noted == u32::MAX {

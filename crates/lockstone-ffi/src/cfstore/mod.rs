@@ -344,7 +344,7 @@ impl Cfstore {
         let (bit, record) = (self.bit(), self.now());
         if CONTEXTS > 1
             && record.is(DOOMED)
-            && record.by & bit << DELETERS != 0
+            && record.deleters() & bit != 0
             && self.holders(record.id, false) & !bit != 0
         {
             self.arena.now.state |= TOLD;
@@ -360,7 +360,7 @@ impl Cfstore {
             let record = &mut self.arena.now;
             if record.is(DOOMED) && !record.is(TOLD) {
                 record.by &= !deleted;
-                if record.by >> DELETERS == 0 {
+                if record.deleters() == 0 {
                     record.state &= !DOOMED;
                 }
                 self.arena.save();
@@ -381,8 +381,8 @@ impl Cfstore {
             }
             let before = record.by;
             record.by &= !(bit | bit << DELETERS);
-            let deleted = record.by >> DELETERS;
-            let wrote = if record.is(GONE) { deleted } else { record.by & !(!0 << DELETERS) };
+            let deleted = record.deleters();
+            let wrote = if record.is(GONE) { deleted } else { record.writers() };
             if wrote == 0 && record.is(DIRTY) {
                 record.by |= holders;
             }
@@ -569,7 +569,7 @@ impl Open {
         record.security = small(how.security) | record.security & WAS_PROTECTED;
         record.mode = small(how.mode & MODE_FLUSH_ON_CLOSE);
         // Who deleted it has as much to store as who makes it, and what it deleted is gone if the one who makes it takes that back.
-        record.by = record.by & !0 << DELETERS | bit;
+        record.by = record.deleters() << DELETERS | bit;
         if !revived {
             arena.insert(name)?;
         }
@@ -650,8 +650,8 @@ impl Open {
     pub(crate) fn cf_close(&mut self, index: usize) -> Answer {
         let Some(flags) = self.cfstore.let_go(index)? else { return Ok(0) };
         let durable = self.cfstore.context().mode.has(Mode::DURABLE_AT_CLOSE);
-        let record = self.cfstore.now();
-        let asked = durable || flags & FLUSHES != 0 || u32::from(record.mode) & MODE_FLUSH_ON_CLOSE != 0;
+        let mode = u32::from(self.cfstore.now().mode);
+        let asked = durable || flags & FLUSHES != 0 || mode & MODE_FLUSH_ON_CLOSE != 0;
         if asked {
             self.cfstore.tell();
         }

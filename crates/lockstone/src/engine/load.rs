@@ -107,6 +107,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// Verifies and unseals what lies in the buffer: `associated` bytes, tag, text, `length` bytes in all.
+    // Taken apart anew after each pause: what is borrowed across one is kept by every future that waits for this one.
     async fn open(&mut self, domain: Domain, associated: usize, length: usize) -> bool {
         let mut turn = Turn::First;
         loop {

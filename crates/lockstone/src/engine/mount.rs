@@ -434,7 +434,6 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                 self.state.log.void = NOWHERE;
                 self.check_counter()?;
                 self.look_for_reset().await;
-                self.state.log.settled = true;
                 return Ok(());
             }
         }

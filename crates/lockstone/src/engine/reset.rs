@@ -62,14 +62,16 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.ready().await
     }
 
-    /// At the end of a mount: was a reset begun? Nothing is settled before that is known, and then doubt counts again.
+    /// The end of a mount: was a reset begun? Nothing is settled before that is known, and then doubt counts again.
     pub(super) async fn look_for_reset(&mut self) {
-        if C::PRESENT {
-            let hash = self.hash_of(RESETTING);
-            let begun = matches!(self.find(RESETTING, hash, false).await, Ok(true));
+        if !C::PRESENT {
             self.state.log.settled = true;
-            self.state.log.resetting = begun && self.check_doubt::<()>(self.head(self.bucket_of(hash))).is_ok();
+            return;
         }
+        let hash = self.hash_of(RESETTING);
+        let begun = matches!(self.find(RESETTING, hash, false).await, Ok(true));
+        self.state.log.settled = true;
+        self.state.log.resetting = begun && self.check_doubt::<()>(self.head(self.bucket_of(hash))).is_ok();
     }
 
     /// Does what is left of a reset.

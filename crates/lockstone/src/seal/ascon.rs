@@ -37,12 +37,13 @@ impl Sponge {
 
     /// The sponge behind the key of a store.
     fn behind(keys: &Keys) -> Self {
-        let [a, b, c, d, e, ..] = keys.0;
-        Self { state: [a, b, c, d, e], filled: 0 }
+        let mut xof = Self::IDLE;
+        xof.start_behind(keys);
+        xof
     }
 
     /// The same in place.
-    #[cfg(feature = "async")]
+    #[inline(always)]
     fn start_behind(&mut self, keys: &Keys) {
         let [a, b, c, d, e, ..] = keys.0;
         self.state = [a, b, c, d, e];
@@ -81,7 +82,7 @@ impl Sponge {
         }
     }
 
-    /// The crate's permutation, of which there is one copy, a digest of the same family included: it's half of the code of the suite.
+    /// Half of the code of the suite. What is as small as can be has it once: the crate's, which a digest of the same family calls too.
     #[inline(always)]
     fn permute(&mut self) {
         permute12(&mut self.state);
@@ -245,6 +246,7 @@ impl Suite for Ascon {
             (false, 3) => Some(&*work.text),
             _ => None,
         };
+        // A label is shorter than a step.
         if work.progress.part == 0 {
             work.progress.sponge.start_behind(work.keys);
         }

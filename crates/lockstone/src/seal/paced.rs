@@ -1,4 +1,7 @@
 //! What the asynchronous store calls: long ones give the processor away in between.
+//!
+//! A caller goes on until it gets what it asked for, and pauses in between. `whole.rs` has the same for the blocking store, which gets
+//! it at once.
 
 use core::marker::PhantomData;
 use core::mem::replace;
