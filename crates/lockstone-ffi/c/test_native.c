@@ -183,6 +183,12 @@ static void attributes(void) {
     CHECK_IS(lockstone_get("id", buffer, 8, &length), 0);
     CHECK_IS(buffer[0], '7');
 
+    /* A store that is bound to a counter is not one that was rolled back because the counter is missing. */
+    test_platform.counter_read = NULL;
+    CHECK_IS(reopen(), LOCKSTONE_E_NO_COUNTER);
+    CHECK_IS(lockstone_sim_platform(&test_platform), 0);
+    CHECK_IS(reopen(), 0);
+
     /* Without a counter nothing is protected, and that is said. */
     (void)lockstone_close();
     CHECK_IS(lockstone_sim_reset(FLASH_SIZE), 0);

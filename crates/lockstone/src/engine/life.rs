@@ -57,7 +57,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// would be accepted. [`Error::WornOut`] when a block can't be erased: what is in it stays, sealed.
     pub async fn erase(mut self) -> Result<F, Error<F::Error>> {
         const { assert!(!C::READER, "a reader erases nothing") };
-        if C::PRESENT {
+        if self.counter.is_present() {
             self.ready().await?;
             self.check_steps(2)?;
             self.count_step()?;
@@ -79,7 +79,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub async fn open_succession(&mut self) -> Result<u32, Error<F::Error>> {
         self.writable().await?;
         self.state.log.owns_epoch = false;
-        if !C::PRESENT {
+        if !self.counter.is_present() {
             return Err(Error::NoCounter);
         }
         self.open_epoch(self.kept_free()).await?;
@@ -168,7 +168,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         value: &[u8],
         attributes: Attributes,
     ) -> Result<(), Error<F::Error>> {
-        if attributes.any(Attributes::PROTECTED) && !C::PRESENT {
+        if attributes.any(Attributes::PROTECTED) && !self.counter.is_present() {
             return Err(Error::NoCounter);
         }
         let attributes = attributes.without(Attributes::SHARED);

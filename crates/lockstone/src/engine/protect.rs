@@ -129,7 +129,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if C::SMALL {
             return Ok(());
         }
-        if !C::PRESENT {
+        if !self.counter.is_present() {
             return if epoch == Epoch::NONE { Ok(()) } else { Err(Unmountable::NoCounter) };
         }
         self.state.log.counter = self.read_counter().ok_or(Unmountable::Counter)?;

@@ -53,7 +53,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     pub(super) async fn reset(&mut self) -> Result<(), Stop<F::Error>> {
         self.writable().await?;
-        if !C::PRESENT {
+        if !self.counter.is_present() {
             return Err(Stop::NoCounter);
         }
         self.reset_entries(false).await?;

@@ -66,7 +66,7 @@ pub trait MonotonicCounter {
     #[doc(hidden)]
     const READER: bool = false;
     /// There is a counter, as far as only the running program knows: a type that stands for hardware which may lack one says
-    /// no here, and a format then makes a store without. It reads 0 and has no step.
+    /// no here. A format then makes a store without, and one that is bound to a counter is refused with `NoCounter`.
     #[doc(hidden)]
     fn is_present(&self) -> bool {
         Self::PRESENT
