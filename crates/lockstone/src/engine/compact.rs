@@ -235,9 +235,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     fn share(&self, bytes: u32) -> u32 {
         let length = self.state.log.end.sequence - self.state.log.tail;
         let spare = self.capacity().saturating_sub(self.needed()) / self.sizes().segment;
-        if self.free_segments(self.state.log.tail) > self.kept_free() + spare / 2 {
+        if self.free_segments(self.state.log.tail) > self.kept_free() + (spare / 2).max(self.sizes().segments / 16) {
             return 0;
         }
-        (bytes.saturating_mul(length) / spare.max(1)).min(2 * self.sizes().segment)
+        (bytes.saturating_mul(length) / spare.max(1)).min(2 * self.sizes().segment.max(bytes))
     }
 }

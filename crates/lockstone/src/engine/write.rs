@@ -222,10 +222,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
     }
 
-    /// Whether the newest segment has room for the record.
+    /// Whether the newest segment has room for the record. One that was opened inside a run has no list, and is not filled further
+    /// than with one: copies of it come beside a list, and must not need more room than they make.
     fn fits(&self, shape: Shape) -> bool {
+        let room = if self.state.log.run == Run::Begun { self.list_room() } else { 0 };
         !self.state.log.closed
-            && self.state.log.end.offset.saturating_add(self.padded_length(shape)) <= self.sizes().segment
+            && self.state.log.end.offset.saturating_add(self.padded_length(shape)) + room <= self.sizes().segment
     }
 
     fn put_field(&mut self, flag: Flag, value: u32) {

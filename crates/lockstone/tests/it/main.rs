@@ -6,6 +6,7 @@ mod asynchronous;
 mod audited;
 mod clients;
 mod counter;
+mod dense;
 mod cuts;
 #[cfg(feature = "aes")]
 mod engine;
