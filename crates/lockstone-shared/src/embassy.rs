@@ -21,7 +21,9 @@ use crate::turns::{Turn, Turns};
 /// [`SharedError::Crowded`]. A waiter takes 16 bytes of RAM or a few more. Each waits for those that came before it, and sleeps until
 /// it is its turn.
 ///
-/// A call that is dropped at an await gives the lock back, and the store looks at its flash again before it does anything else.
+/// A call that is dropped at an await gives the lock back, and the store looks at its flash again before it does anything else. One that
+/// is kept and not polled any more (behind a `select` whose timer came first) keeps the lock, or its turn, and all others wait: drop it
+/// or poll it.
 ///
 /// ```
 /// use embassy_sync::blocking_mutex::raw::NoopRawMutex;

@@ -71,10 +71,13 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// `None`: it is too long.
+    /// `None`: it is too long, or a part holds what stands between parts, and would be taken for two.
     pub(crate) fn of(parts: &[&[u8]], separator: Option<u8>) -> Option<Self> {
         let mut location = Self { bytes: [0; LOCATION_MAX], length: 0 };
         for (index, part) in parts.iter().enumerate() {
+            if separator.is_some_and(|separator| part.contains(&separator)) {
+                return None;
+            }
             if let Some(separator) = separator.filter(|_| index > 0) {
                 location.push(&[separator])?;
             }

@@ -16,6 +16,10 @@ use crate::{Manifest, SuitError, SuitStorage};
 /// One code slot, as one location. `install` commits the payload as an object under the key of this name, and
 /// [requests](lockstone::Objects::request_install) that the slot hold it: the boot loader copies it, in front of the next start, and
 /// [`confirm_install`](lockstone::Objects::confirm_install) ends that. The code that runs is untouched until then.
+///
+/// When `install` fails for want of a working flash, the payload is taken back, and its key has none; unless the request stands
+/// already, or nobody can tell: then the boot loader may copy it, so it stays readable, and is nothing that `erase` would wipe.
+/// `start` begins anew in either case.
 pub struct SlotStorage<'s, 'm, D, F, S, C, R, X> {
     staged: Staged<'s, 'm, D, F, S, C, R>,
     name: &'s str,
@@ -78,22 +82,36 @@ where
     fn install(&mut self, manifest: &Manifest<'_>) -> Result<(), SuitError> {
         let length = self.staged.commit(manifest, Put::USUAL)?;
         let slot = &mut self.slot;
-        let requested = self.staged.with(|shared, key, _, _| {
+        let (requested, stands) = self.staged.with(|shared, key, _, _| {
             let (store, objects) = shared.parts();
-            Ok(objects.request_install::<Sha256, _, _, _>(store, key, slot, false))
+            let mut requested = objects.request_install::<Sha256, _, _, _>(store, key, slot, false);
+            let mut stands = false;
+            if requested.is_err() {
+                // A boot loader may act on it all the same. Whoever can't tell does not take the payload from under it.
+                stands = match (objects.manifest(store, key), objects.slot_state(store, slot)) {
+                    (Ok(Some(wanted)), Ok(Some(state))) => state.pending && state.digest == wanted.digest,
+                    (Ok(_), Ok(None)) => false,
+                    _ => true,
+                };
+                if stands {
+                    requested = objects.request_install::<Sha256, _, _, _>(store, key, slot, false);
+                }
+            }
+            Ok((requested, stands))
         })?;
-        if let Err(error) = requested {
+        let result = requested.map_err(|error| match error {
+            InstallError::Object(error) => said(&error),
+            InstallError::TooLarge => SuitError::Exceeded,
+            InstallError::WrongDigest => SuitError::DigestMismatch,
+            _ => SuitError::Failed,
+        });
+        if result.is_ok() || stands {
+            self.staged.installed(length);
+        } else {
             // A payload that is not installed leaves no trace.
             self.staged.remove()?;
-            return Err(match error {
-                InstallError::Object(error) => said(&error),
-                InstallError::TooLarge => SuitError::Exceeded,
-                InstallError::WrongDigest => SuitError::DigestMismatch,
-                _ => SuitError::Failed,
-            });
         }
-        self.staged.installed(length);
-        Ok(())
+        result
     }
 
     fn erase(&mut self) -> Result<(), SuitError> {

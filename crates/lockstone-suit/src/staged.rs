@@ -117,16 +117,25 @@ where
             let fits = ram.len() >= layout.upload_size(length) && layout.blocks_for(length) <= layout.blocks;
             if fits { Ok(()) } else { Err(ObjectError::TooLarge) }
         })?;
-        match self.wipe() {
-            // Blocks that can't be erased are nothing that a payload needs.
-            Ok(()) | Err(SuitError::Failed) => {}
-            Err(error) => return Err(error),
-        }
-        self.with(|Shared { store, objects, random, .. }, key, upload, ram| {
+        let begun = self.with(|Shared { store, objects, random, .. }, key, upload, ram| {
             let begun = objects.create(store, key, Some(length), random, ram)?;
             *upload = Some(begun.suspend());
+            // Of one that was begun before, nothing is left: no bit of the new one is set yet, so the RAM is all zeros. Blocks that
+            // can't be erased are nothing that a payload needs.
+            ram.zeroize();
+            let _ = objects.reclaim(store);
             Ok(())
-        })?;
+        });
+        match begun {
+            Ok(()) => {}
+            // Counted before anything was changed.
+            Err(SuitError::Exceeded) => return Err(SuitError::Exceeded),
+            Err(error) => {
+                self.forget();
+                self.stage = Stage::Located;
+                return Err(error);
+            }
+        }
         self.stage = Stage::Writing(length);
         Ok(())
     }

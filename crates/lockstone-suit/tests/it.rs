@@ -1,12 +1,13 @@
 //! Each back-end in every order of calls, under power cuts, and with all that was found wrong in others.
 #![allow(clippy::cast_possible_truncation, clippy::unwrap_used, missing_docs)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 
+use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use lockstone::trust::{Anchor, Protection};
 use lockstone::{Ascon, Attributes, Key, Memory, Objects, Part, Slot, Store, buffer_size};
-use lockstone_sim::{Power, SimCounter, SimFlash, Tear};
+use lockstone_sim::{Power, SimCounter, SimError, SimFlash, Tear};
 use lockstone_suit::{
     Component, Digest, Manifest, Ram, RamStorage, Registry, SHA_256, Shared, SlotStorage, StoreStorage, SuitError,
     SuitStorage,
@@ -525,4 +526,126 @@ fn what_is_installed_is_an_object_like_any_other() {
     });
     assert_eq!(attributes.unwrap().unwrap().map(Attributes::is_object), Some(true));
     assert_eq!(boot(&mut device, Kind::Store), wanted);
+}
+
+/// A part of an identifier that holds a separator is not taken for two parts.
+#[test]
+fn no_two_components_have_one_location() {
+    Device::new().with(Kind::Store, |storage| {
+        let mut storages: [&mut dyn SuitStorage; 1] = [storage];
+        let mut registry = Registry::new(&mut storages);
+        let found = [&[&b"fw"[..], b"a", b"b"][..], &[b"fw", b"a/b"], &[b"fw/a", b"b"]].map(|id| {
+            let manifest = Manifest { components: &[Component { id, digest: None }], current: 0 };
+            registry.find_by_component(&manifest).map(drop)
+        });
+        assert_eq!(found, [Ok(()), Err(SuitError::Unavailable), Err(SuitError::Unavailable)]);
+    });
+}
+
+/// There are too few free blocks, which is found out before what was finished is given up.
+#[test]
+fn a_start_that_is_refused_leaves_the_finished_payload() {
+    Device::new().session(|shared, _| {
+        let mut ram = [0; 700];
+        let mut storage = StoreStorage::new(shared, b"", &mut ram);
+        let manifest = Manifest { components: &[Component { id: &[b"a"], digest: None }], current: 0 };
+        for (name, length, byte) in [(b"a", 28_000, 1), (b"b", 1000, 2)] {
+            storage.set_active_location(name).unwrap();
+            storage.start(&manifest, length).unwrap();
+            storage.write(&manifest, &vec![byte; length as usize], 0).unwrap();
+            storage.finish(&manifest).unwrap();
+            if byte == 1 {
+                storage.install(&manifest).unwrap();
+            }
+        }
+        assert_eq!(storage.start(&manifest, 28_000), Err(SuitError::Exceeded));
+        let mut bytes = [0; 1000];
+        assert_eq!((storage.read(&mut bytes, 0), bytes), (Ok(()), [2; 1000]));
+        assert_eq!(storage.install(&manifest), Ok(()));
+    });
+}
+
+/// Writes of the numbers from..to fail, and change nothing.
+struct Flaky<'f>(&'f mut Flash, &'f Cell<(i32, i32, i32)>);
+
+impl ErrorType for Flaky<'_> {
+    type Error = SimError;
+}
+impl ReadNorFlash for Flaky<'_> {
+    const READ_SIZE: usize = 4;
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), SimError> {
+        self.0.read(offset, bytes)
+    }
+    fn capacity(&self) -> usize {
+        Flash::capacity(self.0)
+    }
+}
+impl NorFlash for Flaky<'_> {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), SimError> {
+        self.0.erase(from, to)
+    }
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SimError> {
+        let (now, from, to) = self.1.get();
+        self.1.set((now + 1, from, to));
+        if now >= from && now < to {
+            return Err(SimError::ProgramFailed);
+        }
+        self.0.write(offset, bytes)
+    }
+}
+
+/// What the boot loader installs was not taken back before, whatever `install` said; and a moment's failure is none.
+#[test]
+fn a_payload_that_is_taken_back_is_not_installed() {
+    let (a, b) = (vec![1; 2000], vec![2; 3000]);
+    let (mut failed, mut taken_back, mut stood) = (0, 0, 0);
+    for wide in [1, 2, 3, 5, 8, 13, 29] {
+        for at in 0..24 {
+            let mut device = Device::new();
+            let mut memory = Memory::<16, { buffer_size(4, 4, 4096) + 8 }>::new();
+            let mut buffer = [0; 600];
+            let plan = Cell::new((0, -1, -1));
+            let flash = Flaky(&mut device.keys, &plan);
+            let store = Store::<_, Ascon>::format(flash, Part::NOR, &root(), &mut Fixed(1), &mut memory).unwrap();
+            let objects = Objects::<_, Ascon>::format(&mut device.objects, Part::NOR, &mut buffer).unwrap();
+            let shared = RefCell::new(Shared::new(store, objects, Fixed(7), 5));
+            let boot = |code: &mut Flash| {
+                let mut shared = shared.borrow_mut();
+                let (store, objects) = shared.parts();
+                let mut slot = Slot::new(code, Part::NOR, 1).unwrap();
+                objects.install::<Sha256, _, _, _>(store, &mut slot, |_, _| {}).map(|installed| installed.length)
+            };
+            let mut ram = [0; 700];
+            let slot = Slot::new(&mut device.code, Part::NOR, 1).unwrap();
+            all(&mut SlotStorage::new(&shared, "slot", slot, 0, &mut ram), Kind::Slot, &a, None).unwrap();
+            // Nobody confirms it.
+            assert_eq!(boot(&mut device.code), Ok(2000));
+            let slot = Slot::new(&mut device.code, Part::NOR, 1).unwrap();
+            let mut storage = SlotStorage::new(&shared, "slot", slot, 0, &mut ram);
+            let (done, kept) = with_manifest(None, |manifest| {
+                storage.set_active_location(b"slot").unwrap();
+                storage.start(manifest, 3000).unwrap();
+                storage.write(manifest, &b, 0).unwrap();
+                storage.finish(manifest).unwrap();
+                plan.set((0, at, at + wide));
+                let done = storage.install(manifest);
+                plan.set((0, -1, -1));
+                (done, storage.read(&mut [0; 3000], 0).is_ok())
+            });
+            let there = shared.borrow_mut().parts().0.contains(Key::new(b"slot").of_client(5)).unwrap();
+            let booted = boot(&mut device.code);
+            if done.is_ok() {
+                assert_eq!(booted, Ok(3000), "{at} {wide}");
+                continue;
+            }
+            failed += 1;
+            taken_back += u32::from(!there);
+            stood += u32::from(booted == Ok(3000));
+            assert!(booted != Ok(3000) || there && kept, "{at} {wide}: {done:?}, taken back, and installed");
+        }
+    }
+    assert!(failed > 10, "{failed} failed, {taken_back} taken back, {stood} stood all the same");
+    println!("{failed} failed, {taken_back} taken back, {stood} stood all the same");
 }

@@ -103,6 +103,8 @@ pub struct Upload<'w> {
     pub(crate) settled: bool,
     /// The part of a chunk that is in RAM only.
     pub(crate) part: Range<u32>,
+    /// Where what was taken in ends, whatever has become of it: an object of open length does not end before.
+    pub(crate) accepted: u32,
 }
 
 /// An [`Upload`] without its RAM: for those who keep both and can't keep the one borrowing the other.
@@ -167,6 +169,7 @@ impl<'w> Upload<'w> {
             in_order: true,
             settled: false,
             part: 0..0,
+            accepted: 0,
         }
     }
 
@@ -179,7 +182,7 @@ impl<'w> Upload<'w> {
     /// The same upload in other RAM.
     fn with(self, bytes: &mut [u8]) -> Upload<'_> {
         let Self { name, length, chunk, slot, next, block, first, stale, again, .. } = self;
-        let Self { session, begun, turn, in_order, settled, part, .. } = self;
+        let Self { session, begun, turn, in_order, settled, part, accepted, .. } = self;
         Upload {
             bytes,
             name,
@@ -197,6 +200,7 @@ impl<'w> Upload<'w> {
             in_order,
             settled,
             part,
+            accepted,
         }
     }
 
@@ -233,13 +237,18 @@ impl<'w> Upload<'w> {
     }
 
     /// The first range of bytes at or behind `from` that is not there yet; `None`: there is none. Of an object of open length:
-    /// before the last chunk that is there. What fills no chunk yet is in RAM only, and missing.
+    /// before the end of what was written. What fills no chunk yet is in RAM only, and missing, but for the end of an object of
+    /// open length: that is missing when it was forgotten.
     #[must_use]
     pub fn next_missing(&self, from: u32) -> Option<Range<u32>> {
-        let (chunks, end) = match self.length {
-            OPEN => (self.reach(), self.reach() * self.chunk),
-            length => (self.chunks(), length),
-        };
+        let mut end = self.length;
+        if end == OPEN {
+            end = self.reach() * self.chunk;
+            if self.part.start != end || self.part.end < self.accepted {
+                end = end.max(self.accepted);
+            }
+        }
+        let chunks = end.div_ceil(self.chunk);
         let first = (from / self.chunk..chunks).find(|chunk| !self.has(*chunk))?;
         let last = (first..chunks).find(|chunk| self.has(*chunk)).unwrap_or(chunks);
         Some((first * self.chunk).max(from)..(last * self.chunk).min(end)).filter(|range| !range.is_empty())
@@ -266,7 +275,8 @@ impl core::fmt::Debug for Upload<'_> {
 }
 
 /// Why a call on objects failed; `E` is the error of their flash, `D` that of the store's. Whatever it is, committed objects
-/// are what they were.
+/// are what they were. One case is left: when no other block is free, one is taken that can't be read, again and again in the same
+/// call; if a driver failed for so long, and it was that of an object, the object is [damaged](Self::Damaged).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ObjectError<E, D> {

@@ -28,13 +28,8 @@ use crate::layout::Position;
 use crate::trust::{RootKey, RootKeyError};
 
 /// A sponge that has begun and absorbed `lockstone root key derivation 01`.
-const BEHIND_LABEL: [u64; 5] = [
-    0x7fff_c920_eb63_b1a1,
-    0x832f_5e7e_6639_129b,
-    0x2280_01a0_0daa_7141,
-    0x4cf8_5111_83f0_ca66,
-    0x99b1_acbb_f6a7_ba6a,
-];
+const BEHIND_LABEL: [u64; 5] =
+    [0x7fff_c920_eb63_b1a1, 0x832f_5e7e_6639_129b, 0x2280_01a0_0daa_7141, 0x4cf8_5111_83f0_ca66, 0x99b1_acbb_f6a7_ba6a];
 
 /// Ascon-XOF128: absorbs any bytes, then gives as many as are wanted, eight at a time.
 impl Sponge {

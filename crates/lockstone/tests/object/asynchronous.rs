@@ -121,3 +121,37 @@ fn an_install_goes_on_after_a_dropped_call() {
     assert_eq!(slot.flash().violations(), 0);
     assert!(dropped > 100, "{dropped}");
 }
+
+/// A finish that is dropped (a timeout) and called again: what was accepted is there, or said to be missing.
+#[test]
+fn a_dropped_finish_does_not_cut_the_end_off() {
+    let wanted = content(1, 600);
+    let mut dropped = 0;
+    for times in 1..400 {
+        let (mut keys, mut flash) = (Flash::new(16 * 4096, 0xff), Flash::new(16 * 4096, 0xff));
+        let (mut memory, mut buffer) = (Keys::new(), [0; 600]);
+        let mut store =
+            finish(Store::<_, Ascon>::format(&mut keys, Part::NOR, &root(), &mut Fixed(1), &mut memory)).unwrap();
+        let mut objects = finish(Objects::<_, Ascon>::format(&mut flash, Part::NOR, &mut buffer)).unwrap();
+        let mut ram = [0; 700];
+        let mut upload = finish(objects.create(&mut store, "log", None, &mut Fixed(7), &mut ram)).unwrap();
+        finish(objects.write(&mut store, &mut upload, 0, &wanted)).unwrap();
+        let first = poll(objects.finish::<Sha256, _, _>(&mut store, &mut upload, "log", None, Put::USUAL), times);
+        if first.is_some() {
+            break;
+        }
+        let again = finish(objects.finish::<Sha256, _, _>(&mut store, &mut upload, "log", None, Put::USUAL));
+        assert!(
+            again == Err(ObjectError::Incomplete) || again.is_ok_and(|done| done.length == 600),
+            "{times}: {again:?}"
+        );
+        if again.is_err() {
+            assert_eq!(upload.next_missing(0), Some(512..600));
+            finish(objects.write(&mut store, &mut upload, 512, &wanted[512..])).unwrap();
+            let last = finish(objects.finish::<Sha256, _, _>(&mut store, &mut upload, "log", None, Put::USUAL));
+            assert_eq!(last.map(|done| done.length), Ok(600));
+        }
+        dropped += 1;
+    }
+    assert!(dropped > 20, "{dropped}");
+}

@@ -645,3 +645,42 @@ fn a_digest_is_any_algorithm_but_always_the_same() {
         .unwrap();
     assert_eq!(board.code.data()[..9000], code);
 }
+
+/// The code was changed, so all of it is copied once more, and power goes in the first moments of an erase, which then looks as if it
+/// had not been begun. The next boot erases anew: nothing half-erased is confirmed.
+#[test]
+fn a_second_copy_that_is_cut_is_begun_anew() {
+    let mut cuts = 0;
+    for at in 0..24 {
+        let mut board = board();
+        let code = content(1, 14_000);
+        board.put::<Ascon>("a", &code, 5);
+        board.request::<Ascon>("a").unwrap();
+        board.boot::<Ascon>().unwrap();
+        // A bit of the first block, by an attacker or by itself.
+        board.code.data_mut()[100] ^= 1;
+        let power = board.plug_in();
+        power.cut_at(at, Tear::Absent);
+        let cut = board.boot::<Ascon>();
+        power.cancel_cut();
+        power.on();
+        if cut.is_ok() {
+            break;
+        }
+        // Which operation was it?
+        let Some(last) = board.code.last_cut() else { continue };
+        let text = format!("{last:?}");
+        if !text.contains("Erase") {
+            continue;
+        }
+        cuts += 1;
+        let begun = board.code.erase_counts().to_vec();
+        let booted = board.boot::<Ascon>();
+        let confirmed = booted.is_ok() && board.confirm::<Ascon>().is_ok();
+        let after = board.code.erase_counts().to_vec();
+        if confirmed && begun == after {
+            panic!("{at}: {text}");
+        }
+    }
+    assert!(cuts > 1, "{cuts}");
+}

@@ -171,3 +171,57 @@ fn what_is_not_whole_is_not_sealed_anew() {
         assert_eq!(refused, Err(ResealObjectsError::Source(not_whole)));
     });
 }
+
+/// However it ends: what the other store commits from then on is counted as ever.
+#[test]
+fn a_reseal_that_failed_leaves_the_target_counted() {
+    for protection in [Protection::Chosen, Protection::EveryCommit] {
+        let bytes = content(3, 5000);
+        let [mut keys, mut blocks, mut next_keys, mut next_blocks] =
+            [8, 20, 8, 20].map(|blocks| Flash::new(blocks * 4096, 0xff));
+        let (mut counter, mut ahead) = (Trusted(SimCounter::new(1000)), Trusted(SimCounter::new(1000)));
+        let (mut memory, mut slot, mut ram) = (Keys::new(), [0; 2048], [0; 700]);
+        let anchor = Anchor { root: &root(), counter: &mut counter };
+        let mut store = Store::<_, Ascon, _>::format_protected(
+            &mut keys,
+            Part::NOR,
+            anchor,
+            protection,
+            &mut Fixed(1),
+            &mut memory,
+        )
+        .unwrap();
+        let mut objects = Objects::<_, Ascon>::format(&mut blocks, Part::NOR, &mut slot).unwrap();
+        let mut upload = objects.create(&mut store, "fw", Some(5000), &mut Fixed(2), &mut ram).unwrap();
+        objects.write(&mut store, &mut upload, 0, &bytes).unwrap();
+        let how = Put::with(Attributes::PROTECTED);
+        objects.finish::<Sha256, _, _>(&mut store, &mut upload, "fw", None, how).unwrap();
+
+        let (mut next_memory, mut next_slot) = (Keys::new(), [0; 2048]);
+        let anchor = Anchor { root: &other(), counter: &mut ahead };
+        let mut next = Store::<_, Ascon, _>::format_protected(
+            &mut next_keys,
+            Part::NOR,
+            anchor,
+            protection,
+            &mut Fixed(5),
+            &mut next_memory,
+        )
+        .unwrap();
+        let mut next_objects = Objects::<_, Ascon>::format(&mut next_blocks, Part::NOR, &mut next_slot).unwrap();
+        let (mut ram, mut buffer) = ([0; 533], [0; 500]);
+        let to = Reseal {
+            store: &mut next,
+            objects: &mut next_objects,
+            random: &mut Fixed(6),
+            buffer: &mut buffer,
+            ram: &mut ram,
+        };
+        assert!(objects.reseal_into::<Sha256, _, _, _, _, _, _, _>(&mut store, to, |_, _| {}).is_err());
+        let before = next.counter_state().unwrap().value;
+        let mut ram = [0; 700];
+        next_objects.create(&mut next, "other", Some(5000), &mut Fixed(9), &mut ram).unwrap();
+        let every = protection == Protection::EveryCommit;
+        assert!(!every || next.counter_state().unwrap().value > before, "each commit of this store is counted");
+    }
+}

@@ -7,6 +7,7 @@
     clippy::single_range_in_vec_init
 )]
 
+use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use lockstone::{Ascon, Attributes, Cursor, ObjectError, Objects, Plain, Put, Store};
 use lockstone_sim::{BlockFault, SimError, SimFlash, Tear};
 use lockstone_torture::{Fixed, root};
@@ -328,11 +329,11 @@ struct Glitch<'f> {
     at: Option<u32>,
 }
 
-impl embedded_storage::nor_flash::ErrorType for Glitch<'_> {
+impl ErrorType for Glitch<'_> {
     type Error = SimError;
 }
 
-impl embedded_storage::nor_flash::ReadNorFlash for Glitch<'_> {
+impl ReadNorFlash for Glitch<'_> {
     const READ_SIZE: usize = 4;
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), SimError> {
         if self.at == Some(offset) {
@@ -346,7 +347,7 @@ impl embedded_storage::nor_flash::ReadNorFlash for Glitch<'_> {
     }
 }
 
-impl embedded_storage::nor_flash::NorFlash for Glitch<'_> {
+impl NorFlash for Glitch<'_> {
     const WRITE_SIZE: usize = 4;
     const ERASE_SIZE: usize = 4096;
     fn erase(&mut self, from: u32, to: u32) -> Result<(), SimError> {
@@ -515,4 +516,468 @@ fn a_handle_of_what_was_given_up_touches_nothing() {
         });
         assert_eq!(bench.flash.violations(), 0, "{aborted} {before}: {:?}", bench.flash.first_violation());
     }
+}
+
+/// Chunks came out of order, so `finish` writes tables. The session ends there all the same: a chunk that is written again, and was
+/// refused before, is not sealed as it was then.
+#[test]
+fn refused_content_does_not_come_back_after_tables() {
+    let mut bench = bench();
+    let (good, evil) = (content(1, 1536), vec![0xee; 512]);
+    let sealed = bench.with::<Ascon, _>(|store, objects| {
+        let mut ram = [0; 800];
+        let mut upload = objects.create(store, "fw", Some(1536), &mut Fixed(7), &mut ram).unwrap();
+        objects.write(store, &mut upload, 512, &good[512..1024]).unwrap();
+        objects.write(store, &mut upload, 0, &evil).unwrap();
+        objects.write(store, &mut upload, 1024, &good[1024..]).unwrap();
+        let wrong = objects.finish::<Sha256, _, _>(store, &mut upload, "fw", Some(&sha(&good)), Put::USUAL);
+        assert_eq!(wrong, Err(ObjectError::WrongDigest));
+        // The attacker at the flash keeps the slot and spoils it.
+        let at = 48 + 532;
+        let sealed = objects.flash().data()[at..at + 532].to_vec();
+        objects.flash().data_mut()[at + 100] ^= 1;
+        let lost = objects.finish::<Sha256, _, _>(store, &mut upload, "fw", Some(&sha(&good)), Put::USUAL);
+        assert_eq!(lost, Err(ObjectError::Incomplete));
+        objects.write(store, &mut upload, 0, &good[..512]).unwrap();
+        objects.finish::<Sha256, _, _>(store, &mut upload, "fw", Some(&sha(&good)), Put::USUAL).unwrap();
+        assert_eq!(read_all(objects, store, "fw"), Ok(Some(good.clone())));
+        sealed
+    });
+    // Anywhere.
+    for slot in 0..14 {
+        let mut changed = bench.clone();
+        let to = slot / 7 * 4096 + 48 + slot % 7 * 532;
+        changed.flash.data_mut()[to..to + 532].copy_from_slice(&sealed);
+        changed.with::<Ascon, _>(|store, objects| {
+            let mut bytes = [0; 1536];
+            match objects.read(store, "fw", 0, &mut bytes) {
+                Ok(Some(_)) => assert!(bytes[..] == good[..], "slot {slot}: a chunk that never was part of the object"),
+                Err(ObjectError::Damaged) => {}
+                other => panic!("{other:?}"),
+            }
+        });
+    }
+}
+
+/// The same with two tables: the older one, put back, would lead to a refused chunk of an earlier session.
+#[test]
+fn a_table_of_a_refused_finish_does_not_come_back() {
+    let mut bench = bench();
+    let (good, evil) = (content(1, 1536), vec![0xee; 512]);
+    let (sealed, kept) = bench.with::<Ascon, _>(|store, objects| {
+        let mut ram = [0; 800];
+        let mut upload = objects.create(store, "fw", Some(1536), &mut Fixed(7), &mut ram).unwrap();
+        objects.write(store, &mut upload, 512, &good[512..1024]).unwrap();
+        objects.write(store, &mut upload, 0, &evil).unwrap();
+        drop(upload);
+        let at = 48 + 532;
+        let sealed = objects.flash().data()[at..at + 532].to_vec();
+        objects.flash().data_mut()[at + 100] ^= 1;
+        let mut upload = objects.resume(store, "fw", &mut ram).unwrap().unwrap();
+        assert_eq!(missing(&upload), [0..512, 1024..1536]);
+        objects.write(store, &mut upload, 0, &good[..512]).unwrap();
+        objects.write(store, &mut upload, 1024, &good[1024..]).unwrap();
+        // Spoilt for a moment: the slot of the good chunk says nothing, and the table names the evil one.
+        objects.flash().data_mut()[at + 100] ^= 1;
+        let data = objects.flash().data().to_vec();
+        let place = (0..7).rev().find(|slot| data[48 + slot * 532] == 0 && data[48 + slot * 532 + 1] == 0).unwrap();
+        objects.flash().data_mut()[48 + place * 532 + 100] ^= 1;
+        let wrong = objects.finish::<Sha256, _, _>(store, &mut upload, "fw", Some(&sha(&good)), Put::USUAL);
+        assert_eq!(wrong, Err(ObjectError::WrongDigest));
+        let kept = objects.flash().data().to_vec();
+        objects.flash().data_mut()[48 + place * 532 + 100] ^= 1;
+        objects.finish::<Sha256, _, _>(store, &mut upload, "fw", Some(&sha(&good)), Put::USUAL).unwrap();
+        assert_eq!(read_all(objects, store, "fw"), Ok(Some(good.clone())));
+        (sealed, kept)
+    });
+    let place = |slot: usize| slot / 7 * 4096 + 48 + slot % 7 * 532;
+    for slot in 0..14 {
+        for from in 0..14 {
+            let mut changed = bench.clone();
+            changed.flash.data_mut()[place(1)..place(1) + 532].copy_from_slice(&sealed);
+            changed.flash.data_mut()[place(slot)..place(slot) + 532]
+                .copy_from_slice(&kept[place(from)..place(from) + 532]);
+            changed.with::<Ascon, _>(|store, objects| {
+                let mut bytes = [0; 1536];
+                match objects.read(store, "fw", 0, &mut bytes) {
+                    Ok(Some(_)) => assert!(bytes[..] == good[..], "slot {slot} <- {from}: refused content is served"),
+                    Err(ObjectError::Damaged) => {}
+                    other => panic!("{other:?}"),
+                }
+            });
+        }
+    }
+}
+
+/// An open length, a finish that failed, and more of them: what was accepted is there, or said to be missing, and can be written
+/// again.
+#[test]
+fn a_finish_that_is_called_again_cuts_nothing_off() {
+    let mut missed = 0;
+    for at in 0..8 {
+        for tear in Tear::ALL {
+            let mut bench = bench();
+            let power = bench.plug_in();
+            bench.with::<Ascon, _>(|store, objects| {
+                let mut ram = [0; 800];
+                let mut upload = objects.create(store, "log", None, &mut Fixed(7), &mut ram).unwrap();
+                objects.write(store, &mut upload, 0, &[1; 600]).unwrap();
+                power.cut_at(at, tear);
+                let first = objects.finish::<Sha256, _, _>(store, &mut upload, "log", None, Put::USUAL);
+                power.cancel_cut();
+                power.on();
+                if first.is_ok() {
+                    return;
+                }
+                for _ in 0..3 {
+                    match objects.finish::<Sha256, _, _>(store, &mut upload, "log", None, Put::USUAL) {
+                        Ok(manifest) => return assert_eq!(manifest.length, 600, "{tear} {at}"),
+                        Err(error) => {
+                            assert_eq!((error, missing(&upload)), (ObjectError::Incomplete, vec![512..600]));
+                            missed += 1;
+                        }
+                    }
+                }
+                objects.write(store, &mut upload, 512, &[1; 88]).unwrap();
+                let last = objects.finish::<Sha256, _, _>(store, &mut upload, "log", None, Put::USUAL);
+                assert_eq!(last.map(|manifest| manifest.length), Ok(600), "{tear} {at}");
+                assert_eq!(read_all(objects, store, "log"), Ok(Some(vec![1; 600])));
+            });
+        }
+    }
+    assert!(missed > 20, "{missed}");
+}
+
+/// The end of an open length is forgotten by bytes elsewhere, as `write` says: so it's missing.
+#[test]
+fn a_forgotten_end_of_open_length_is_missing() {
+    let mut bench = bench();
+    bench.with::<Ascon, _>(|store, objects| {
+        let mut ram = [0; 800];
+        let mut upload = objects.create(store, "log", None, &mut Fixed(7), &mut ram).unwrap();
+        objects.write(store, &mut upload, 512, &[1; 88]).unwrap();
+        assert_eq!(missing(&upload), [0..600]);
+        objects.write(store, &mut upload, 0, &[1; 512]).unwrap();
+        let refused = objects.finish::<Sha256, _, _>(store, &mut upload, "log", None, Put::USUAL);
+        assert_eq!((refused, missing(&upload)), (Err(ObjectError::Incomplete), vec![512..600]));
+        objects.write(store, &mut upload, 512, &[1; 88]).unwrap();
+        assert_eq!(missing(&upload), []);
+        let done = objects.finish::<Sha256, _, _>(store, &mut upload, "log", None, Put::USUAL);
+        assert_eq!(done.map(|manifest| manifest.length), Ok(600));
+    });
+}
+
+/// The same with two handles and no fault at all.
+#[test]
+fn another_handle_cuts_nothing_off() {
+    let mut bench = bench();
+    bench.with::<Ascon, _>(|store, objects| {
+        let (mut one, mut two) = ([0; 800], [0; 800]);
+        let mut first = objects.create(store, "log", None, &mut Fixed(7), &mut one).unwrap();
+        objects.write(store, &mut first, 0, &[1; 600]).unwrap();
+        let mut second = objects.resume(store, "log", &mut two).unwrap().unwrap();
+        objects.write(store, &mut second, 512, &[1; 10]).unwrap();
+        let done = objects.finish::<Sha256, _, _>(store, &mut first, "log", None, Put::USUAL);
+        assert_eq!((done, missing(&first)), (Err(ObjectError::Incomplete), vec![512..600]));
+        objects.write(store, &mut first, 512, &[1; 88]).unwrap();
+        let done = objects.finish::<Sha256, _, _>(store, &mut first, "log", None, Put::USUAL);
+        assert_eq!(done.map(|manifest| manifest.length), Ok(600));
+    });
+}
+
+/// Begun anew, as `create` says: the first is given up.
+#[test]
+fn what_was_given_up_is_not_committed() {
+    let mut bench = bench();
+    let (old, new) = (content(1, 1024), content(2, 1024));
+    bench.with::<Ascon, _>(|store, objects| {
+        let (mut one, mut two) = ([0; 800], [0; 800]);
+        let mut first = objects.create(store, "fw", Some(1024), &mut Fixed(7), &mut one).unwrap();
+        objects.write(store, &mut first, 0, &old).unwrap();
+        // Begun anew: the first is given up, says `create`.
+        let mut second = objects.create(store, "fw", Some(1024), &mut Fixed(8), &mut two).unwrap();
+        objects.write(store, &mut second, 0, &new[..512]).unwrap();
+        let done = objects.finish::<Sha256, _, _>(store, &mut first, "fw", None, Put::USUAL);
+        let left = objects.resume(store, "fw", &mut [0; 800]).unwrap().map(|upload| upload.present());
+        assert_eq!(done.map(|manifest| manifest.length), Err(ObjectError::GivenUp), "unfinished then: {left:?}");
+    });
+}
+
+/// A handle that was finished once, and its object replaced.
+#[test]
+fn a_newer_object_is_not_replaced_by_an_older_one() {
+    let mut bench = bench();
+    let (old, new) = (content(1, 1024), content(2, 1024));
+    bench.with::<Ascon, _>(|store, objects| {
+        let (mut one, mut two) = ([0; 800], [0; 800]);
+        let mut first = objects.create(store, "fw", Some(1024), &mut Fixed(7), &mut one).unwrap();
+        objects.write(store, &mut first, 512, &old[512..]).unwrap();
+        objects.write(store, &mut first, 0, &old[..512]).unwrap();
+        objects.finish::<Sha256, _, _>(store, &mut first, "fw", None, Put::USUAL).unwrap();
+        let mut second = objects.create(store, "fw", Some(1024), &mut Fixed(8), &mut two).unwrap();
+        objects.write(store, &mut second, 0, &new).unwrap();
+        objects.finish::<Sha256, _, _>(store, &mut second, "fw", None, Put::USUAL).unwrap();
+        let again = objects.finish::<Sha256, _, _>(store, &mut first, "fw", None, Put::USUAL);
+        assert!(
+            read_all(objects, store, "fw") == Ok(Some(new)),
+            "{:?}: the older one is back",
+            again.map(|m| m.length)
+        );
+    });
+}
+
+/// Programs fail in a block, the next one is opened, and power goes: what is written then is found where it is.
+#[test]
+fn a_block_that_was_opened_before_a_cut_takes_nothing_along() {
+    let wanted = content(1, 14_000);
+    let mut bad = Vec::new();
+    for (erase_fails, mended) in [(false, false), (false, true), (true, false), (true, true)] {
+        for at in 2..8 {
+            let mut bench = bench();
+            bench.with::<Ascon, _>(|store, objects| {
+                let mut ram = [0; 800];
+                let mut upload = objects.create(store, "fw", Some(14_000), &mut Fixed(7), &mut ram).unwrap();
+                objects.write(store, &mut upload, 0, &wanted[..1024]).unwrap();
+                objects.flash().fail_block(0, BlockFault::ProgramFails);
+                objects.flash().cut_at(at, Tear::Absent);
+                let _ = objects.write(store, &mut upload, 1024, &wanted[1024..1536]);
+                objects.flash().cancel_cut();
+                objects.flash().power_on();
+            });
+            if mended {
+                bench.flash.clear_faults();
+            }
+            if erase_fails {
+                bench.flash.fail_block(1, BlockFault::EraseFails);
+            }
+            let mut said = None;
+            bench.with::<Ascon, _>(|store, objects| {
+                let mut ram = [0; 800];
+                let mut upload = objects.resume(store, "fw", &mut ram).unwrap().unwrap();
+                let from = upload.next_missing(0).unwrap().start as usize;
+                let result = objects.write(store, &mut upload, from as u32, &wanted[from..from + 1024]);
+                if result.is_err() {
+                    bad.push((erase_fails, mended, at, format!("{result:?}")));
+                } else {
+                    said = Some(from + 1024);
+                    let mut read = vec![0; 1024];
+                    let back = objects.read_upload(store, &mut upload, from as u32, &mut read);
+                    if back.is_err() {
+                        bad.push((erase_fails, mended, at, format!("acknowledged, and read back: {back:?}")));
+                    }
+                }
+            });
+            if let Some(end) = said {
+                bench.with::<Ascon, _>(|store, objects| {
+                    let upload = objects.resume(store, "fw", &mut [0; 800]).map(|u| missing(&u.unwrap()));
+                    let gap = upload.unwrap().first().cloned();
+                    if gap != Some(end as u32..14_000) {
+                        bad.push((erase_fails, mended, at, format!("acknowledged to {end}, missing {gap:?}")));
+                    }
+                });
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// A flash of which one block fails: it says that the program failed (though the bits are there), and that the erase failed.
+struct Dying<'f> {
+    flash: &'f mut SimFlash<4, 4, 4096>,
+    block: u32,
+    erases: u32,
+    marginal: bool,
+}
+
+impl ErrorType for Dying<'_> {
+    type Error = SimError;
+}
+
+impl ReadNorFlash for Dying<'_> {
+    const READ_SIZE: usize = 4;
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), SimError> {
+        self.flash.read(offset, bytes)?;
+        // A marginal bit of its header.
+        if offset == self.block * 4096 && bytes[..4] == *b"LKOB" && self.marginal {
+            bytes[20] ^= 1;
+        }
+        Ok(())
+    }
+    fn capacity(&self) -> usize {
+        SimFlash::capacity(self.flash)
+    }
+}
+
+impl NorFlash for Dying<'_> {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), SimError> {
+        if from / 4096 == self.block {
+            if self.erases == 0 {
+                return Err(SimError::EraseFailed);
+            }
+            self.erases -= 1;
+        }
+        self.flash.erase(from, to)
+    }
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SimError> {
+        self.flash.write(offset, bytes)?;
+        if offset / 4096 == self.block { Err(SimError::ProgramFailed) } else { Ok(()) }
+    }
+}
+
+/// A block that says that it failed, and reads as the object's later, hides no other.
+#[test]
+fn a_dying_block_takes_no_committed_object_along() {
+    let mut bench = bench();
+    let wanted = content(1, 7000);
+    {
+        let mut memory = Keys::new();
+        let mut buffer = [0; 2048];
+        let mut store = Store::<_, Ascon>::mount(&mut bench.keys, bench.part, &root(), &mut memory).unwrap();
+        let flash = Dying { flash: &mut bench.flash, block: 1, erases: 1, marginal: true };
+        let mut objects = Objects::<_, Ascon>::open(flash, bench.part, &mut store, &mut buffer).unwrap();
+        let mut ram = [0; 800];
+        let mut upload = objects.create(&mut store, "fw", Some(7000), &mut Fixed(7), &mut ram).unwrap();
+        objects.write(&mut store, &mut upload, 0, &wanted).unwrap();
+        objects.finish::<Sha256, _, _>(&mut store, &mut upload, "fw", Some(&sha(&wanted)), Put::USUAL).unwrap();
+    }
+    let read = bench.with::<Ascon, _>(|store, objects| read_all(objects, store, "fw"));
+    assert!(read == Ok(Some(wanted)), "committed with its digest verified: {:?}", read.map(|_| ()));
+}
+
+/// The same while it's unfinished.
+#[test]
+fn a_dying_block_takes_no_acknowledged_chunk_along() {
+    let mut bench = bench();
+    let wanted = content(1, 14_000);
+    {
+        let mut memory = Keys::new();
+        let mut buffer = [0; 2048];
+        let mut store = Store::<_, Ascon>::mount(&mut bench.keys, bench.part, &root(), &mut memory).unwrap();
+        let flash = Dying { flash: &mut bench.flash, block: 1, erases: 1, marginal: false };
+        let mut objects = Objects::<_, Ascon>::open(flash, bench.part, &mut store, &mut buffer).unwrap();
+        let mut ram = [0; 800];
+        let mut upload = objects.create(&mut store, "fw", Some(14_000), &mut Fixed(7), &mut ram).unwrap();
+        objects.write(&mut store, &mut upload, 0, &wanted[..7168]).unwrap();
+    }
+    let gaps =
+        bench.with::<Ascon, _>(|store, objects| missing(&objects.resume(store, "fw", &mut [0; 800]).unwrap().unwrap()));
+    assert_eq!(gaps, [7168..14_000], "what was acknowledged is there");
+}
+
+/// Reads of a range fail while a count lasts.
+struct Busy<'f> {
+    flash: &'f mut SimFlash<4, 4, 4096>,
+    at: u32,
+    fails: u32,
+}
+
+impl ErrorType for Busy<'_> {
+    type Error = SimError;
+}
+
+impl ReadNorFlash for Busy<'_> {
+    const READ_SIZE: usize = 4;
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), SimError> {
+        if self.at == offset && self.fails > 0 {
+            self.fails -= 1;
+            return Err(SimError::Ecc);
+        }
+        self.flash.read(offset, bytes)
+    }
+    fn capacity(&self) -> usize {
+        SimFlash::capacity(self.flash)
+    }
+}
+
+impl NorFlash for Busy<'_> {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), SimError> {
+        self.flash.erase(from, to)
+    }
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SimError> {
+        self.flash.write(offset, bytes)
+    }
+}
+
+/// A driver that failed for a moment: the object reads as damaged then, and no longer.
+#[test]
+fn an_object_is_damaged_no_longer_than_its_flash_fails() {
+    let mut bench = bench();
+    let wanted = content(1, 7000);
+    bench.with::<Ascon, _>(|store, objects| {
+        let mut ram = [0; 800];
+        let mut upload = objects.create(store, "fw", Some(7000), &mut Fixed(7), &mut ram).unwrap();
+        objects.write(store, &mut upload, 0, &wanted).unwrap();
+        objects.finish::<Sha256, _, _>(store, &mut upload, "fw", None, Put::USUAL).unwrap();
+    });
+    let mut memory = Keys::new();
+    let mut buffer = [0; 2048];
+    let mut store = Store::<_, Ascon>::mount(&mut bench.keys, bench.part, &root(), &mut memory).unwrap();
+    let flash = Busy { flash: &mut bench.flash, at: 4096, fails: 0 };
+    let mut objects = Objects::<_, Ascon>::open(flash, bench.part, &mut store, &mut buffer).unwrap();
+    let mut bytes = [0; 512];
+    objects.flash().fails = 8;
+    assert_eq!(objects.read(&mut store, "fw", 4096, &mut bytes), Err(ObjectError::Damaged));
+    assert_eq!(objects.read(&mut store, "fw", 4096, &mut bytes), Ok(Some(512)));
+    assert_eq!(bytes, wanted[4096..4608]);
+}
+
+/// CRC-32C of nothing but these bytes, as it's changed by flipped bits.
+fn flipped_crc(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ 0x82f6_3b78 })
+    })
+}
+
+/// Whoever can write to a store without secrets can make a manifest say anything, with a checksum that is right.
+#[test]
+fn a_manifest_of_any_numbers_is_survived() {
+    let mut bench = Nor::new::<Plain>(16 * 4096, 32 * 4096, 0xff);
+    let wanted = content(1, 7000);
+    bench.with::<Plain, _>(|store, objects| {
+        let mut ram = [0; 800];
+        let mut upload = objects.create(store, "fw", Some(7000), &mut Fixed(7), &mut ram).unwrap();
+        objects.write(store, &mut upload, 512, &wanted[512..1024]).unwrap();
+        objects.write(store, &mut upload, 0, &wanted).unwrap();
+        objects.finish::<Sha256, _, _>(store, &mut upload, "fw", None, Put::USUAL).unwrap();
+    });
+    let digest = sha(&wanted);
+    let data = bench.keys.data().to_vec();
+    let manifest = data.windows(32).position(|bytes| bytes == digest).unwrap() - 24;
+    let mut forged = 0;
+    // Length, tables, first block, session.
+    for fields in [0b0010, 0b0100, 0b0110, 0b1110, 0b1111] {
+        let mut flips = [0; 56];
+        for field in (0..4).filter(|field| fields & 1 << field != 0) {
+            flips[8 + 4 * field + 1..12 + 4 * field].fill(0x7f);
+        }
+        let crc = flipped_crc(&flips).to_le_bytes();
+        for tag in (manifest - 64..manifest).chain(manifest + 56..manifest + 64) {
+            let mut changed = bench.clone();
+            let bytes = changed.keys.data_mut();
+            (0..56).for_each(|at| bytes[manifest + at] ^= flips[at]);
+            (0..4).for_each(|at| bytes[tag + at] ^= crc[at]);
+            let mut memory = Keys::new();
+            let mut buffer = [0; 2048];
+            let mount = Store::<_, Plain>::mount(&mut changed.keys, changed.part, &root(), &mut memory);
+            let Ok(mut store) = mount else { continue };
+            let mut objects =
+                Objects::<_, Plain>::open(&mut changed.flash, changed.part, &mut store, &mut buffer).unwrap();
+            let Ok(Some(seen)) = objects.manifest(&mut store, "fw") else { continue };
+            if seen.digest == digest {
+                forged += 1;
+                let mut bytes = [0; 1000];
+                for offset in [0, 5000, seen.length.saturating_sub(1000)] {
+                    let _ = objects.read(&mut store, "fw", offset, &mut bytes);
+                }
+                let mut code = SimFlash::<4, 4, 4096>::new(4 * 4096, 0xff);
+                let mut slot = lockstone::Slot::new(&mut code, changed.part, 1).unwrap();
+                let _ = objects.request_install::<Sha256, _, _, _>(&mut store, "fw", &mut slot, false);
+            }
+        }
+    }
+    assert_eq!(forged, 5, "the checksum is where it was looked for");
 }

@@ -26,8 +26,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         ordinal: u32,
     ) -> Result<Option<u32>, Failure<F, D>> {
         if self.seen.name == name && self.seen.ordinal == ordinal {
-            // Whatever is there now: chunks answer for themselves.
-            return Ok(Some(self.seen.block).filter(|block| *block != NOWHERE));
+            // Whatever is there now: chunks answer for themselves. A manifest without a seal may name any.
+            return Ok(Some(self.seen.block).filter(|block| *block < self.layout.blocks));
         }
         let start = self.expected(name, ordinal);
         for block in (start..self.layout.blocks).chain(0..start) {
@@ -121,17 +121,18 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         }
     }
 
-    /// Opens a free block for an object.
+    /// Opens a free block for an object, with this ordinal or a later one.
     pub(super) async fn open_block<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         name: Name,
-        ordinal: u32,
-    ) -> Result<u32, Failure<F, D>> {
+        mut ordinal: u32,
+    ) -> Result<(u32, u32), Failure<F, D>> {
         let blocks = self.layout.blocks;
         let start = self.cursor;
         let mut failure = ObjectError::Full;
-        // One that can't be read may be in use, though nobody could read it then: it's taken when there is no other.
+        // One that can't be read may be in use: it's taken when there is no other. If none such were taken, each header that a
+        // cut left unreadable would be a block less for good.
         for step in 0..2 * blocks {
             let block = (start + step) % blocks;
             let erases = match self.header(store, block).await {
@@ -147,13 +148,19 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                     self.sequence = self.sequence.saturating_add(1);
                     self.erases = self.erases.max(erases);
                     self.seen = Seen { name, ordinal, block };
-                    return Ok(block);
+                    return Ok((block, ordinal));
                 }
                 Ok(false) => failure = ObjectError::WornOut,
                 Err(error) => failure = ObjectError::Flash(error),
             }
             // What did not stick must not stick later.
-            let _ = self.erase(block).await;
+            if self.erase(block).await.is_err() {
+                // It may read as ours all the same, now or later: two blocks with one ordinal would hide each other.
+                ordinal += 1;
+                if ordinal * self.layout.slots >= SLOTS_MAX {
+                    return Err(ObjectError::TooLarge);
+                }
+            }
         }
         Err(failure)
     }

@@ -23,7 +23,7 @@ use subtle::ConstantTimeEq;
 use super::super::sealing;
 use super::blocks::{HELD_NAME, OwnName, blank, erase_blocks, own_name, slot_name};
 use super::slots::{Map, reads_as};
-use super::{NorFlash, Objects, Seen, Store, one_source};
+use super::{NOWHERE, NorFlash, Objects, Seen, Store, one_source};
 use crate::attributes::How;
 use crate::error::Error;
 use crate::format::object::{Manifest, Name};
@@ -133,16 +133,18 @@ impl<X: NorFlash> Slot<X> {
     }
 
     /// Names a request, so that it stays named. It is named twice: the first is known to be firm when the second was begun.
-    async fn name(&mut self, token: u64) -> Result<(), X::Error> {
+    /// `anew`: with a trailer that marks nothing as done.
+    async fn name(&mut self, token: u64, anew: bool) -> Result<(), X::Error> {
         let [first, second] = self.names(token).await;
         let [at, behind] = self.layout.names();
-        if !first && !second {
+        let named = (first || second) && !anew;
+        if !named {
             for block in 0..self.layout.trailer {
                 self.erase(self.layout.blocks + block).await?;
             }
             self.program(at, &trailer(token)).await?;
         }
-        if second || !blank(&mut self.flash, self.erased, behind, behind - at).await {
+        if named && second || !blank(&mut self.flash, self.erased, behind, behind - at).await {
             return Ok(());
         }
         self.program(behind, &trailer(token)).await
@@ -353,7 +355,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         }
         if done == 0 {
             let whole = self.is_whole::<H, D, C>(store, record.hash, &record.manifest).await;
-            let named = if matches!(whole, Ok(true)) { slot.name(record.token).await } else { Ok(()) };
+            let named = if matches!(whole, Ok(true)) { slot.name(record.token, false).await } else { Ok(()) };
             if !matches!((&whole, &named), (Ok(true), Ok(()))) {
                 let wrong = whole.err().map_or(InstallError::WrongDigest, Into::into);
                 let error = named.err().map_or(wrong, InstallError::Slot);
@@ -365,8 +367,14 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                 };
             }
         }
-        // What was copied, and is not what it was any more, is copied once more as a whole.
-        for done in [done, 0] {
+        // What was copied, and is not what it was any more, is copied once more as a whole: under marks that would say of each
+        // block that it's done, though its erase was cut, that would be believed at the next boot. Without its name in the
+        // trailer a request that was only prepared is nothing, if nothing was confirmed before: there the marks stay.
+        let sure = record.phase != Phase::Prepared || before.is_some();
+        for (again, done) in [(false, done), (true, 0)] {
+            if again && sure {
+                slot.name(record.token, true).await.map_err(InstallError::Slot)?;
+            }
             self.copy(store, slot, &record, done, &mut progress).await?;
             if self.holds::<H, X>(slot, record.state()).await {
                 return Ok(record.state());
@@ -475,8 +483,6 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         hash: u64,
         manifest: &Manifest,
     ) -> Result<bool, super::Failure<F, D>> {
-        // Wherever it was not found before, it's looked for again.
-        self.seen = Seen::default();
         let mut map = self.map_of(hash, manifest);
         match self.digest_mapped::<H, D, C>(store, &mut map, manifest.length).await {
             Ok(digest) => Ok(digest.ct_eq(&manifest.digest).into()),
@@ -579,7 +585,8 @@ impl<F, S: Suite> Objects<'_, F, S> {
     /// Where the chunks of a committed object are.
     pub(super) fn map_of(&mut self, hash: u64, manifest: &Manifest) -> Map {
         let name = Name { hash, id: manifest.id };
-        if self.seen.name != name {
+        // What was not found may only have been unreadable for a moment: each call looks for it anew.
+        if self.seen.name != name || self.seen.block == NOWHERE {
             self.seen = Seen { name, ordinal: 0, block: manifest.first };
         }
         Map::new(name, manifest.session, manifest.tables)

@@ -313,6 +313,7 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
             }
             (at, data) = (last.min(end), then);
         }
+        upload.accepted = upload.accepted.max(end);
         Ok(())
     }
 
@@ -352,7 +353,9 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
     ///
     /// # Errors
     /// [`ObjectError::Incomplete`], [`ObjectError::WrongDigest`], or what the store says of the key: nothing was committed, and
-    /// the upload can go on or be [given up](Self::abort). An open length is settled by the first call that finds no gap.
+    /// the upload can go on or be [given up](Self::abort). An open length is settled by the first call that finds no gap. A call
+    /// that failed or was dropped may have lost the part of a chunk that was in RAM: the next one finds it missing.
+    /// [`ObjectError::GivenUp`]: there is another under this key by now, or none.
     pub async fn finish<'k, H, D, C>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
@@ -379,13 +382,15 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
             let wrong = expected.is_some_and(|expected| !bool::from(expected.ct_eq(&manifest.digest)));
             return if wrong { Err(ObjectError::WrongDigest) } else { Ok(manifest) };
         }
+        if self.note(store, upload.name.hash).await?.is_none_or(|note| note.id != upload.name.id) {
+            return Err(ObjectError::GivenUp);
+        }
         let had = store.attributes_of(key).await?.unwrap_or(Attributes::NONE);
         let wanted = how.attributes.unwrap_or(had.without(Attributes::FACTORY));
         wanted.check().map_err(Error::Attributes)?;
         self.settle(store, upload).await?;
-        let part = upload.part.clone();
-        let cut_off = !part.is_empty() && (upload.length != OPEN || part.start != upload.reach() * self.layout.chunk);
-        if cut_off || upload.next_missing(0).is_some() {
+        // Another handle may have ended it before what this one took in.
+        if upload.accepted > upload.length || upload.next_missing(0).is_some() {
             return Err(ObjectError::Incomplete);
         }
         self.begin(store, upload).await?;

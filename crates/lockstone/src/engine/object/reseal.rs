@@ -18,6 +18,23 @@ use crate::trust::MonotonicCounter;
 
 type Ended<F, D, G, E> = Result<(), ResealObjectsError<Failure<F, D>, Failure<G, E>>>;
 
+/// Objects that are filled from others: what is committed of them is a part of what comes to be at once, when all is there, so
+/// nothing is counted. It ends with this, however the call ends, or if it's dropped.
+struct Filling<'a, 'o, G, T>(&'a mut Objects<'o, G, T>);
+
+impl<'a, 'o, G, T> Filling<'a, 'o, G, T> {
+    const fn of(objects: &'a mut Objects<'o, G, T>) -> Self {
+        objects.filling = true;
+        Self(objects)
+    }
+}
+
+impl<G, T> Drop for Filling<'_, '_, G, T> {
+    fn drop(&mut self) {
+        self.0.filling = false;
+    }
+}
+
 /// Where everything goes, and RAM for it.
 #[derive(Debug)]
 pub struct Reseal<'a, 'o, 's, G, T, E, B: MonotonicCounter, R>
@@ -47,7 +64,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     pub async fn reseal_into<H, D, C, G, T, E, B, R>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
-        mut to: Reseal<'_, '_, '_, G, T, E, B, R>,
+        to: Reseal<'_, '_, '_, G, T, E, B, R>,
         mut progress: impl FnMut(u32, u32),
     ) -> Ended<F, D, G, E>
     where
@@ -65,8 +82,9 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             ResealError::Source(error) => ResealObjectsError::Source(error.into()),
             ResealError::Target(error) => ResealObjectsError::Target(error.into()),
         })?;
-        // What it commits is a part of what comes to be at once, when all is there: nothing is counted.
-        to.objects.filling = true;
+        let Reseal { store: other, objects, random, buffer, ram } = to;
+        let filling = Filling::of(objects);
+        let mut to = Reseal { store: other, objects: &mut *filling.0, random, buffer, ram };
         let mut cursor = Cursor::new();
         while store.next_record(&mut cursor).await.map_err(of_source)? {
             if store.is_note() {
@@ -82,7 +100,6 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             done += 1;
             progress(done, all);
         }
-        to.objects.filling = false;
         Ok(())
     }
 

@@ -61,10 +61,6 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         store: &mut Store<'_, D, S, C>,
         upload: &mut Upload<'_>,
     ) -> Result<(), Failure<F, D>> {
-        if self.writer.0 == upload.name && self.writer.1 > upload.session {
-            // Another handle has gone on with it.
-            upload.settled = false;
-        }
         for _ in 0..TRIES {
             self.settle(store, upload).await?;
             if !upload.begun {
@@ -167,7 +163,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             }
             upload.settled = false;
             if upload.next.is_multiple_of(slots) {
-                upload.block = self.open_block(store, upload.name, upload.next / slots).await?;
+                let (block, ordinal) = self.open_block(store, upload.name, upload.next / slots).await?;
+                (upload.block, upload.next) = (block, ordinal * slots);
                 upload.first = upload.first.or(Some(upload.block));
             } else if self.is_lost(store, upload.block, upload.name).await {
                 // Nobody programs a block that is another's by now; what is true is found out at the next call.
@@ -213,6 +210,10 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let Range { start, end } = upload.part;
         let rest = start != end;
         let end = if rest { end } else { reach * self.layout.chunk };
+        if end < upload.accepted {
+            // A chunk that was there is not any more.
+            return Err(ObjectError::Incomplete);
+        }
         // The length is durable before a chunk is that is whole only because the object ends in it.
         self.change_note(store, upload, |note| note.length = end).await?;
         upload.length = end;
@@ -252,6 +253,9 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             let what = What { is_table: true, ..what_of(upload, table) };
             self.seal(store, upload, what, self.layout.chunk).await;
             self.program(store, upload, what).await?;
+            // This session's contents are read from here on, and are refused maybe: whoever goes on begins another, which
+            // seals for itself.
+            upload.settled = false;
             let place = upload.next - 1;
             if place != *first.get_or_insert(place) + table {
                 // One did not stick where it should: the next session writes them anew.
@@ -286,7 +290,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     ) -> Result<bool, Failure<F, D>> {
         let words = self.layout.chunk / ENTRY;
         let what = What { name: map.name, index: from / words, session: map.session, is_table: true };
-        if !self.load(store, what, map.tables + from / words).await? {
+        if !self.load(store, what, map.tables.wrapping_add(from / words)).await? {
             return Ok(false);
         }
         let bytes = self.text((ENTRY * (from % words)) as usize);
@@ -329,7 +333,12 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         store: &mut Store<'_, D, S, C>,
         upload: &mut Upload<'_>,
     ) -> Result<(), Failure<F, D>> {
-        if upload.settled {
+        if self.seen.block == NOWHERE {
+            // It may have been unreadable for a moment only.
+            self.seen = Seen::default();
+        }
+        // Another handle may have gone on with it.
+        if upload.settled && (self.writer.0 != upload.name || self.writer.1 <= upload.session) {
             return Ok(());
         }
         let (name, slots) = (upload.name, self.layout.slots);
@@ -357,6 +366,10 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             upload.first = upload.first.or(Some(block));
             upload.block = block;
             upload.stale = (!used).then_some(block);
+            if !used {
+                // It's erased, or fails to be: its ordinal is not used again.
+                end = (next + 1) * slots;
+            }
             ordinal = Some(next);
         }
         for last in tail.newest_first().into_iter().flatten() {
@@ -371,7 +384,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         }
         // What came behind the last slot that is seen may have been begun and not be seen: it's left out, and so is a
         // block that may have been.
-        let touched = end.max(note.start);
+        let touched = end.max(note.start).min(SLOTS_MAX);
         let skipped = if touched.is_multiple_of(slots) { slots } else { 1 };
         upload.next = touched + skipped;
         upload.settled = true;
