@@ -28,7 +28,8 @@ fn live<S: Suite, const HEADS: usize>(segments: usize, length: usize, share: usi
             break false;
         }
     };
-    let what = format!("{} {HEADS} heads, {segments} segments, {keys} of {length} bytes, {share} %, {mixed}, {full}", S::NAME);
+    let what =
+        format!("{} {HEADS} heads, {segments} segments, {keys} of {length} bytes, {share} %, {mixed}, {full}", S::NAME);
     for turn in 0..segments * 60 {
         let long = mixed && turn % 7 == 0 && keys > 0;
         let name = if long { format!("{}", random.below(keys)) } else { "small".into() };

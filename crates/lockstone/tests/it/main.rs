@@ -6,8 +6,8 @@ mod asynchronous;
 mod audited;
 mod clients;
 mod counter;
-mod dense;
 mod cuts;
+mod dense;
 #[cfg(feature = "aes")]
 mod engine;
 mod example;
