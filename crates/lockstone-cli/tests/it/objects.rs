@@ -330,7 +330,7 @@ fn plain_values_and_objects_replace_each_other() {
         $ object ls dev
         $ stats dev
         suite      ascon
-        flash      1310720 bytes: 64 segments of 4096, 20 in the log, 0 bad
+        flash      1310720 bytes: 64 segments of 4096, 22 in the log, 0 bad
         keys       1, of all clients
         erases     1 to 1 a segment
         objects    256 blocks of 4096, chunks of 512: 0 used, 0 of unfinished objects, 256 free, 0 unreadable
