@@ -75,11 +75,13 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Sentences quote names and files, which may be anybody's.
         write!(f, "lockstone: {}", crate::terminal::on_one_line(&self.sentence))?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  hint: {hint}"))
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  hint: {}", crate::terminal::escaped_text(hint.as_bytes())))
     }
 }
 
 const AFTER_DAMAGE: &str = "`lockstone check DEV` says what is damaged and what can still be read";
+const AFTER_RESET: &str =
+    "if a factory reset was cut: it goes on with the next command that may write; `lockstone scrub DEV` is one";
 const WHAT_FORBIDS: &str = "`lockstone attributes DEV KEY` shows what forbids it";
 const AFTER_EXHAUSTION: &str =
     "what needs no counter still works; protected keys can be read, and have to move to a new device to change";
@@ -116,7 +118,7 @@ impl<E: Into<Self> + fmt::Debug> From<Error<E>> for Failure {
             Error::Damaged => (Exit::Damaged, Some(AFTER_DAMAGE)),
             Error::InvalidName | Error::TooLarge => (Exit::Usage, None),
             Error::Collision => (Exit::Usage, Some("take another name")),
-            Error::ReadOnly => (Exit::NotPermitted, None),
+            Error::ReadOnly => (Exit::NotPermitted, Some(AFTER_RESET)),
             Error::NotPermitted => (Exit::NotPermitted, Some(WHAT_FORBIDS)),
             Error::Attributes(_) => (Exit::Usage, Some("nothing was changed")),
             Error::NoCounter => (Exit::NotPermitted, None),

@@ -97,7 +97,7 @@
 //! about 1.2 records when there are twice as many heads as keys and about 3 when there are 20 keys a head; a put the same,
 //! and its own read-back. A mount reads how each header begins and the last few segments; when something does not fit, and
 //! in a [small store](Small), the whole log once. A call that changes something compacts its share: at most what two
-//! segments hold, in a small store as much as it must.
+//! segments hold or twice what it writes, in a small store as much as it must.
 //!
 //! # Why it holds, in outline
 //! The tag of a record is bound to its place, and its place to one life of its segment, so a record can't be moved or

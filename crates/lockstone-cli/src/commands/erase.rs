@@ -33,8 +33,14 @@ pub(super) fn erase(args: &Confirmed) -> Result<(), Failure> {
         }
         Err(failure) if matches!(failure.exit, Exit::Io | Exit::NotPermitted) => return Err(failure),
         Err(failure) => {
+            // Without the key nothing can be read, also of a flash that can't be erased.
+            if let Err(unerased) = device.erase_unseen() {
+                device.destroy_key()?;
+                let sentence =
+                    format!("trusted/root.key is destroyed, but nothing was erased: {}", unerased.sentence());
+                return Err(Failure::new(unerased.exit, sentence).hint("what is left of flash.bin is yours to remove"));
+            }
             say(format!("lockstone: note: erased unseen, and no step of the counter taken, as {}", failure.sentence()));
-            device.erase_unseen()?;
         }
     }
     device.destroy_key()?;

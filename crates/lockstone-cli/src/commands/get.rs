@@ -23,6 +23,8 @@ pub(super) fn get(args: &Get) -> Result<(), Failure> {
         Some(owner) => shared_value(session, args, owner)?,
         None => own_value(session, key(&args.named))?,
     };
+    // Whoever reads it may take long, and nobody else has to wait for that.
+    drop(device);
     let Some(value) = value else { return Err(no_such_key(&args.named.key)) };
     target.write(&value)
 }

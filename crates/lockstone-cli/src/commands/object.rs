@@ -299,6 +299,7 @@ fn get(args: &GetObject) -> Result<(), Failure> {
     let content = read(&mut session, args);
     // As with any get, the content is good whether or not the store can close.
     let _ = session.close();
+    drop(device);
     target.write(&content?)
 }
 

@@ -29,7 +29,7 @@ use crate::commands::{names as list_names, read_value, store, warn_if_low};
 use crate::device::{AnyRam, Device, Purpose, Session, read_key};
 use crate::exit::{Exit, Failure};
 use crate::files::make_file;
-use crate::terminal::{bar, counted, escaped, print, say};
+use crate::terminal::{bar, counted, escaped, on_one_line, print, say};
 
 /// One key and its value.
 pub(crate) struct Item {
@@ -158,7 +158,7 @@ pub(crate) fn export(args: &Export) -> Result<(), Failure> {
     } else {
         archive::write_folder(&args.output, &files)?;
     }
-    print(format!("{count} exported IN THE CLEAR to {}.\n", args.output.display()).as_bytes())
+    print(format!("{count} exported IN THE CLEAR to {}.\n", on_one_line(&args.output.display().to_string())).as_bytes())
 }
 
 fn count_marked(items: &[Item]) -> usize {

@@ -244,7 +244,7 @@ fn help_has_an_example_for_every_command() {
           -V, --version  Print version
 
         Exit codes: 0 done · 1 no such key · 2 usage · 3 damaged or forged content · 4 rolled back
-                    5 full or worn out · 6 not permitted · 7 device busy or I/O
+                    5 full, worn out or out of steps · 6 not permitted · 7 device busy or I/O
 
         First steps:
           lockstone demo

@@ -592,3 +592,17 @@ fn an_erased_device_is_blank_and_without_a_key() {
     "#]].assert_eq(&bench.session("erase dev\nerase dev --yes\nerase dev --yes"));
     assert!(bench.read(FLASH).iter().all(|byte| *byte == 0xff) && !bench.path(KEY).exists());
 }
+
+/// A flash that can't be erased is no reason to keep the key, and is not called erased.
+#[test]
+fn the_key_goes_also_when_the_flash_is_not_what_it_was() {
+    let bench = Bench::with_device("--flash 64K");
+    bench.write(FLASH, &[0x5a; 4096]);
+    expect![[r#"
+        $ erase dev --yes
+        ! lockstone: trusted/root.key is destroyed, but nothing was erased: flash.bin has 4096 bytes, but device.toml says 65536
+        !   hint: what is left of flash.bin is yours to remove
+        = 3
+    "#]].assert_eq(&bench.session("erase dev --yes"));
+    assert!(!bench.path(KEY).exists());
+}

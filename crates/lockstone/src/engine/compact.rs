@@ -22,7 +22,7 @@ use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{FIRST, MORE};
 use crate::report::Cursor;
 use crate::seal::Suite;
-use crate::state::Record;
+use crate::state::{Record, Run};
 use crate::trust::MonotonicCounter;
 
 #[one_source]
@@ -187,6 +187,16 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             if self.state.log.closed { 0 } else { self.sizes().segment.saturating_sub(self.state.log.end.offset) };
         let more = bytes.saturating_sub(room).div_ceil(self.segment_yield());
         self.free_segments(self.state.log.tail) >= more + kept
+    }
+
+    /// A run of `bytes` comes that does not fit into this segment any more. When little is lost, it begins in the next one: a segment
+    /// that is opened inside a run has no list, and a mount reads all of it.
+    pub(super) fn turn_page(&mut self, bytes: u32) {
+        let room = self.sizes().segment.saturating_sub(self.state.log.end.offset);
+        let usual = self.record_usual();
+        if !C::SMALL && self.state.log.run == Run::No && room < bytes && usual < bytes && room < 2 * usual {
+            self.state.log.closed = true;
+        }
     }
 
     /// Bytes of records that a segment surely takes.

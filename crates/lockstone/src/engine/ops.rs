@@ -239,6 +239,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.state.log.measured += bytes;
             return Ok(true);
         }
+        self.turn_page(bytes);
         let paid = C::SMALL || self.state.log.paid;
         if !paid {
             self.owe(bytes);
