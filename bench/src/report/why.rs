@@ -67,6 +67,12 @@ fn reason(sheet: &Sheet, name: &str) -> Option<String> {
         ),
         "copy factor, 95/5, 65 % full" => Some(skewed(65)),
         "copy factor, 95/5, 80 % full" => Some(skewed(80)),
+        "copy factor, uniform, 80 % full" => Some(
+            "a store that is this full begins to compact while a sixteenth of its segments is still free beside those that are kept. \
+             Begun with none it copies 3.1 to 3.3; but a stretch of records that are live throughout then takes the last free \
+             segment before compaction has come through it, and the store is full for good (`tests/it/dense.rs`)."
+                .to_owned(),
+        ),
         _ if name.starts_with("mount,") => Some(
             "a mount reads how each header begins, the newest segment twice and the rest of it once, lists of heads back to those that \
              name all, and eight bytes of the record of each head, for the digest. Zero, as others have it, is paid with the first \

@@ -191,6 +191,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// A run of `bytes` comes that does not fit into this segment any more. When little is lost, it begins in the next one: a segment
     /// that is opened inside a run has no list, and a mount reads all of it.
+    // Not inlined: the stack of its caller is deep.
+    #[inline(never)]
     pub(super) fn turn_page(&mut self, bytes: u32) {
         let room = self.sizes().segment.saturating_sub(self.state.log.end.offset);
         let usual = self.record_usual();

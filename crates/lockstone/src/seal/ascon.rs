@@ -328,6 +328,8 @@ impl Drop for SoftRootKey {
 }
 
 impl RootKey for SoftRootKey {
+    // Not inlined: a caller's frame would keep the sponge.
+    #[inline(never)]
     fn derive(&self, label: &[u8], key: &mut [u8; 32]) -> Result<(), RootKeyError> {
         let mut xof = Sponge { state: BEHIND_LABEL, filled: 0 };
         // By words, which is longer and faster than by bytes: nothing else runs meanwhile.
