@@ -75,7 +75,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Sentences quote names and files, which may be anybody's.
         write!(f, "lockstone: {}", crate::terminal::on_one_line(&self.sentence))?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  hint: {}", crate::terminal::escaped_text(hint.as_bytes())))
+        self.hint
+            .as_ref()
+            .map_or(Ok(()), |hint| write!(f, "\n  hint: {}", crate::terminal::escaped_text(hint.as_bytes())))
     }
 }
 
