@@ -185,6 +185,7 @@ static void attributes(void) {
 
     /* A store that is bound to a counter is not one that was rolled back because the counter is missing. */
     test_platform.counter_read = NULL;
+    test_platform.counter_increment = NULL;
     CHECK_IS(reopen(), LOCKSTONE_E_NO_COUNTER);
     CHECK_IS(lockstone_sim_platform(&test_platform), 0);
     CHECK_IS(reopen(), 0);
