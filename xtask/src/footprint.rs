@@ -61,9 +61,9 @@ const END: &str = "
 An interrupt waits as long as the processor takes to enter its handler: no probe has an instruction that masks interrupts
 (`cargo xtask size`, row `all/masking`). *Between two yields* is how long the asynchronous store keeps the processor at most,
 with 128 heads, short names, values of 200 and 1,000 bytes, and compaction; the bar is 25,000 instructions. A format and a mount
-derive the key in one go, here in software, within the bar. A name is hashed in one go too, some 2,500 instructions for each 8 bytes of it, and loops
-over all heads have no pause: many thousand heads, or names of some hundred bytes, take longer. What can't wait belongs into an
-executor of higher priority.
+derive the key in one go, here in software, within the bar. A name is hashed in one go too, some 2,500 instructions for each 8
+bytes of it, and loops over all heads have no pause: many thousand heads, or names of some hundred bytes, take longer. What can't
+wait belongs into an executor of higher priority.
 
 ## RAM of whole programs
 

@@ -69,8 +69,9 @@ fn reason(sheet: &Sheet, name: &str) -> Option<String> {
         "copy factor, 95/5, 80 % full" => Some(skewed(80)),
         "copy factor, uniform, 80 % full" => Some(
             "a store that is this full begins to compact while a sixteenth of its segments is still free beside those that are kept. \
-             Begun with none it copies 3.1 to 3.3; but a stretch of records that are live throughout then takes the last free \
-             segment before compaction has come through it, and the store is full for good (`tests/it/dense.rs`)."
+             Begun later it would copy less; but a stretch of records that are live throughout could take the last free segment \
+             before compaction has come through it, and then the store is full for good \
+             ([why](../ARCHITECTURE.md#i-cut-early-dozens-of-times-in-a-row))."
                 .to_owned(),
         ),
         _ if name.starts_with("mount,") => Some(

@@ -176,6 +176,8 @@ pub(crate) struct Log {
     pub(crate) settled: bool,
     /// Nothing more fits or may go into the newest segment.
     pub(crate) closed: bool,
+    /// This session opened the newest segment inside a run, and so without a list.
+    pub(crate) listless: bool,
     /// A segment that a mark had freed could not be read whole: the digest in the newest header says nothing then.
     pub(crate) incomplete: bool,
     /// Settling failed in this session; reads do without.
@@ -246,6 +248,7 @@ impl Log {
     pub(crate) const START: Self = Self {
         settled: false,
         closed: false,
+        listless: false,
         incomplete: false,
         stuck: false,
         entered: false,

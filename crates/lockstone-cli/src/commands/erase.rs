@@ -33,7 +33,7 @@ pub(super) fn erase(args: &Confirmed) -> Result<(), Failure> {
         }
         Err(failure) if matches!(failure.exit, Exit::Io | Exit::NotPermitted) => return Err(failure),
         Err(failure) => {
-            // Without the key nothing can be read, also of a flash that can't be erased.
+            // Without the key nothing sealed can be read, also on a flash that can't be erased.
             if let Err(unerased) = device.erase_unseen() {
                 device.destroy_key()?;
                 let sentence =

@@ -183,9 +183,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if !C::SMALL && self.state.log.reserved {
             return false;
         }
-        let room =
-            if self.state.log.closed { 0 } else { self.sizes().segment.saturating_sub(self.state.log.end.offset) };
-        let more = bytes.saturating_sub(room).div_ceil(self.segment_yield());
+        let more = bytes.saturating_sub(self.room()).div_ceil(self.segment_yield());
         self.free_segments(self.state.log.tail) >= more + kept
     }
 
@@ -194,11 +192,16 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     // Not inlined: the stack of its caller is deep.
     #[inline(never)]
     pub(super) fn turn_page(&mut self, bytes: u32) {
-        let room = self.sizes().segment.saturating_sub(self.state.log.end.offset);
-        let usual = self.record_usual();
-        if !C::SMALL && self.state.log.run == Run::No && room < bytes && usual < bytes && room < 2 * usual {
+        let (room, little) = (self.room(), self.sizes().segment / 8);
+        let long = bytes > room.max(self.record_usual());
+        if !C::SMALL && self.state.log.run == Run::No && long && room < little {
             self.state.log.closed = true;
         }
+    }
+
+    /// Bytes that the newest segment has room for.
+    fn room(&self) -> u32 {
+        if self.state.log.closed { 0 } else { self.fill_to().saturating_sub(self.state.log.end.offset) }
     }
 
     /// Bytes of records that a segment surely takes.
@@ -242,8 +245,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.allowance(self.state.counts.records())
     }
 
-    /// `bytes` times the length of the log over the room to spare, both in segments. Nothing while more than half of
-    /// that room is free: the longer a record lies, the likelier it is dead when its turn comes.
+    /// `bytes` times the length of the log over the room to spare, both in segments. Nothing while half of that room is free, and a
+    /// sixteenth of all: the longer a record lies, the likelier it is dead when its turn comes; but a stretch that is live throughout
+    /// may take more room as copies than it makes.
     fn share(&self, bytes: u32) -> u32 {
         let length = self.state.log.end.sequence - self.state.log.tail;
         let spare = self.capacity().saturating_sub(self.needed()) / self.sizes().segment;

@@ -222,12 +222,16 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
     }
 
-    /// Whether the newest segment has room for the record. One that was opened inside a run has no list, and is not filled further
-    /// than with one: copies of it come beside a list, and must not need more room than they make.
+    /// Whether the newest segment has room for the record.
     fn fits(&self, shape: Shape) -> bool {
-        let room = if self.state.log.run == Run::Begun { self.list_room() } else { 0 };
-        !self.state.log.closed
-            && self.state.log.end.offset.saturating_add(self.padded_length(shape)) + room <= self.sizes().segment
+        !self.state.log.closed && self.state.log.end.offset.saturating_add(self.padded_length(shape)) <= self.fill_to()
+    }
+
+    /// How far the newest segment is filled. One that was opened inside a run has no list, and is not filled further than with one:
+    /// copies of it come beside a list, and must not need more room than they make.
+    pub(super) fn fill_to(&self) -> u32 {
+        let list = if !C::SMALL && self.state.log.listless { self.list_room() } else { 0 };
+        self.sizes().segment - list
     }
 
     fn put_field(&mut self, flag: Flag, value: u32) {

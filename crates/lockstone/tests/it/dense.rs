@@ -1,5 +1,7 @@
 //! A log whose oldest part is live throughout, and denser than copies can be: compaction has to come through it, though it gains
 //! nothing there. Nothing may be refused for want of room while all that is stored fits.
+//!
+//! With `LOCKSTONE_THOROUGH=1` it also shows where that does not hold, with hundreds of keys to a head.
 
 use lockstone::{Ascon, Error, Memory, Part, Plain, Store, buffer_size, seal::Suite};
 use lockstone_sim::SimFlash;
@@ -61,4 +63,13 @@ fn compaction_comes_through_what_is_live_throughout() {
         }
     }
     assert!(failures.is_empty(), "{} lives:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// What is known not to hold (ARCHITECTURE.md (i)).
+#[test]
+fn with_few_heads_the_margin_may_be_too_small() {
+    if super::cuts::is_thorough() {
+        let lives = [60, 270].map(|length| live::<Ascon, 8>(128, length, 80, false));
+        lives.iter().for_each(|life| println!("{life:?}"));
+    }
 }
