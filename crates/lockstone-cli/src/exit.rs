@@ -68,6 +68,7 @@ impl Failure {
     pub(crate) fn input(path: &Path, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::usage(format!("there is no file {}", path.display())),
+            io::ErrorKind::IsADirectory => Self::usage(format!("{} is a directory", path.display())),
             _ => Self::file("read", path, error),
         }
     }

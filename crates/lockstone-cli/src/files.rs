@@ -32,7 +32,7 @@ pub(crate) enum Access {
 /// Makes a new file that only its owner can read, never in place of another.
 pub(crate) fn make_file(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Failure> {
     refuse_if_there(path)?;
-    let hidden = Hidden::beside(path, Access::Private).map_err(|error| no_place(path, &error))?;
+    let hidden = Hidden::beside(path, Access::Private).map_err(|error| no_place("make", path, &error))?;
     let inside = hidden.path.join("file");
     let written = new_private_file(&inside).and_then(|mut file| {
         fill(&mut file)?;
@@ -53,7 +53,7 @@ pub(crate) fn make_folder(
     fill: impl FnOnce(&Path) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     refuse_if_there(path)?;
-    let hidden = Hidden::beside(path, access).map_err(|error| no_place(path, &error))?;
+    let hidden = Hidden::beside(path, access).map_err(|error| no_place("make", path, &error))?;
     fill(&hidden.path)?;
     hidden.show_as(path).map_err(|error| Failure::file("make", path, &error))
 }
@@ -80,10 +80,14 @@ fn there_already(path: &Path) -> Failure {
         .hint("nothing is ever overwritten; remove it yourself if you mean it")
 }
 
-fn no_place(path: &Path, error: &io::Error) -> Failure {
+/// An output that was named on the command line could not be made or replaced.
+pub(crate) fn no_place(doing: &str, path: &Path, error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::NotFound => Failure::usage(format!("there is no directory to make {} in", path.display())),
-        _ => Failure::file("make", path, error),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            Failure::usage(format!("there is no directory to make {} in", path.display()))
+        }
+        io::ErrorKind::IsADirectory => Failure::usage(format!("{} is a directory", path.display())),
+        _ => Failure::file(doing, path, error),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{key, name, no_such_key, read_value};
 use crate::args::Get;
 use crate::device::{AnyRam, Device, Session};
 use crate::exit::Failure;
-use crate::files::replace_file;
+use crate::files::{no_place, replace_file};
 use crate::terminal::{LONG_WORK, bar, escaped_text, print};
 
 type Value = zeroize::Zeroizing<Vec<u8>>;
@@ -53,7 +53,7 @@ impl<'a> Target<'a> {
 
     pub(super) fn write(&self, value: &[u8]) -> Result<(), Failure> {
         match self {
-            Self::File(path) => replace_file(path, value).map_err(|error| Failure::file("write", path, &error)),
+            Self::File(path) => replace_file(path, value).map_err(|error| no_place("write", path, &error)),
             Self::Output => print(value),
             Self::Terminal => print(escaped_text(value).as_bytes()),
         }

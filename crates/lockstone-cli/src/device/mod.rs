@@ -133,8 +133,11 @@ impl Device {
         let config = path.join(CONFIG);
         let mut file = File::open(&config).map_err(|error| match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                Failure::usage(format!("there is no device at {}", path.display()))
-                    .hint(format!("make one with `lockstone new {}`", path.display()))
+                let failure = Failure::usage(format!("there is no device at {}", path.display()));
+                if path.symlink_metadata().is_ok() {
+                    return failure.hint("a device is a folder with a device.toml in it; this is something else");
+                }
+                failure.hint(format!("make one with `lockstone new {}`", path.display()))
             }
             _ => Failure::file("read", &config, &error),
         })?;

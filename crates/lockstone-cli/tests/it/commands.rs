@@ -101,6 +101,13 @@ fn usage_is_explained() {
         put dev key value
         get dev key --client 4294967295
         get dev key -o out --show
+        put dev key --file dev
+        put dev key --file file
+        get dev key -o dev
+        get dev key -o nowhere/out
+        get dev key -o file/out
+        get dev/trusted key
+        inspect dev --svg nowhere/out
         frobnicate
         ",
     );
@@ -148,7 +155,7 @@ fn usage_is_explained() {
         = 2
         $ put file key
         ! lockstone: there is no device at file
-        !   hint: make one with `lockstone new file`
+        !   hint: a device is a folder with a device.toml in it; this is something else
         = 2
         $ put dev
         ! error: the following required arguments were not provided:
@@ -179,6 +186,26 @@ fn usage_is_explained() {
         ! Usage: lockstone get --output <F> <DEV> <KEY>
         ! 
         ! For more information, try '--help'.
+        = 2
+        $ put dev key --file dev
+        ! lockstone: dev is a directory
+        = 2
+        $ put dev key --file file
+        $ get dev key -o dev
+        ! lockstone: dev is a directory
+        = 2
+        $ get dev key -o nowhere/out
+        ! lockstone: there is no directory to make nowhere/out in
+        = 2
+        $ get dev key -o file/out
+        ! lockstone: there is no directory to make file/out in
+        = 2
+        $ get dev/trusted key
+        ! lockstone: there is no device at dev/trusted
+        !   hint: a device is a folder with a device.toml in it; this is something else
+        = 2
+        $ inspect dev --svg nowhere/out
+        ! lockstone: there is no directory to make nowhere/out in
         = 2
         $ frobnicate
         ! error: unrecognized subcommand 'frobnicate'
