@@ -131,6 +131,9 @@ impl Device {
     /// Finds the device at `path`.
     pub(crate) fn find(path: &Path) -> Result<Self, Failure> {
         let config = path.join(CONFIG);
+        if is_no_file(&config) {
+            return Err(Config::damaged("is not a file"));
+        }
         let mut file = File::open(&config).map_err(|error| match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => {
                 let failure = Failure::usage(format!("there is no device at {}", path.display()));
@@ -144,7 +147,6 @@ impl Device {
         let mut text = String::new();
         let read = file.read_to_string(&mut text).map_err(|error| match error.kind() {
             ErrorKind::InvalidData => Config::damaged("is not text"),
-            ErrorKind::IsADirectory => Config::damaged("is a directory"),
             _ => Failure::file("read", &config, &error),
         });
         let config = read.and_then(|_| Config::parse(&text))?;
@@ -168,7 +170,11 @@ impl Device {
 
     /// Whether the system lets this user write to the flash. If something else is wrong with it, that is found elsewhere.
     fn may_be_written(&self) -> bool {
-        let opened = OpenOptions::new().write(true).open(self.path.join(FLASH));
+        let flash = self.path.join(FLASH);
+        if is_no_file(&flash) {
+            return false;
+        }
+        let opened = OpenOptions::new().write(true).open(flash);
         !opened.is_err_and(|error| is_denied(error.kind()))
     }
 
@@ -258,6 +264,9 @@ impl Held {
 
     pub(crate) fn root_key(&self) -> Result<SoftRootKey, Failure> {
         let path = self.device.path.join(self.key);
+        if is_no_file(&path) {
+            return Err(Failure::new(Exit::Damaged, format!("{} is not a file", self.key)));
+        }
         match read_key_bytes(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let failure = Failure::new(Exit::Damaged, "the root key of the device, trusted/root.key, is gone");
@@ -295,6 +304,9 @@ impl Held {
     fn flash(&self) -> Result<FileFlash, Failure> {
         let path = self.device.path.join(FLASH);
         let size = self.device.config.geometry.flash;
+        if is_no_file(&path) {
+            return Err(Failure::new(Exit::Damaged, "flash.bin is not a file"));
+        }
         let found = std::fs::metadata(&path).map(|metadata| metadata.len());
         match found {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -310,6 +322,11 @@ impl Held {
                 .map_err(|error| Failure::file("open", &path, &error)),
         }
     }
+}
+
+/// Whether there is something that is no file, such as a pipe, which would be waited for.
+fn is_no_file(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
 /// Overwrites a file and removes it, if it is there.

@@ -482,11 +482,73 @@ fn a_description_that_makes_no_sense_is_damaged() {
         !   hint: was it edited? Nothing was changed
         = 3
         $ ls dev
-        ! lockstone: device.toml is a directory
+        ! lockstone: device.toml is not a file
         !   hint: was it edited? Nothing was changed
         = 3
     "#]]
     .assert_eq(&seen);
+}
+
+/// Nobody waits for a pipe that somebody put in the place of a file.
+#[test]
+fn what_is_no_file_is_damaged() {
+    let bench = Bench::with_device("--flash 64K");
+    bench.session("put dev key < 1");
+    let mut seen = String::new();
+    for name in ["dev/device.toml", "dev/flash.bin", "dev/trusted/root.key", "dev/trusted/counter"] {
+        std::fs::rename(bench.path(name), bench.path("aside")).unwrap();
+        std::fs::create_dir(bench.path(name)).unwrap();
+        seen += &bench.session("get dev key");
+        std::fs::remove_dir(bench.path(name)).unwrap();
+        assert!(bench.command_of("mkfifo").arg(name).status().unwrap().success());
+        seen += &bench.session("get dev key\nrekey dev");
+        std::fs::remove_file(bench.path(name)).unwrap();
+        std::fs::rename(bench.path("aside"), bench.path(name)).unwrap();
+    }
+    expect![[r#"
+        $ get dev key
+        ! lockstone: device.toml is not a file
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ get dev key
+        ! lockstone: device.toml is not a file
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ rekey dev
+        ! lockstone: device.toml is not a file
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ get dev key
+        ! lockstone: flash.bin is not a file
+        = 3
+        $ get dev key
+        ! lockstone: flash.bin is not a file
+        = 3
+        $ rekey dev
+        ! lockstone: flash.bin is not a file
+        = 3
+        $ get dev key
+        ! lockstone: trusted/root.key is not a file
+        = 3
+        $ get dev key
+        ! lockstone: trusted/root.key is not a file
+        = 3
+        $ rekey dev
+        ! lockstone: trusted/root.key is not a file
+        = 3
+        $ get dev key
+        ! lockstone: trusted/counter is not a number on a line
+        !   hint: who may write there? Nothing was changed
+        = 3
+        $ get dev key
+        ! lockstone: trusted/counter is not a number on a line
+        !   hint: who may write there? Nothing was changed
+        = 3
+        $ rekey dev
+        ! lockstone: trusted/counter is not a number on a line
+        !   hint: who may write there? Nothing was changed
+        = 3
+    "#]].assert_eq(&seen);
 }
 
 /// A store knows how it was formatted: what of `device.toml` does not fit is named.
