@@ -138,7 +138,7 @@ impl Device {
             ErrorKind::NotFound | ErrorKind::NotADirectory => {
                 let failure = Failure::usage(format!("there is no device at {}", path.display()));
                 if path.symlink_metadata().is_ok() {
-                    return failure.hint("a device is a folder with a device.toml in it; this is something else");
+                    return failure.hint("a device is a folder with a device.toml in it: what is there has none");
                 }
                 failure.hint(format!("make one with `lockstone new {}`", path.display()))
             }

@@ -142,7 +142,7 @@ fn what_is_missing_or_foreign_is_told_apart() {
         = 3
 
         ! lockstone: there is no device at dev
-        !   hint: make one with `lockstone new dev`
+        !   hint: a device is a folder with a device.toml in it: what is there has none
         = 2
     "#]]
     .assert_eq(&seen.join("\n"));

@@ -155,7 +155,7 @@ fn usage_is_explained() {
         = 2
         $ put file key
         ! lockstone: there is no device at file
-        !   hint: a device is a folder with a device.toml in it; this is something else
+        !   hint: a device is a folder with a device.toml in it: what is there has none
         = 2
         $ put dev
         ! error: the following required arguments were not provided:
@@ -202,7 +202,7 @@ fn usage_is_explained() {
         = 2
         $ get dev/trusted key
         ! lockstone: there is no device at dev/trusted
-        !   hint: a device is a folder with a device.toml in it; this is something else
+        !   hint: a device is a folder with a device.toml in it: what is there has none
         = 2
         $ inspect dev --svg nowhere/out
         ! lockstone: there is no directory to make nowhere/out in
@@ -548,7 +548,8 @@ fn what_is_no_file_is_damaged() {
         ! lockstone: trusted/counter is not a number on a line
         !   hint: who may write there? Nothing was changed
         = 3
-    "#]].assert_eq(&seen);
+    "#]]
+    .assert_eq(&seen);
 }
 
 /// A store knows how it was formatted: what of `device.toml` does not fit is named.
