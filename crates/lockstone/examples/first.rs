@@ -1,6 +1,6 @@
-// The program that README.md begins with: it formats a simulated chip, and starts a device three times.
-//
-// `cargo run -p lockstone --example first`
+//! The program that README.md begins with: it formats a simulated chip, and starts a device three times.
+//!
+//! `cargo run -p lockstone --example first`
 
 use std::error::Error;
 
@@ -23,7 +23,7 @@ fn boot(flash: &mut Chip, root: &SoftRootKey) -> Result<u32, Box<dyn Error>> {
     Ok(boots)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let root = SoftRootKey::new([0x5a; 32]); // a device has it in fuses, a TPM, a TEE
     let mut flash = Chip::new(16 * 4096, 0xff);
     Store::<_, Ascon>::format(&mut flash, Part::NOR, &root, &mut getrandom::SysRng, &mut Ram::new())?;
