@@ -14,6 +14,7 @@ use std::path::Path;
 use lockstone::{ChangeError, Error, InstallError, ObjectError, OpenError, TableError};
 use lockstone_sim::SimError;
 
+use crate::device::why_the_counter_failed;
 use crate::file_flash::FlashError;
 
 /// Why the process ends. The numbers never change.
@@ -51,9 +52,15 @@ impl Failure {
         self
     }
 
+    /// The same failure, in other words.
+    pub(crate) fn reworded(mut self, sentence: impl Into<String>) -> Self {
+        self.sentence = sentence.into();
+        self
+    }
+
     /// A file could not be read, written or made. `doing` completes "can't ...".
     pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
-        let exit = if error.kind() == io::ErrorKind::PermissionDenied { Exit::NotPermitted } else { Exit::Io };
+        let exit = if is_denied(error.kind()) { Exit::NotPermitted } else { Exit::Io };
         Self::new(exit, format!("can't {doing} {}: {error}", path.display()))
     }
 
@@ -61,6 +68,7 @@ impl Failure {
     pub(crate) fn input(path: &Path, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::usage(format!("there is no file {}", path.display())),
+            io::ErrorKind::IsADirectory => Self::usage(format!("{} is a directory", path.display())),
             _ => Self::file("read", path, error),
         }
     }
@@ -68,6 +76,11 @@ impl Failure {
     pub(crate) fn sentence(&self) -> &str {
         &self.sentence
     }
+}
+
+/// Whether the system forbids it: to this user, or to everybody, as the file system can only be read.
+pub(crate) const fn is_denied(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// `lockstone: sentence`, and the hint on a line of its own.
@@ -87,7 +100,7 @@ const AFTER_RESET: &str =
 const WHAT_FORBIDS: &str = "`lockstone attributes DEV KEY` shows what forbids it";
 const AFTER_EXHAUSTION: &str =
     "what needs no counter still works; protected keys can be read, and have to move to a new device to change";
-const AFTER_COUNTER: &str = "can trusted/counter be written? The next command finds out by itself what was counted";
+const AFTER_COUNTER: &str = "the next command that may write finds out by itself what was counted";
 const ITS_DEVICE: &str = "only its device can tell whether it is the newest: open it there";
 const WHAT_IS_MISSING: &str =
     "`lockstone object resume DEV KEY` says which; with --file it writes them, and what can't be read any more";
@@ -99,7 +112,7 @@ const WHICH_DEVICE: &str = "was flash.bin or trusted/root.key replaced? Nothing 
 impl From<FlashError> for Failure {
     fn from(error: FlashError) -> Self {
         match error {
-            FlashError::Io(io::ErrorKind::PermissionDenied) => Self::new(Exit::NotPermitted, error.to_string()),
+            FlashError::Io(kind) if is_denied(kind) => Self::new(Exit::NotPermitted, error.to_string()),
             _ => Self::new(Exit::Io, error.to_string()).hint("the next command finds out by itself what was stored"),
         }
     }
@@ -111,10 +124,20 @@ impl From<SimError> for Failure {
     }
 }
 
+/// The counter failed, and why.
+fn counter_failed(sentence: String) -> Failure {
+    let failure = match why_the_counter_failed() {
+        Some(cause) => Failure::new(Failure::from(cause).exit, format!("{sentence}: {cause}")),
+        None => Failure::new(Exit::Io, sentence),
+    };
+    failure.hint(AFTER_COUNTER)
+}
+
 impl<E: Into<Self> + fmt::Debug> From<Error<E>> for Failure {
     fn from(error: Error<E>) -> Self {
         let (exit, hint) = match error {
             Error::Flash(error) => return error.into(),
+            Error::Counter => return counter_failed(error.to_string()),
             Error::Full => (Exit::Full, Some("`lockstone rm` always works, also on a full device")),
             Error::WornOut => (Exit::Full, Some("everything stored can still be read: move it to a new device")),
             Error::Damaged => (Exit::Damaged, Some(AFTER_DAMAGE)),
@@ -125,7 +148,6 @@ impl<E: Into<Self> + fmt::Debug> From<Error<E>> for Failure {
             Error::Attributes(_) => (Exit::Usage, Some("nothing was changed")),
             Error::NoCounter => (Exit::NotPermitted, None),
             Error::CounterExhausted => (Exit::Full, Some(AFTER_EXHAUSTION)),
-            Error::Counter => (Exit::Io, Some(AFTER_COUNTER)),
             Error::RolledBack => (Exit::RolledBack, Some("`lockstone check DEV` says more")),
             _ => (Exit::Io, None),
         };
@@ -159,7 +181,7 @@ impl<E: Into<Self> + fmt::Debug> From<OpenError<E>> for Failure {
             OpenError::Random => Self::new(Exit::Io, error.to_string()),
             OpenError::RootKey => Self::new(Exit::NotPermitted, error.to_string()),
             OpenError::RolledBack => Self::new(Exit::RolledBack, error.to_string()),
-            OpenError::Counter => Self::new(Exit::Io, error.to_string()).hint(AFTER_COUNTER),
+            OpenError::Counter => counter_failed(error.to_string()),
             OpenError::NoCounter => Self::new(Exit::Damaged, error.to_string()).hint(ITS_DEVICE),
             OpenError::Layout(error) => Self::usage(error.reason()),
             OpenError::Damaged => Self::new(Exit::Damaged, error.to_string()).hint(AFTER_DAMAGE),

@@ -2,9 +2,20 @@
 //!
 //! Everything is written in a hidden directory beside the place, flushed, and then linked or renamed. Whatever goes
 //! wrong, the hidden directory is removed, and what stood at the place before still does.
+//!
+//! ```text
+//! .NAME.new-0123456789abcdef/    random digits; what is to become NAME. Its process has it locked
+//! ```
+//!
+//! Of a process that was killed the hidden directory stays, with as much of the content as was written, for the owner alone
+//! where the content is. Whoever writes the same NAME next removes it: what can be locked belongs to nobody who lives. Where
+//! directories can't be locked it is left alone. Tested by the suite `input_output`, and below.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
@@ -21,8 +32,8 @@ pub(crate) enum Access {
 /// Makes a new file that only its owner can read, never in place of another.
 pub(crate) fn make_file(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Failure> {
     refuse_if_there(path)?;
-    let hidden = Hidden::beside(path, Access::Private).map_err(|error| no_place(path, &error))?;
-    let inside = hidden.0.join("file");
+    let hidden = Hidden::beside(path, Access::Private).map_err(|error| no_place("make", path, &error))?;
+    let inside = hidden.path.join("file");
     let written = new_private_file(&inside).and_then(|mut file| {
         fill(&mut file)?;
         file.sync_all()
@@ -42,8 +53,8 @@ pub(crate) fn make_folder(
     fill: impl FnOnce(&Path) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     refuse_if_there(path)?;
-    let hidden = Hidden::beside(path, access).map_err(|error| no_place(path, &error))?;
-    fill(&hidden.0)?;
+    let hidden = Hidden::beside(path, access).map_err(|error| no_place("make", path, &error))?;
+    fill(&hidden.path)?;
     hidden.show_as(path).map_err(|error| Failure::file("make", path, &error))
 }
 
@@ -54,7 +65,7 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     }
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let hidden = Hidden::beside(&path, Access::Private)?;
-    let inside = hidden.0.join("file");
+    let inside = hidden.path.join("file");
     write_new(&inside, content, Access::Private)?;
     fs::rename(&inside, &path)?;
     flush_parent(&path)
@@ -69,29 +80,56 @@ fn there_already(path: &Path) -> Failure {
         .hint("nothing is ever overwritten; remove it yourself if you mean it")
 }
 
-fn no_place(path: &Path, error: &io::Error) -> Failure {
+/// An output that was named on the command line could not be made or replaced.
+pub(crate) fn no_place(doing: &str, path: &Path, error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::NotFound => Failure::usage(format!("there is no directory to make {} in", path.display())),
-        _ => Failure::file("make", path, error),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            Failure::usage(format!("there is no directory to make {} in", path.display()))
+        }
+        io::ErrorKind::IsADirectory => Failure::usage(format!("{} is a directory", path.display())),
+        _ => Failure::file(doing, path, error),
     }
 }
 
+/// Names that are tried before a hidden directory is given up.
+const TRIES: u32 = 16;
+/// Random digits of its name.
+const DIGITS: usize = 16;
+
 /// A directory that is removed unless it is shown.
-struct Hidden(PathBuf);
+struct Hidden {
+    path: PathBuf,
+    /// Says that its process lives. `None`: directories can't be locked here.
+    _lock: Option<File>,
+}
 
 impl Hidden {
     fn beside(path: &Path, access: Access) -> io::Result<Self> {
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(path.file_name().ok_or(io::ErrorKind::IsADirectory)?);
-        hidden.push(format!(".new-{}", std::process::id()));
-        let hidden = path.with_file_name(hidden);
-        make_directory(&hidden, access)?;
-        Ok(Self(hidden))
+        let mut stem = OsString::from(".");
+        stem.push(path.file_name().ok_or(io::ErrorKind::IsADirectory)?);
+        stem.push(".new-");
+        remove_left_over(parent(path), &stem);
+        for _ in 0..TRIES {
+            let mut name = stem.clone();
+            name.push(format!("{:0DIGITS$x}", getrandom::u64().map_err(io::Error::other)?));
+            let hidden = path.with_file_name(name);
+            match make_directory(&hidden, access) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made?,
+            }
+            match lock(&hidden) {
+                Lock::Ours(lock) => return Ok(Self { path: hidden, _lock: Some(lock) }),
+                Lock::Impossible => return Ok(Self { path: hidden, _lock: None }),
+                // Somebody took it for left over, in the moment before it was locked.
+                Lock::Others => {}
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     fn show_as(self, path: &Path) -> io::Result<()> {
-        flush_directory(&self.0)?;
-        fs::rename(&self.0, path)?;
+        flush_directory(&self.path)?;
+        fs::rename(&self.path, path)?;
         flush_parent(path)
     }
 }
@@ -99,14 +137,76 @@ impl Hidden {
 impl Drop for Hidden {
     /// After it was shown there is nothing of this name.
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+/// Removes the hidden directories of this stem whose processes are dead. What can't be removed is in nobody's way.
+fn remove_left_over(folder: &Path, stem: &OsStr) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let digits = name.as_encoded_bytes().strip_prefix(stem.as_encoded_bytes());
+        let is_ours = digits.is_some_and(|digits| {
+            digits.len() == DIGITS && digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        });
+        if is_ours
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && let Lock::Ours(_lock) = lock(&entry.path())
+        {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Whose a directory is.
+enum Lock {
+    /// Until the file is closed.
+    Ours(File),
+    Others,
+    /// The system has no locks on directories.
+    Impossible,
+}
+
+fn lock(path: &Path) -> Lock {
+    if !cfg!(unix) {
+        return Lock::Impossible;
+    }
+    let Ok(file) = File::open(path) else { return Lock::Others };
+    match file.try_lock() {
+        Ok(()) if File::open(path).is_ok_and(|now| same_file(&file, &now)) => Lock::Ours(file),
+        // It is gone, or there is another one now.
+        Ok(()) | Err(TryLockError::WouldBlock) => Lock::Others,
+        Err(TryLockError::Error(_)) => Lock::Impossible,
+    }
+}
+
+/// Whether two open files are one.
+#[cfg(unix)]
+pub(crate) fn same_file(one: &File, other: &File) -> bool {
+    let place = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    place(one) == place(other)
+}
+
+/// Whether two open files are one, which can't be told here: nobody should use a device while it gets another suite.
+#[cfg(not(unix))]
+pub(crate) fn same_file(_: &File, _: &File) -> bool {
+    true
 }
 
 /// Writes a new file.
 pub(crate) fn write_new(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let mut file = if access == Access::Private { new_private_file(path)? } else { File::create_new(path)? };
     file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Writes a new file that those may use who may use another one: its owner alone until it is whole.
+pub(crate) fn write_like(path: &Path, content: &[u8], like: &Path) -> io::Result<()> {
+    let mut file = new_private_file(path)?;
+    file.write_all(content)?;
+    if cfg!(unix) {
+        file.set_permissions(fs::metadata(like)?.permissions())?;
+    }
     file.sync_all()
 }
 
@@ -128,11 +228,50 @@ pub(crate) fn make_directory(path: &Path, access: Access) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes the names in a directory durable, where the system has a way to.
+/// Makes the names in a directory durable, where the system has a way to. On what can only be read there is nothing to do.
 pub(crate) fn flush_directory(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(path)?.sync_all() {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::ReadOnlyFilesystem) => Ok(()),
+        flushed => flushed,
+    }
 }
 
 fn flush_parent(path: &Path) -> io::Result<()> {
-    flush_directory(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    flush_directory(parent(path))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers of processes come again: what one left that had this number is in nobody's way.
+    #[test]
+    fn what_a_process_of_the_same_number_left_is_in_nobodys_way() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join(format!(".out.new-{}", std::process::id()))).unwrap();
+        replace_file(&place.path().join("out"), b"new").unwrap();
+        assert_eq!(fs::read(place.path().join("out")).unwrap(), b"new");
+        make_folder(&place.path().join("folder"), Access::Private, |_| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn many_that_write_one_file_never_take_each_other_for_dead() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("out");
+        std::thread::scope(|scope| {
+            for thread in 0..4_u8 {
+                let path = &path;
+                scope.spawn(move || (0..50).for_each(|_| replace_file(path, &[thread; 999]).unwrap()));
+            }
+        });
+        assert_eq!(fs::read(&path).unwrap().len(), 999);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
 }

@@ -7,24 +7,24 @@ use lockstone::Key;
 
 use super::{key, name, no_such_key, read_value};
 use crate::args::Get;
-use crate::device::{AnyRam, Device, Purpose, Session};
+use crate::device::{AnyRam, Device, Session};
 use crate::exit::Failure;
-use crate::files::replace_file;
+use crate::files::{no_place, replace_file};
 use crate::terminal::{LONG_WORK, bar, escaped_text, print};
 
 type Value = zeroize::Zeroizing<Vec<u8>>;
 
 pub(super) fn get(args: &Get) -> Result<(), Failure> {
     let target = Target::of(args.output.as_deref(), args.show)?;
-    let device = Device::find(&args.named.place.device)?.hold(Purpose::Use)?;
-    let mut memory = AnyRam::new();
-    let session = device.mount(&mut memory)?;
-    let value = match args.owner {
-        Some(owner) => shared_value(session, args, owner)?,
-        None => own_value(session, key(&args.named))?,
-    };
-    // Whoever reads it may take long, and nobody else has to wait for that.
-    drop(device);
+    // The device is free again when the value is written: whoever reads it may take long.
+    let value = Device::read(&args.named.place.device, |held| {
+        let mut memory = AnyRam::new();
+        let session = held.mount(&mut memory)?;
+        match args.owner {
+            Some(owner) => shared_value(session, args, owner),
+            None => own_value(session, key(&args.named)),
+        }
+    })?;
     let Some(value) = value else { return Err(no_such_key(&args.named.key)) };
     target.write(&value)
 }
@@ -53,7 +53,7 @@ impl<'a> Target<'a> {
 
     pub(super) fn write(&self, value: &[u8]) -> Result<(), Failure> {
         match self {
-            Self::File(path) => replace_file(path, value).map_err(|error| Failure::file("write", path, &error)),
+            Self::File(path) => replace_file(path, value).map_err(|error| no_place("write", path, &error)),
             Self::Output => print(value),
             Self::Terminal => print(escaped_text(value).as_bytes()),
         }

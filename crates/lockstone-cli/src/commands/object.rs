@@ -293,14 +293,15 @@ fn as_text(lines: &[Line], begun: &[Begun]) -> String {
 
 fn get(args: &GetObject) -> Result<(), Failure> {
     let target = Target::of(args.output.as_deref(), args.show)?;
-    let device = Device::find(&args.named.place.device)?.hold(Purpose::Use)?;
-    let mut memory = AnyRam::new();
-    let mut session = device.mount(&mut memory)?;
-    let content = read(&mut session, args);
-    // As with any get, the content is good whether or not the store can close.
-    let _ = session.close();
-    drop(device);
-    target.write(&content?)
+    let content = Device::read(&args.named.place.device, |held| {
+        let mut memory = AnyRam::new();
+        let mut session = held.mount(&mut memory)?;
+        let content = read(&mut session, args);
+        // As with any get, the content is good whether or not the store can close.
+        let _ = session.close();
+        content
+    })?;
+    target.write(&content)
 }
 
 /// The range that is asked for.

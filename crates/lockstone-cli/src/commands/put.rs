@@ -45,6 +45,8 @@ fn put_shared(mut session: Session<'_>, args: &Put, owner: u32, value: &[u8]) ->
     let spinner = spinner(value.len() > LONG_WORK, "storing");
     let (mut session, stored) = session.put_shared(args.named.place.client, name(&args.named), owner, value);
     spinner.finish_and_clear();
+    let stored =
+        stored.map_err(|error| no_room(&mut session, Key::new(name(&args.named)).of_client(owner), value.len(), error));
     if was_object && matches!(stored, Ok(true)) {
         reclaim(&mut session);
     }
@@ -60,10 +62,7 @@ pub(crate) fn store(session: &mut Session<'_>, key: Key<'_>, value: &[u8], how: 
     let spinner = spinner(value.len() > LONG_WORK, "storing");
     let stored = session.put_with(key, value, how);
     spinner.finish_and_clear();
-    match stored {
-        Err(Error::TooLarge) => return Err(too_large(session, value.len())),
-        stored => stored?,
-    }
+    stored.map_err(|error| no_room(session, key, value.len(), error))?;
     if was_object {
         reclaim(session);
     }
@@ -91,7 +90,8 @@ pub(super) fn store_object(session: &mut Session<'_>, key: Key<'_>, value: &[u8]
             counted(old.present(), "byte")
         ));
     }
-    let mut upload = session.create(key, length, &mut ram)?;
+    let mut upload =
+        session.create(key, length, &mut ram).map_err(|failure| no_blocks(session, key, length, failure))?;
     let digest = Sha256::digest(value).into();
     let bar = bar(value.len() > LONG_WORK, length.into(), "storing");
     let written = write_piece(session, &mut upload, 0, value, |done| bar.inc(done));
@@ -171,7 +171,48 @@ pub(super) fn read_input(file: Option<&Path>, flash: u32) -> Result<Zeroizing<Ve
     Ok(value)
 }
 
-fn too_large(session: &mut Session<'_>, length: usize) -> Failure {
-    let capacity = session.stats().map_or(0, |stats| stats.capacity_bytes);
-    Failure::usage(format!("the value has {length} bytes, this store holds {capacity} in all; nothing was changed"))
+/// A value could not be stored. If that is for want of room: how much there is, and that the value in whose place it would have
+/// come keeps its own until then.
+fn no_room(session: &mut Session<'_>, key: Key<'_>, length: usize, error: Error<FlashError>) -> Failure {
+    let failure = Failure::from(error);
+    let is_too_large = matches!(error, Error::TooLarge);
+    let (true, Ok(stats)) = (is_too_large || matches!(error, Error::Full), session.stats()) else { return failure };
+    let (used, capacity) = (stats.used_bytes, stats.capacity_bytes);
+    if is_too_large {
+        return failure.reworded(format!(
+            "the value has {length} bytes, this store holds {capacity} in all, and while one value takes the place of \
+             another it needs room for both; nothing was changed"
+        ));
+    }
+    let sentence = format!("the store is full: the value has {length} bytes, and {used} of {capacity} are in use");
+    // What an object has in the log is no more than its manifest.
+    match session.is_object(key).and_then(|is_object| if is_object { Ok(None) } else { session.length_of_entry(key) }) {
+        Ok(Some(old)) => {
+            let sentence = format!("{sentence}, {old} of them by the old value until the new one is in its place");
+            failure.reworded(format!("{sentence}; nothing was changed")).hint(
+                "`lockstone rm` always works: of other keys, or of this one first, if it may be gone for a moment",
+            )
+        }
+        _ => failure.reworded(format!("{sentence}; nothing was changed")),
+    }
+}
+
+/// The same for an object that could not be begun.
+fn no_blocks(session: &mut Session<'_>, key: Key<'_>, length: u32, failure: Failure) -> Failure {
+    let Ok(Some(usage)) = session.usage() else { return failure };
+    let (layout, free) = (usage.layout, usage.free());
+    let needed = u64::from(layout.blocks_for(length));
+    if failure.exit != Exit::Full || needed <= free {
+        return failure;
+    }
+    let old = match session.is_object(key) {
+        Ok(true) => session.length(key).ok().flatten().map_or(0, |old| layout.blocks_for(old)),
+        _ => 0,
+    };
+    let keeps = match old {
+        0 => String::new(),
+        old => format!(", and the old value keeps its {old} until the new one is in its place"),
+    };
+    let needs = format!("the value needs {} of {} bytes", counted(needed, "block"), layout.block);
+    failure.reworded(format!("the volume for objects is full: {needs}, {free} are free{keeps}; nothing was stored"))
 }

@@ -144,9 +144,10 @@ impl Figures<'_> {
             })
             .collect();
         let title = paint.with(1, "LOCKSTONE");
-        let size = format!("{} KiB of flash, {} blocks", flash.capacity() / 1024, flash.blocks());
+        let (size, blocks) = (flash.capacity() / 1024, flash.blocks());
         let devices = self.flashes.len();
-        let mut text = format!("\n  {title}  one of {devices} devices: {size}, each bar how often one was erased\n\n");
+        let what = format!("1 of {devices} devices, {size} KiB: how often each of {blocks} blocks was erased");
+        let mut text = format!("\n  {title}  {what}\n\n");
         for line in bars.chunks(BLOCKS_A_LINE) {
             text.push_str(&format!("  ▕{}▏\n", line.concat()));
         }
@@ -166,17 +167,15 @@ impl Figures<'_> {
         let payload = megabytes(tally.payload);
         let rows = [
             ("stored", format!("{} certificates of {}", self.certificates, self.source)),
-            (
-                "",
-                format!("a private key, a configuration, a boot counter, a firmware of {} KiB", FIRMWARE_BYTES / 1024),
-            ),
+            ("", format!("a private key, a configuration, a boot counter, firmware of {} KiB", FIRMWARE_BYTES / 1024)),
             ("changed", format!("{} times, also several keys at once", grouped(tally.changes))),
             (
                 "power cut",
                 format!("{} times, {in_recovery} of them while waking up from the last one", grouped(tally.cuts)),
             ),
-            ("torn", torn[..5].join(" · ")),
-            ("", torn[5..].join(" · ")),
+            ("torn", torn[..4].join(" · ")),
+            ("", torn[4..7].join(" · ")),
+            ("", torn[7..].join(" · ")),
             ("verified", format!("every key after every cut: {lost} · {wrong} · {unmountable}")),
             ("wear", format!("{erase_min} to {erase_max} erases a block")),
             (
@@ -203,16 +202,9 @@ impl Figures<'_> {
         let again = paint.zero(update.again, "had to come again");
         let runs = if update.runs { paint.good("it runs, to the byte") } else { paint.bad("it does not run") };
         let rows = [
-            (
-                "updated",
-                format!(
-                    "with {} of {}, in random pieces, power cut {} times: {again}",
-                    kib(firmware.length()),
-                    firmware.source,
-                    update.cuts_receiving
-                ),
-            ),
-            ("", format!("installed over the running code, power cut {} times: {runs}", update.cuts_installing)),
+            ("updated", format!("with {} of {}, in random pieces", kib(firmware.length()), firmware.source)),
+            ("", format!("power cut {} times while they came: {again}", update.cuts_receiving)),
+            ("installed", format!("over the running code, power cut {} times: {runs}", update.cuts_installing)),
         ];
         table(paint, &rows)
     }
@@ -222,7 +214,7 @@ impl Figures<'_> {
         match self.trouble() {
             None => {
                 let verdict = paint.good("Everything that was acknowledged is still there, to the byte.");
-                format!("\n  {verdict}  ({seconds})\n\n")
+                format!("\n  {verdict}\n  ({seconds})\n\n")
             }
             Some(trouble) => format!("\n  {}  ({seconds})\n  replay: {}\n\n", paint.bad(trouble), self.replay),
         }

@@ -2,11 +2,12 @@
 
 use clap::ValueEnum;
 use lockstone::seal::Suite as _;
-use lockstone::{Aes, Ascon, Layout, LayoutError, Part, Plain, VolumeEntry, VolumeKind, VolumeTable};
+use lockstone::{Aes, Ascon, Layout, LayoutError, OpenError, Part, Plain, VolumeEntry, VolumeKind, VolumeTable};
 use serde::{Deserialize, Serialize};
 
 use super::{COUNTER_MAX, HEADS};
 use crate::exit::{Exit, Failure};
+use crate::file_flash::FlashError;
 
 const VERSION: u32 = 1;
 const PREFACE: &str = "# A Lockstone device, made by `lockstone new`. Sizes are in bytes. Don't edit.\n";
@@ -31,6 +32,11 @@ impl Suite {
             Self::Aes => Aes::ID,
             Self::Plain => Plain::ID,
         }
+    }
+
+    /// The one of this number.
+    fn of_id(id: u8) -> Option<Self> {
+        [Self::Ascon, Self::Aes, Self::Plain].into_iter().find(|suite| suite.id() == id)
     }
 
     pub(crate) const fn name(self) -> &'static str {
@@ -162,10 +168,44 @@ impl Config {
         self.counter_limit.unwrap_or(COUNTER_MAX)
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
-        let damaged = |what: &str| {
-            Failure::new(Exit::Damaged, format!("device.toml {what}")).hint("was it edited? Nothing was changed")
+    pub(super) fn damaged(what: &str) -> Failure {
+        Failure::new(Exit::Damaged, format!("device.toml {what}")).hint("was it edited? Nothing was changed")
+    }
+
+    /// The store can't be opened: which lines of this may be wrong.
+    pub(super) fn misfit(&self, error: OpenError<FlashError>) -> Failure {
+        let named = |sentence: String, lines: &str| {
+            let hint = format!("{lines}? Nothing was changed by looking");
+            Failure::new(Exit::Damaged, sentence).hint(hint)
         };
+        match error {
+            OpenError::Heads { .. } => named(
+                format!("{error}, but device.toml says {}", self.heads),
+                "was `heads` in device.toml edited, or flash.bin replaced",
+            ),
+            OpenError::Incompatible { suite, .. } if suite != self.suite.id() => named(
+                match Suite::of_id(suite) {
+                    Some(found) => {
+                        format!(
+                            "the store is of the suite {}, but device.toml says {}",
+                            found.name(),
+                            self.suite.name()
+                        )
+                    }
+                    None => error.to_string(),
+                },
+                "was `suite` in device.toml edited, or flash.bin replaced",
+            ),
+            OpenError::Incompatible { .. } | OpenError::NotAuthentic | OpenError::Unknown => named(
+                error.to_string(),
+                "was flash.bin or trusted/root.key replaced, or `block`, `write` or `objects` in device.toml edited",
+            ),
+            error => error.into(),
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        let damaged = Self::damaged;
         let config: Self =
             toml::from_str(text).map_err(|error| damaged(&format!("can't be read: {}", error.message())))?;
         if config.format != VERSION {

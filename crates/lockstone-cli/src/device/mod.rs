@@ -11,7 +11,11 @@
 //! [`rekey`](self::rekey).
 //!
 //! Commands that may write lock the device for themselves, those that only read share it; whoever waits longer than two
-//! seconds is told that the device is busy. Tested by the suites `commands`, `lock` and `killed`.
+//! seconds is told that the device is busy. `device.toml` is opened for reading only, also by those that lock it for
+//! themselves: no file of its own is made for the lock.
+//!
+//! A get reads, and writes what a cut left in question ([`Device::read`]). Where the files can only be read it shares the
+//! device and writes nothing. Tested by the suites `commands`, `lock` and `killed`.
 
 mod config;
 mod create;
@@ -21,10 +25,8 @@ mod session;
 mod trusted;
 mod volumes;
 
-use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
-#[cfg(unix)]
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -40,10 +42,11 @@ pub(crate) use objects::Usage;
 use rekey::Settled;
 pub(crate) use session::Session;
 use trusted::FileCounter;
+pub(crate) use trusted::why_the_counter_failed;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, is_denied};
 use crate::file_flash::FileFlash;
-use crate::files::flush_directory;
+use crate::files::{flush_directory, same_file};
 
 /// Bucket heads of every device made here; part of what a store is formatted with.
 pub(crate) const HEADS: usize = 1024;
@@ -128,17 +131,51 @@ impl Device {
     /// Finds the device at `path`.
     pub(crate) fn find(path: &Path) -> Result<Self, Failure> {
         let config = path.join(CONFIG);
+        if is_no_file(&config) {
+            return Err(Config::damaged("is not a file"));
+        }
         let mut file = File::open(&config).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
-                Failure::usage(format!("there is no device at {}", path.display()))
-                    .hint(format!("make one with `lockstone new {}`", path.display()))
+            ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                let failure = Failure::usage(format!("there is no device at {}", path.display()));
+                if path.symlink_metadata().is_ok() {
+                    return failure.hint("a device is a folder with a device.toml in it: what is there has none");
+                }
+                failure.hint(format!("make one with `lockstone new {}`", path.display()))
             }
             _ => Failure::file("read", &config, &error),
         })?;
         let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|error| Failure::file("read", &config, &error))?;
-        let config = Config::parse(&text)?;
+        let read = file.read_to_string(&mut text).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => Config::damaged("is not text"),
+            _ => Failure::file("read", &config, &error),
+        });
+        let config = read.and_then(|_| Config::parse(&text))?;
         Ok(Self { path: path.to_owned(), config, file })
+    }
+
+    /// Reads from the device at `path`, held alone, as a read may have to write what a cut left in question. Where the system
+    /// forbids that it shares the device, and goes without.
+    pub(crate) fn read<T>(path: &Path, read: impl Fn(&Held) -> Result<T, Failure>) -> Result<T, Failure> {
+        let device = Self::find(path)?;
+        if device.may_be_written() {
+            let done = device.hold(Purpose::Use).and_then(|held| read(&held));
+            match done {
+                // Some of it can be written, and some can't.
+                Err(failure) if failure.exit == Exit::NotPermitted => {}
+                done => return done,
+            }
+        }
+        read(&Self::find(path)?.hold(Purpose::Look)?)
+    }
+
+    /// Whether the system lets this user write to the flash. If something else is wrong with it, that is found elsewhere.
+    fn may_be_written(&self) -> bool {
+        let flash = self.path.join(FLASH);
+        if is_no_file(&flash) {
+            return false;
+        }
+        let opened = OpenOptions::new().write(true).open(flash);
+        !opened.is_err_and(|error| is_denied(error.kind()))
     }
 
     /// Locks the device, and sees to what a rekey left that was cut.
@@ -227,8 +264,11 @@ impl Held {
 
     pub(crate) fn root_key(&self) -> Result<SoftRootKey, Failure> {
         let path = self.device.path.join(self.key);
+        if is_no_file(&path) {
+            return Err(Failure::new(Exit::Damaged, format!("{} is not a file", self.key)));
+        }
         match read_key_bytes(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 let failure = Failure::new(Exit::Damaged, "the root key of the device, trusted/root.key, is gone");
                 Err(failure.hint("put it there if you have it; after `lockstone erase` nobody has"))
             }
@@ -264,15 +304,19 @@ impl Held {
     fn flash(&self) -> Result<FileFlash, Failure> {
         let path = self.device.path.join(FLASH);
         let size = self.device.config.geometry.flash;
+        if is_no_file(&path) {
+            return Err(Failure::new(Exit::Damaged, "flash.bin is not a file"));
+        }
         let found = std::fs::metadata(&path).map(|metadata| metadata.len());
         match found {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(Failure::new(Exit::Damaged, "the flash of the device, flash.bin, is gone"))
             }
             Err(error) => Err(Failure::file("read", &path, &error)),
             Ok(found) if found != u64::from(size) => {
                 let sentence = format!("flash.bin has {found} bytes, but device.toml says {size}");
-                Err(Failure::new(Exit::Damaged, sentence).hint("part of the flash was cut off or added"))
+                let hint = "part of the flash was cut off or added, or `flash` in device.toml was edited";
+                Err(Failure::new(Exit::Damaged, sentence).hint(hint))
             }
             Ok(_) => FileFlash::open(&path, size as usize, self.purpose == Purpose::Use)
                 .map_err(|error| Failure::file("open", &path, &error)),
@@ -280,30 +324,22 @@ impl Held {
     }
 }
 
+/// Whether there is something that is no file, such as a pipe, which would be waited for.
+fn is_no_file(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
+}
+
 /// Overwrites a file and removes it, if it is there.
 fn destroy(path: &Path) -> std::io::Result<()> {
-    let opened = std::fs::OpenOptions::new().write(true).open(path);
+    let opened = OpenOptions::new().write(true).open(path);
     let mut file = match opened {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
     file.write_all(&[0; 32])?;
     file.sync_all()?;
     std::fs::remove_file(path)?;
     flush_directory(path.parent().unwrap_or(path))
-}
-
-/// Whether two open files are one.
-#[cfg(unix)]
-fn same_file(one: &File, other: &File) -> bool {
-    let place = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
-    place(one) == place(other)
-}
-
-/// Whether two open files are one, which can't be told here: nobody should use a device while it gets another suite.
-#[cfg(not(unix))]
-fn same_file(_: &File, _: &File) -> bool {
-    true
 }
 
 /// Reads a root key that was named on the command line.

@@ -67,6 +67,11 @@ impl Usage {
         self.blocks.iter().filter(|block| which.contains(block)).count() as u64
     }
 
+    /// Blocks that a new object may take.
+    pub(crate) fn free(&self) -> u64 {
+        self.count(&[BlockUse::Blank, BlockUse::Stale])
+    }
+
     pub(crate) fn as_json(&self) -> Value {
         json!({
             "bytes": u64::from(self.layout.block) * u64::from(self.layout.blocks),
@@ -75,7 +80,7 @@ impl Usage {
             "chunk_bytes": self.layout.chunk,
             "committed": self.count(&[BlockUse::Committed]),
             "unfinished": self.count(&[BlockUse::Unfinished]),
-            "free": self.count(&[BlockUse::Blank, BlockUse::Stale]),
+            "free": self.free(),
             "unreadable": self.count(&[BlockUse::Unreadable]),
         })
     }
@@ -88,7 +93,7 @@ impl Usage {
             counted(self.layout.blocks, "block"),
             self.count(&[BlockUse::Committed]),
             self.count(&[BlockUse::Unfinished]),
-            self.count(&[BlockUse::Blank, BlockUse::Stale]),
+            self.free(),
             self.count(&[BlockUse::Unreadable])
         )
     }

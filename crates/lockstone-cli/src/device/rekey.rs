@@ -9,7 +9,10 @@
 //!
 //! Cut anywhere, the next command decides by what opens `flash.bin`: if the key and suite that are there for the next one
 //! do, step 2 was done; else it was not. A command that may write then does steps 3 and 4, or removes what step 1 left,
-//! and says so; one that only looks takes the right key. If neither opens it, nothing is touched.
+//! and says so; one that only looks takes the right key. If neither opens it, nothing is touched. A rekey that fails, as no
+//! room is left on the disk, decides in the same way before it ends.
+//!
+//! The new files may be used by whom the old ones could; the key is its owner's alone.
 //!
 //! The new image is bound to the value of the counter that comes next, so its first write makes the old one a rolled back
 //! one. Tested by the suite `custody`.
@@ -26,7 +29,7 @@ use zeroize::Zeroizing;
 
 use super::{AnyRam, CONFIG, Chip, Config, FLASH, Held, Purpose, ROOT_KEY, Session, Suite, TRUSTED};
 use crate::exit::{Exit, Failure};
-use crate::files::{Access, flush_directory, write_new};
+use crate::files::{Access, flush_directory, write_like, write_new};
 use crate::terminal::{bar, counted, say};
 
 pub(super) const NEXT_KEY: &str = "trusted/root.key.next";
@@ -81,9 +84,9 @@ impl Held {
             return Ok(Settled::Yes(self));
         }
         if done {
-            say("lockstone: note: a rekey was cut after it counted; it is finished now");
             let replaced = self.is_there(NEXT_CONFIG);
             self.put_in_place().map_err(|error| Failure::file("finish the rekey of", &self.device.path, &error))?;
+            say("lockstone: note: a rekey was cut after it counted; it is finished now");
             return Ok(if replaced { Settled::Replaced(self.device.path) } else { Settled::Yes(self) });
         }
         if self.opens(ROOT_KEY, self.device.config) {
@@ -146,9 +149,21 @@ impl Held {
         let keys = session.stats()?.keys;
         let image = seal_anew(&mut session, &config, &key)?;
         session.close()?;
-        let failed = |error: io::Error| Failure::file("rekey", &self.device.path, &error);
-        self.prepare(&config, &key, &image).and_then(|()| self.exchange()).map_err(failed)?;
+        self.prepare(&config, &key, &image).and_then(|()| self.exchange()).map_err(|error| self.give_up(&error))?;
         Ok(keys)
+    }
+
+    /// It failed on the way. As after a cut, what opens the flash decides: while the old key does, nothing that was made for
+    /// the next one is needed any more.
+    fn give_up(&self, error: &io::Error) -> Failure {
+        let failure = Failure::file("rekey", &self.device.path, error);
+        failure.hint(match self.opens(ROOT_KEY, self.device.config).then(|| self.remove_next()) {
+            Some(Ok(())) => "the old key is in force; nothing is left of the new one",
+            Some(Err(_)) => {
+                "the old key is in force; the next command that may write removes what is left of the new one"
+            }
+            None => "the next command that may write finds out which key is in force, and finishes it or tidies up",
+        })
     }
 
     /// A rename would put a file in the place of a link.
@@ -166,11 +181,11 @@ impl Held {
         let place = |name: &str| self.device.path.join(name);
         if config.suite != self.device.config.suite {
             let text = config.to_text().map_err(|failure| io::Error::other(failure.sentence().to_owned()))?;
-            write_new(&place(NEXT_CONFIG), text.as_bytes(), Access::Usual)?;
+            write_like(&place(NEXT_CONFIG), text.as_bytes(), &place(CONFIG))?;
         }
         write_new(&place(NEXT_KEY), key, Access::Private)?;
         flush_directory(&place(TRUSTED))?;
-        write_new(&place(NEXT_FLASH), image, Access::Usual)?;
+        write_like(&place(NEXT_FLASH), image, &place(FLASH))?;
         flush_directory(&self.device.path)
     }
 

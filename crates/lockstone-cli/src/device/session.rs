@@ -168,17 +168,18 @@ impl<'m> Session<'m> {
         let (ram, slot) = memory.with_slot(config.heads);
         let parts = Parts { flash: Rc::new(RefCell::new(flash)), ram, slot };
         let anchor = Anchor { root, counter };
+        let misfit = |error| config.misfit(error);
         let (store, place) = match config.suite {
             Suite::Ascon => {
-                let (both, place) = mount(parts, config, anchor, even_rolled_back)?;
+                let (both, place) = mount(parts, config, anchor, even_rolled_back).map_err(misfit)?;
                 (AnyStore::Ascon(both), place)
             }
             Suite::Aes => {
-                let (both, place) = mount(parts, config, anchor, even_rolled_back)?;
+                let (both, place) = mount(parts, config, anchor, even_rolled_back).map_err(misfit)?;
                 (AnyStore::Aes(both), place)
             }
             Suite::Plain => {
-                let (both, place) = mount(parts, config, anchor, even_rolled_back)?;
+                let (both, place) = mount(parts, config, anchor, even_rolled_back).map_err(misfit)?;
                 (AnyStore::Plain(both), place)
             }
         };
@@ -258,7 +259,7 @@ impl<'m> Session<'m> {
         on_store!(&mut self.store, store => store.get_range(key, offset, buffer))
     }
 
-    pub(super) fn length_of_entry(&mut self, key: Key<'_>) -> Result<Option<u32>> {
+    pub(crate) fn length_of_entry(&mut self, key: Key<'_>) -> Result<Option<u32>> {
         on_store!(&mut self.store, store => store.length(key))
     }
 

@@ -15,6 +15,7 @@
 //!
 //! Tested below: nonsense, limits, leftovers of every length, kills.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use lockstone::trust::{MonotonicCounter, TrustedSlot};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, is_denied};
 use crate::files::{Access, flush_directory, write_new};
 
 /// What can go wrong with trusted state in a file. Each says which file.
@@ -58,11 +59,14 @@ impl fmt::Display for TrustedError {
 impl From<TrustedError> for Failure {
     fn from(error: TrustedError) -> Self {
         let (exit, hint) = match error {
-            TrustedError::Io(_, io::ErrorKind::PermissionDenied) => (Exit::NotPermitted, None),
+            TrustedError::Io(_, kind) if is_denied(kind) => (Exit::NotPermitted, None),
             TrustedError::Io(..) => (Exit::Io, Some("the next command finds out by itself what was counted")),
             TrustedError::Exhausted(_) => (Exit::Full, Some("everything stored can still be read")),
             TrustedError::Gone(_) => (Exit::Damaged, Some("nothing is made again in its place: put it back as it was")),
-            _ => (Exit::Damaged, Some("who may write there? Nothing was changed")),
+            TrustedError::BeyondLimit(_) => {
+                (Exit::Damaged, Some("was it edited, or `counter_limit` in device.toml? Nothing was changed"))
+            }
+            TrustedError::Malformed(..) => (Exit::Damaged, Some("who may write there? Nothing was changed")),
         };
         hint.into_iter().fold(Self::new(exit, error.to_string()), Self::hint)
     }
@@ -135,6 +139,16 @@ fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
 
+thread_local! {
+    /// Why the counter failed when it was used last.
+    static CAUSE: Cell<Option<TrustedError>> = const { Cell::new(None) };
+}
+
+/// Why the counter failed when it was used last, if it did: the engine says that it failed, and no more.
+pub(crate) fn why_the_counter_failed() -> Option<TrustedError> {
+    CAUSE.get()
+}
+
 /// A counter in a file.
 #[derive(Debug)]
 pub(crate) struct FileCounter {
@@ -158,12 +172,8 @@ impl FileCounter {
     fn text(value: u64) -> String {
         format!("{value}\n")
     }
-}
 
-impl MonotonicCounter for FileCounter {
-    type Error = TrustedError;
-
-    fn read(&mut self) -> Result<u64, TrustedError> {
+    fn try_read(&mut self) -> Result<u64, TrustedError> {
         let content = self.file.read(Self::text(u64::MAX).len())?;
         match Self::parse(&content) {
             None => Err(TrustedError::Malformed(COUNTER, "a number on a line")),
@@ -172,13 +182,33 @@ impl MonotonicCounter for FileCounter {
         }
     }
 
-    fn increment(&mut self) -> Result<u64, TrustedError> {
-        let value = self.read()?;
+    fn try_increment(&mut self) -> Result<u64, TrustedError> {
+        let value = self.try_read()?;
         if value == self.limit {
             return Err(TrustedError::Exhausted(self.limit));
         }
         self.file.replace(Self::text(value + 1).as_bytes())?;
         Ok(value + 1)
+    }
+
+    /// Keeps the reason, if it failed.
+    fn noted(done: Result<u64, TrustedError>) -> Result<u64, TrustedError> {
+        CAUSE.set(done.err());
+        done
+    }
+}
+
+impl MonotonicCounter for FileCounter {
+    type Error = TrustedError;
+
+    fn read(&mut self) -> Result<u64, TrustedError> {
+        let read = self.try_read();
+        Self::noted(read)
+    }
+
+    fn increment(&mut self) -> Result<u64, TrustedError> {
+        let counted = self.try_increment();
+        Self::noted(counted)
     }
 
     fn limit(&self) -> u64 {

@@ -25,7 +25,7 @@ use lockstone::Layout;
 use crate::args::Inspect;
 use crate::device::{Config, Device, Purpose, read_root_key};
 use crate::exit::{Exit, Failure};
-use crate::files::replace_file;
+use crate::files::{no_place, replace_file};
 use crate::findings::{Class, Finding};
 use crate::terminal::{print, print_json};
 
@@ -144,7 +144,7 @@ fn write_svg(path: &Path, drawing: &str) -> Result<(), Failure> {
     if fs::symlink_metadata(path).is_ok() && !fs::read(path).is_ok_and(is_drawing) {
         return Err(Failure::usage(format!("{} is there already, and no drawing", path.display())));
     }
-    replace_file(path, drawing.as_bytes()).map_err(|error| Failure::file("write", path, &error))
+    replace_file(path, drawing.as_bytes()).map_err(|error| no_place("write", path, &error))
 }
 
 /// The picture in every form: for tests.

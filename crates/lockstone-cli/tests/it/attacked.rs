@@ -79,20 +79,20 @@ fn another_key_opens_nothing() {
     expect![[r#"
         $ get dev key7
         ! lockstone: there is a store, but nothing of it fits the key: wrong key, forged or damaged
-        !   hint: was flash.bin or trusted/root.key replaced? Nothing was changed by looking
+        !   hint: was flash.bin or trusted/root.key replaced, or `block`, `write` or `objects` in device.toml edited? Nothing was changed by looking
         = 3
         $ put dev key7 < x
         ! lockstone: there is a store, but nothing of it fits the key: wrong key, forged or damaged
-        !   hint: was flash.bin or trusted/root.key replaced? Nothing was changed by looking
+        !   hint: was flash.bin or trusted/root.key replaced, or `block`, `write` or `objects` in device.toml edited? Nothing was changed by looking
         = 3
         $ check dev
         ! lockstone: there is a store, but nothing of it fits the key: wrong key, forged or damaged
-        !   hint: was flash.bin or trusted/root.key replaced? Nothing was changed by looking
+        !   hint: was flash.bin or trusted/root.key replaced, or `block`, `write` or `objects` in device.toml edited? Nothing was changed by looking
         = 3
         $ check dev --json
         {"mounted":false,"reason":"there is a store, but nothing of it fits the key: wrong key, forged or damaged","sound":false}
         ! lockstone: there is a store, but nothing of it fits the key: wrong key, forged or damaged
-        !   hint: was flash.bin or trusted/root.key replaced? Nothing was changed by looking
+        !   hint: was flash.bin or trusted/root.key replaced, or `block`, `write` or `objects` in device.toml edited? Nothing was changed by looking
         = 3
     "#]].assert_eq(&bench.session("get dev key7\nput dev key7 < x\ncheck dev\ncheck dev --json"));
 }
@@ -120,11 +120,11 @@ fn what_is_missing_or_foreign_is_told_apart() {
         = 3
 
         ! lockstone: the flash holds something, but no store
-        !   hint: was flash.bin or trusted/root.key replaced? Nothing was changed by looking
+        !   hint: was flash.bin or trusted/root.key replaced, or `block`, `write` or `objects` in device.toml edited? Nothing was changed by looking
         = 3
 
         ! lockstone: flash.bin has 60000 bytes, but device.toml says 65536
-        !   hint: part of the flash was cut off or added
+        !   hint: part of the flash was cut off or added, or `flash` in device.toml was edited
         = 3
 
         ! lockstone: the flash of the device, flash.bin, is gone
@@ -142,7 +142,7 @@ fn what_is_missing_or_foreign_is_told_apart() {
         = 3
 
         ! lockstone: there is no device at dev
-        !   hint: make one with `lockstone new dev`
+        !   hint: a device is a folder with a device.toml in it: what is there has none
         = 2
     "#]]
     .assert_eq(&seen.join("\n"));

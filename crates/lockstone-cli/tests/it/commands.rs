@@ -101,6 +101,13 @@ fn usage_is_explained() {
         put dev key value
         get dev key --client 4294967295
         get dev key -o out --show
+        put dev key --file dev
+        put dev key --file file
+        get dev key -o dev
+        get dev key -o nowhere/out
+        get dev key -o file/out
+        get dev/trusted key
+        inspect dev --svg nowhere/out
         frobnicate
         ",
     );
@@ -148,7 +155,7 @@ fn usage_is_explained() {
         = 2
         $ put file key
         ! lockstone: there is no device at file
-        !   hint: make one with `lockstone new file`
+        !   hint: a device is a folder with a device.toml in it: what is there has none
         = 2
         $ put dev
         ! error: the following required arguments were not provided:
@@ -179,6 +186,26 @@ fn usage_is_explained() {
         ! Usage: lockstone get --output <F> <DEV> <KEY>
         ! 
         ! For more information, try '--help'.
+        = 2
+        $ put dev key --file dev
+        ! lockstone: dev is a directory
+        = 2
+        $ put dev key --file file
+        $ get dev key -o dev
+        ! lockstone: dev is a directory
+        = 2
+        $ get dev key -o nowhere/out
+        ! lockstone: there is no directory to make nowhere/out in
+        = 2
+        $ get dev key -o file/out
+        ! lockstone: there is no directory to make file/out in
+        = 2
+        $ get dev/trusted key
+        ! lockstone: there is no device at dev/trusted
+        !   hint: a device is a folder with a device.toml in it: what is there has none
+        = 2
+        $ inspect dev --svg nowhere/out
+        ! lockstone: there is no directory to make nowhere/out in
         = 2
         $ frobnicate
         ! error: unrecognized subcommand 'frobnicate'
@@ -327,14 +354,14 @@ fn a_full_device_says_so_and_can_be_emptied() {
     };
     assert!((8..32).contains(&stored), "{stored}");
     expect![[r#"
-        ! lockstone: the store is full; nothing was changed
+        ! lockstone: the store is full: the value has 1000 bytes, and 18260 of 18528 are in use; nothing was changed
         !   hint: `lockstone rm` always works, also on a full device
         = 5
     "#]]
     .assert_eq(&full.shown());
     let large = bench.feed("put dev large", &[1; 31000]);
     expect![[r#"
-        ! lockstone: the value has 31000 bytes, this store holds 18528 in all; nothing was changed
+        ! lockstone: the value has 31000 bytes, this store holds 18528 in all, and while one value takes the place of another it needs room for both; nothing was changed
         = 2
     "#]]
     .assert_eq(&large.shown());
@@ -351,4 +378,231 @@ fn a_full_device_says_so_and_can_be_emptied() {
     assert_eq!(bench.run("ls dev").shown(), "");
     assert_eq!(bench.feed("put dev key0", &value).code(), 0);
     assert_eq!(bench.run("check dev").code(), 0);
+}
+
+#[test]
+fn a_new_value_needs_room_beside_the_old_one() {
+    let bench = Bench::with_device("--flash 32K --block 2K");
+    bench.write("half", &[1; 9_000]);
+    bench.write("more", &[2; 12_000]);
+    expect![[r#"
+        $ put dev key --file half
+        $ put dev key --file more
+        ! lockstone: the store is full: the value has 12000 bytes, and 10624 of 18528 are in use, 9000 of them by the old value until the new one is in its place; nothing was changed
+        !   hint: `lockstone rm` always works: of other keys, or of this one first, if it may be gone for a moment
+        = 5
+        $ put dev other --file more
+        ! lockstone: the store is full: the value has 12000 bytes, and 10624 of 18528 are in use; nothing was changed
+        !   hint: `lockstone rm` always works, also on a full device
+        = 5
+        $ rm dev key
+        $ put dev key --file more
+    "#]].assert_eq(&bench.session(
+        "
+        put dev key --file half
+        put dev key --file more
+        put dev other --file more
+        rm dev key
+        put dev key --file more
+        ",
+    ));
+}
+
+#[test]
+fn so_does_an_object() {
+    let bench = Bench::with_device("--flash 512K --objects 256K");
+    bench.write("half", &vec![1; 120_000]);
+    bench.write("more", &vec![2; 150_000]);
+    expect![[r#"
+        $ put dev key --file half
+        $ put dev key --file more
+        ! lockstone: the volume for objects is full: the value needs 43 blocks of 4096 bytes, 30 are free, and the old value keeps its 34 until the new one is in its place; nothing was stored
+        !   hint: `lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some
+        = 5
+        $ put dev other --file more
+        ! lockstone: the volume for objects is full: the value needs 43 blocks of 4096 bytes, 30 are free; nothing was stored
+        !   hint: `lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some
+        = 5
+        $ rm dev key
+        $ put dev key --file more
+    "#]].assert_eq(&bench.session(
+        "
+        put dev key --file half
+        put dev key --file more
+        put dev other --file more
+        rm dev key
+        put dev key --file more
+        ",
+    ));
+}
+
+#[test]
+fn a_description_that_makes_no_sense_is_damaged() {
+    let bench = Bench::with_device("--flash 64K");
+    let config = bench.read("dev/device.toml");
+    let mut seen = String::new();
+    for content in [&b"\xff\xfe\x00"[..], b"", b"format = 1", &[config.as_slice(), b"\x80"].concat()] {
+        bench.write("dev/device.toml", content);
+        seen += &bench.session("ls dev\nput dev key < 1");
+    }
+    std::fs::remove_file(bench.path("dev/device.toml")).unwrap();
+    std::fs::create_dir(bench.path("dev/device.toml")).unwrap();
+    seen += &bench.session("ls dev");
+    expect![[r#"
+        $ ls dev
+        ! lockstone: device.toml is not text
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ put dev key < 1
+        ! lockstone: device.toml is not text
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ ls dev
+        ! lockstone: device.toml can't be read: missing field `format`
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ put dev key < 1
+        ! lockstone: device.toml can't be read: missing field `format`
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ ls dev
+        ! lockstone: device.toml can't be read: missing field `suite`
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ put dev key < 1
+        ! lockstone: device.toml can't be read: missing field `suite`
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ ls dev
+        ! lockstone: device.toml is not text
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ put dev key < 1
+        ! lockstone: device.toml is not text
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ ls dev
+        ! lockstone: device.toml is not a file
+        !   hint: was it edited? Nothing was changed
+        = 3
+    "#]]
+    .assert_eq(&seen);
+}
+
+/// Nobody waits for a pipe that somebody put in the place of a file.
+#[test]
+fn what_is_no_file_is_damaged() {
+    let bench = Bench::with_device("--flash 64K");
+    bench.session("put dev key < 1");
+    let mut seen = String::new();
+    for name in ["dev/device.toml", "dev/flash.bin", "dev/trusted/root.key", "dev/trusted/counter"] {
+        std::fs::rename(bench.path(name), bench.path("aside")).unwrap();
+        std::fs::create_dir(bench.path(name)).unwrap();
+        seen += &bench.session("get dev key");
+        std::fs::remove_dir(bench.path(name)).unwrap();
+        assert!(bench.command_of("mkfifo").arg(name).status().unwrap().success());
+        seen += &bench.session("get dev key\nrekey dev");
+        std::fs::remove_file(bench.path(name)).unwrap();
+        std::fs::rename(bench.path("aside"), bench.path(name)).unwrap();
+    }
+    expect![[r#"
+        $ get dev key
+        ! lockstone: device.toml is not a file
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ get dev key
+        ! lockstone: device.toml is not a file
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ rekey dev
+        ! lockstone: device.toml is not a file
+        !   hint: was it edited? Nothing was changed
+        = 3
+        $ get dev key
+        ! lockstone: flash.bin is not a file
+        = 3
+        $ get dev key
+        ! lockstone: flash.bin is not a file
+        = 3
+        $ rekey dev
+        ! lockstone: flash.bin is not a file
+        = 3
+        $ get dev key
+        ! lockstone: trusted/root.key is not a file
+        = 3
+        $ get dev key
+        ! lockstone: trusted/root.key is not a file
+        = 3
+        $ rekey dev
+        ! lockstone: trusted/root.key is not a file
+        = 3
+        $ get dev key
+        ! lockstone: trusted/counter is not a number on a line
+        !   hint: who may write there? Nothing was changed
+        = 3
+        $ get dev key
+        ! lockstone: trusted/counter is not a number on a line
+        !   hint: who may write there? Nothing was changed
+        = 3
+        $ rekey dev
+        ! lockstone: trusted/counter is not a number on a line
+        !   hint: who may write there? Nothing was changed
+        = 3
+    "#]]
+    .assert_eq(&seen);
+}
+
+/// A store knows how it was formatted: what of `device.toml` does not fit is named.
+#[test]
+fn a_description_that_does_not_fit_is_named() {
+    let bench = Bench::with_device("--flash 64K");
+    bench.session("put dev key --protect < 1");
+    let config = String::from_utf8(bench.read("dev/device.toml")).unwrap();
+    let mut seen = String::new();
+    for (from, to) in [
+        ("heads = 1024", "heads = 512"),
+        ("\"ascon\"", "\"aes\""),
+        ("\"ascon\"", "\"plain\""),
+        ("block = 4096", "block = 8192"),
+        ("write = 4", "write = 8"),
+        ("flash = 65536", "flash = 131072"),
+        ("heads", "counter_limit = 2\nheads"),
+        ("heads", "counter_limit = 3\nheads"),
+    ] {
+        bench.write("dev/device.toml", config.replace(from, to).as_bytes());
+        bench.write("dev/trusted/counter", if to.contains("= 2\n") { b"3\n" } else { b"2\n" });
+        seen += &format!("{to:?}: {}", bench.session("get dev key"));
+    }
+    expect![[r#"
+        "heads = 512": $ get dev key
+        ! lockstone: the store was formatted with 1024 bucket heads, but device.toml says 512
+        !   hint: was `heads` in device.toml edited, or flash.bin replaced? Nothing was changed by looking
+        = 3
+        "\"aes\"": $ get dev key
+        ! lockstone: the store is of the suite ascon, but device.toml says aes
+        !   hint: was `suite` in device.toml edited, or flash.bin replaced? Nothing was changed by looking
+        = 3
+        "\"plain\"": $ get dev key
+        ! lockstone: the store is of the suite ascon, but device.toml says plain
+        !   hint: was `suite` in device.toml edited, or flash.bin replaced? Nothing was changed by looking
+        = 3
+        "block = 8192": $ get dev key
+        ! lockstone: there is a store, but nothing of it fits the key: wrong key, forged or damaged
+        !   hint: was flash.bin or trusted/root.key replaced, or `block`, `write` or `objects` in device.toml edited? Nothing was changed by looking
+        = 3
+        "write = 8": $ get dev key
+        ! lockstone: there is a store, but nothing of it fits the key: wrong key, forged or damaged
+        !   hint: was flash.bin or trusted/root.key replaced, or `block`, `write` or `objects` in device.toml edited? Nothing was changed by looking
+        = 3
+        "flash = 131072": $ get dev key
+        ! lockstone: flash.bin has 65536 bytes, but device.toml says 131072
+        !   hint: part of the flash was cut off or added, or `flash` in device.toml was edited
+        = 3
+        "counter_limit = 2\nheads": $ get dev key
+        ! lockstone: trusted/counter stands beyond its limit of 2
+        !   hint: was it edited, or `counter_limit` in device.toml? Nothing was changed
+        = 3
+        "counter_limit = 3\nheads": $ get dev key
+        1
+    "#]].assert_eq(&seen);
 }

@@ -606,3 +606,42 @@ fn the_key_goes_also_when_the_flash_is_not_what_it_was() {
     "#]].assert_eq(&bench.session("erase dev --yes"));
     assert!(!bench.path(KEY).exists());
 }
+
+/// A rekey that failed before it counted leaves the device as it was, and no key or image of the one that was to be.
+#[test]
+fn a_rekey_that_fails_leaves_nothing() {
+    let mut seen = String::new();
+    for suite in ["ascon", "aes"] {
+        let bench = Bench::with_device("--flash 128K");
+        bench.session("put dev lock --protect < 1");
+        let key = bench.read(KEY);
+        // No file may become longer than 64 KiB: the new image can't be written.
+        let program = env!("CARGO_BIN_EXE_lockstone");
+        let script = format!("trap '' XFSZ; ulimit -f 128; exec {program} rekey dev --suite {suite}");
+        seen += &super::Ran(bench.command_of("sh").args(["-c", &script]).output().unwrap()).shown();
+        assert_eq!(names(&bench), ["device.toml", "flash.bin", "trusted/counter", "trusted/root.key"]);
+        assert_eq!(bench.read(KEY), key);
+        assert_eq!(bench.session("get dev lock"), "$ get dev lock\n1\n");
+        assert_eq!(bench.run(&format!("rekey dev --suite {suite}")).code(), 0);
+        assert_eq!(bench.session("get dev lock"), "$ get dev lock\n1\n");
+    }
+    expect![[r#"
+        ! lockstone: can't rekey dev: File too large (os error 27)
+        !   hint: the old key is in force; nothing is left of the new one
+        = 7
+        ! lockstone: can't rekey dev: File too large (os error 27)
+        !   hint: the old key is in force; nothing is left of the new one
+        = 7
+    "#]]
+    .assert_eq(&seen);
+}
+
+#[test]
+fn a_rekey_keeps_who_may_read_the_files() {
+    for mode in [0o600, 0o640, 0o644, 0o660] {
+        let bench = Bench::with_device("--flash 64K");
+        [FLASH, CONFIG].iter().for_each(|name| bench.allow(name, mode));
+        assert_eq!(bench.run("rekey dev --suite aes").code(), 0);
+        assert_eq!([FLASH, CONFIG, KEY].map(|name| bench.mode(name)), [mode, mode, 0o600], "{mode:o}");
+    }
+}

@@ -34,14 +34,17 @@ fn the_demo_loses_nothing() {
 #[test]
 fn the_demo_tells_a_story() {
     let bench = Bench::new();
-    let pem = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo-ca.pem");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo-ca.pem"), bench.path("ca.pem")).unwrap();
     let story = |seed: u32| {
-        let ran = bench.run(&format!("demo --cuts 10 --seed {seed} --pem {pem}"));
+        let ran = bench.run(&format!("demo --cuts 10 --seed {seed} --pem ca.pem"));
         String::from_utf8_lossy(ran.out()).into_owned()
     };
     let (first, again) = (story(4), story(4));
     assert!(first.contains("0 lost · 0 wrong · 0 unmountable"), "{first}");
     assert!(!first.contains('\x1b'), "no colours but for a terminal");
+    for line in first.lines() {
+        assert!(line.chars().count() <= 80, "longer than 80 columns: {line}");
+    }
     let figures = |story: &str| story.split_once(" s, seed").unwrap().0.rsplit_once('(').unwrap().0.to_owned();
     assert_eq!(figures(&first), figures(&again), "a seed means the same again");
 }

@@ -112,3 +112,55 @@ fn a_reader_may_go_away() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
+
+/// What killed processes left of this output is removed; what one that lives is writing is not, nor anything else.
+#[test]
+fn what_killed_processes_left_goes_with_the_next_write() {
+    let bench = Bench::with_device("");
+    bench.feed("put dev key", b"secret");
+    let hidden = |name: &str| {
+        std::fs::create_dir(bench.path(name)).unwrap();
+        bench.write(&format!("{name}/file"), b"secr");
+    };
+    let (dead, lives) = (".out.new-0123456789abcdef", ".out.new-123456789abcdef0");
+    let others =
+        [".other.new-0123456789abcdef", ".out.new-mine", ".out.new-0123456789abcdef.d", "out.new-0123456789abcdef"];
+    [dead, lives].iter().chain(&others).for_each(|name| hidden(name));
+    let lock = std::fs::File::open(bench.path(lives)).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(bench.run("get dev key -o out").shown(), "");
+    assert!(!bench.path(dead).exists(), "its process is dead");
+    for name in others.iter().chain([&lives]) {
+        assert_eq!(bench.read(&format!("{name}/file")), b"secr", "{name}");
+    }
+    drop(lock);
+    assert_eq!(bench.run("get dev key -o out").shown(), "");
+    assert!(!bench.path(lives).exists());
+    // So for new files and folders.
+    for (words, target) in
+        [("export dev --plain -o all.tar", "all.tar"), ("export dev --plain -o all", "all"), ("new two", "two")]
+    {
+        hidden(&format!(".{target}.new-0123456789abcdef"));
+        assert_eq!(bench.run(words).code(), 0, "{words}");
+        assert!(!bench.path(&format!(".{target}.new-0123456789abcdef")).exists(), "{words}");
+    }
+}
+
+/// A process that is killed while it writes leaves nothing that its successor stumbles over, or that stays.
+#[test]
+fn kills_while_a_file_is_written_leave_nothing_for_long() {
+    let bench = Bench::with_device("--flash 16M");
+    bench.write("large", &vec![7; 4_000_000]);
+    assert_eq!(bench.run("put dev large --file large").code(), 0);
+    let whole = |millis: u64| {
+        let mut child = bench.command().args(["get", "dev", "large", "-o", "out"]).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(millis));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    (0..10).for_each(|round| whole(40 * round));
+    assert_eq!(bench.run("get dev large -o out").shown(), "");
+    assert!(bench.read("out") == bench.read("large"));
+    let hidden = bench.directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(hidden.filter(|name| name.as_bytes().starts_with(b".")).count(), 0);
+}

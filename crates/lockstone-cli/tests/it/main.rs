@@ -24,9 +24,20 @@ mod transfer;
 mod volumes;
 
 use std::fmt::Write as _;
+use std::fs::Permissions;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+/// A user and a group that own nothing.
+const SOMEBODY: u32 = 65534;
+
+/// Whether these tests run as root: what a process makes is its user's.
+fn is_root() -> bool {
+    tempfile::tempdir().unwrap().path().metadata().unwrap().uid() == 0
+}
 
 /// A directory of its own to run commands in; it goes away with it.
 struct Bench {
@@ -58,7 +69,11 @@ impl Bench {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lockstone"));
+        self.command_of(env!("CARGO_BIN_EXE_lockstone"))
+    }
+
+    fn command_of(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(self.directory.path()).env("LOCKSTONE_NO_SYNC", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -67,6 +82,37 @@ impl Bench {
     /// Runs a command without input; words are separated by blanks.
     fn run(&self, words: &str) -> Ran {
         Ran(self.command().args(words.split_whitespace()).output().unwrap())
+    }
+
+    /// Runs a command as somebody whom the system can deny something: root is never denied.
+    fn run_as_somebody(&self, words: &str) -> Ran {
+        let program = self.path("program");
+        if !program.exists() {
+            std::fs::copy(env!("CARGO_BIN_EXE_lockstone"), &program).unwrap();
+        }
+        let mut command = self.command_of(program);
+        if is_root() {
+            self.give_away(self.directory.path());
+            command.uid(SOMEBODY).gid(SOMEBODY);
+        }
+        Ran(command.args(words.split_whitespace()).output().unwrap())
+    }
+
+    /// Makes it and what is in it somebody's.
+    fn give_away(&self, path: &Path) {
+        std::os::unix::fs::lchown(path, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+        if path.symlink_metadata().unwrap().is_dir() {
+            path.read_dir().unwrap().for_each(|entry| self.give_away(&entry.unwrap().path()));
+        }
+    }
+
+    /// Gives it these rights.
+    fn allow(&self, name: &str, mode: u32) {
+        std::fs::set_permissions(self.path(name), Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn mode(&self, name: &str) -> u32 {
+        self.path(name).metadata().unwrap().permissions().mode() & 0o777
     }
 
     /// Runs a command with this input.

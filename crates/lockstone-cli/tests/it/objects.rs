@@ -716,13 +716,13 @@ fn what_does_not_fit_is_refused() {
         = 2
         $ put dev fw --file most
         $ put dev fw --file most
-        ! lockstone: the volume of the objects is full
+        ! lockstone: the volume for objects is full: the value needs 141 blocks of 4096 bytes, 116 are free, and the old value keeps its 141 until the new one is in its place; nothing was stored
         !   hint: `lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some
         = 5
         $ object ls dev
           500000  70ea2adfba4e2cf161b6f59cee8704134c95e119c3ffc98d4105a33a41f0317d  fw
         $ put dev other --file most
-        ! lockstone: the volume of the objects is full
+        ! lockstone: the volume for objects is full: the value needs 141 blocks of 4096 bytes, 116 are free; nothing was stored
         !   hint: `lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some
         = 5
         $ object ls dev

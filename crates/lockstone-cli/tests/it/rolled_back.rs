@@ -371,24 +371,24 @@ fn a_counter_that_is_gone_or_nonsense_is_never_made_again() {
 
         $ get dev lock
         ! lockstone: trusted/counter stands beyond its limit of 2147483647
-        !   hint: who may write there? Nothing was changed
+        !   hint: was it edited, or `counter_limit` in device.toml? Nothing was changed
         = 3
         $ put dev a < 1
         ! lockstone: trusted/counter stands beyond its limit of 2147483647
-        !   hint: who may write there? Nothing was changed
+        !   hint: was it edited, or `counter_limit` in device.toml? Nothing was changed
         = 3
         $ check dev
         ! lockstone: trusted/counter stands beyond its limit of 2147483647
-        !   hint: who may write there? Nothing was changed
+        !   hint: was it edited, or `counter_limit` in device.toml? Nothing was changed
         = 3
         $ check dev --json
         {"mounted":false,"reason":"trusted/counter stands beyond its limit of 2147483647","sound":false}
         ! lockstone: trusted/counter stands beyond its limit of 2147483647
-        !   hint: who may write there? Nothing was changed
+        !   hint: was it edited, or `counter_limit` in device.toml? Nothing was changed
         = 3
         $ counter dev
         ! lockstone: trusted/counter stands beyond its limit of 2147483647
-        !   hint: who may write there? Nothing was changed
+        !   hint: was it edited, or `counter_limit` in device.toml? Nothing was changed
         = 3
     "#]]
     .assert_eq(&[gone, nonsense, beyond].join("\n"));
@@ -560,4 +560,30 @@ fn a_protected_key_is_protected_without_asking() {
     assert_eq!(bench.read(COUNTER), b"4\n");
     bench.write(FLASH, &old);
     assert_eq!(bench.run("get dev k").code(), 4);
+}
+
+/// The engine knows only that its counter failed: what the file system said is told with it.
+#[test]
+fn a_counter_that_fails_says_why() {
+    let bench = Bench::with_device("--flash 64K");
+    bench.session("put dev lock --protect < 1");
+    let before = bench.read(COUNTER);
+    std::fs::create_dir(bench.path("dev/trusted/.counter.new")).unwrap();
+    let seen = bench.session("put dev lock --protect < 2");
+    std::fs::remove_dir(bench.path("dev/trusted/.counter.new")).unwrap();
+    bench.allow("dev/trusted", 0o500);
+    bench.write("two", b"2");
+    let denied = bench.run_as_somebody("put dev lock --protect --file two").shown();
+    bench.allow("dev/trusted", 0o700);
+    expect![[r#"
+        $ put dev lock --protect < 2
+        ! lockstone: the counter failed: can't read or write trusted/counter: is a directory
+        !   hint: the next command that may write finds out by itself what was counted
+        = 7
+        ! lockstone: the counter failed: can't read or write trusted/counter: permission denied
+        !   hint: the next command that may write finds out by itself what was counted
+        = 6
+    "#]]
+    .assert_eq(&(seen + &denied));
+    assert_eq!(bench.read(COUNTER), before);
 }
