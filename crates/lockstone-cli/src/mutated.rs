@@ -69,10 +69,10 @@ fn formatted<S: Sealing>() -> Chip {
 fn used<S: Sealing>() -> Chip {
     let mut chip = formatted::<S>();
     live::<S>(&mut chip, |store| {
-        for turn in 0..240_usize {
+        for turn in 0..400_usize {
             let value = vec![turn.to_le_bytes()[0]; turn * 7 % 90];
             // Some were written last a while ago.
-            let key = if turn < 210 { turn % 12 } else { turn % 4 };
+            let key = if turn < 370 { turn % 12 } else { turn % 4 };
             store.put(format!("key{key}").as_str(), &value).unwrap();
         }
         store.put("long", &[0x77; 700]).unwrap();
@@ -192,7 +192,7 @@ fn every_kind_of_damage_has_its_name() {
         (
             "newest moved",
             spoiled(&|image| {
-                let (from, to) = (newest, (newest + 5 * SEGMENT) % image.len());
+                let (from, to) = (newest, (newest + SEGMENT) % image.len());
                 let moved = image[from..from + SEGMENT].to_vec();
                 image[to..to + SEGMENT].copy_from_slice(&moved);
                 image[from..from + SEGMENT].fill(0xff);
@@ -216,7 +216,7 @@ fn every_kind_of_damage_has_its_name() {
         newest header          damaged-record damaged-header
         newest segment erased  not-closed
         newest moved           not-closed damaged-header misplaced-segment in-doubt
-        cut short              torn-tail unfinished-run leftover truncated
+        cut short              damaged-record damaged-header in-doubt truncated
         too long               extended
         erased                 blank
         noise                  no-store

@@ -15,7 +15,7 @@
 //! let root = SoftRootKey::new([0x42; 32]); // from a fuse bank, a TPM, a protected file
 //! let mut memory = Memory::<64, { buffer_size(1, 4, 4096) + 64 }>::new();
 //! let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root, &mut random, &mut memory)?;
-//! # assert_eq!(store.stats()?.capacity_bytes, 211_680, "the example of the section Capacity");
+//! # assert_eq!(store.stats()?.capacity_bytes, 213_672, "the example of the section Capacity");
 //! store.put("wifi/psk", b"correct horse battery staple")?;
 //! drop(store); // or the power goes
 //!
@@ -73,16 +73,18 @@
 //! cache or reorder programs across each other.
 //!
 //! # Capacity
-//! With `n` segments of `s` bytes, `b` of them retired, and `r` = 4 (3 on parts of fewer than 8 segments), a store takes
-//! records of `(n - b - r) * (s - header - list - body_max - 64)` bytes ([`Stats::capacity_bytes`]); `list` is a record of
-//! `s / 32` bytes, at least 64 and at most 512, and nothing in a [small store](Small). A record takes 4 bytes, a
-//! link (4) and a tag (16) with `ascon` or a tag of 4 with `plain`, its name and value, rounded up to units, and an
-//! allowance for pointers of about `log2(keys / heads) + 2` times 8 (6) bytes, at least one. What fits does not depend
+//! With `n` segments of `s` bytes, `b` of them retired, and `r` = 4 (3 on parts of fewer than 8 segments) + `n` / 32, a store
+//! takes records of `(n - b - r) * (s - header - list - body_max / 4 - 96)` bytes ([`Stats::capacity_bytes`]); `list` is a record
+//! of `s / 32` bytes, at least 64 and at most 512 (less with few heads), and nothing in a [small store](Small). A record
+//! takes 4 bytes, a link (4) and a tag (16) with `ascon` or a tag of 4 with `plain`, its name and value, rounded up to units, and
+//! an allowance for pointers of about `log2(1 + keys / heads)` times 8 (6) bytes. As many records whose name and value are longer
+//! than `body_max / 4` as there are segments count `body_max * 3 / 4 - 32` bytes more: what they may leave of a segment's end. (In a
+//! small store all segments count so.) What fits does not depend
 //! on history: fill, empty and fill again holds the same number of keys, and a delete always succeeds. (ARCHITECTURE.md (i) says
-//! when that fails: power cut early in dozens of sessions in a row, or far more keys than heads on a nearly full store.)
+//! when that fails: power cut early in dozens of sessions in a row.)
 //!
-//! For example: 64 segments of 4 KiB, sealed, header 92, list 156, `body_max` 256: 60 * 3,528 = 211,680 bytes. A value of
-//! 32 bytes under a name of 10 takes 24 + 42, padded 68, and 8 to 16 for pointers: about 2,600 keys.
+//! For example: 64 segments of 4 KiB, sealed, header 96, list 156, `body_max` 256: 58 * 3,684 = 213,672 bytes. A value of
+//! 32 bytes under a name of 10 takes 24 + 42, padded 68, and with 300 heads about 25 for pointers: about 2,290 keys.
 //!
 //! # Lifetime
 //! All segments of the log are erased in turn, so a part of `n` segments that last `e` erases each takes

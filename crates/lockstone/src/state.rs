@@ -131,7 +131,7 @@ impl State {
         self.log.uncounted = false;
         self.log.resetting = false;
         self.report = Report::NONE;
-        self.path.target = None;
+        self.path.is_true = false;
     }
 }
 
@@ -176,8 +176,6 @@ pub(crate) struct Log {
     pub(crate) settled: bool,
     /// Nothing more fits or may go into the newest segment.
     pub(crate) closed: bool,
-    /// This session opened the newest segment inside a run, and so without a list.
-    pub(crate) listless: bool,
     /// A segment that a mark had freed could not be read whole: the digest in the newest header says nothing then.
     pub(crate) incomplete: bool,
     /// Settling failed in this session; reads do without.
@@ -241,6 +239,8 @@ pub(crate) struct Log {
     pub(crate) measured: u32,
     /// Bytes that the last step of compaction passed.
     pub(crate) passed: u32,
+    /// What the list of the newest segment is shorter than one can be, if this session opened it.
+    pub(crate) unlisted: u32,
 }
 
 impl Log {
@@ -248,7 +248,6 @@ impl Log {
     pub(crate) const START: Self = Self {
         settled: false,
         closed: false,
-        listless: false,
         incomplete: false,
         stuck: false,
         entered: false,
@@ -280,6 +279,7 @@ impl Log {
         wanted: 0,
         measured: 0,
         passed: 0,
+        unlisted: 0,
     };
 }
 
@@ -300,9 +300,11 @@ pub(crate) enum Run {
 pub(crate) struct Path {
     pub(crate) length: usize,
     /// Tombstones met that stand for nothing: they leave the index with the next record of this path.
-    pub(crate) omitted: u32,
-    /// Where the path leads, as long as it's true.
-    pub(crate) target: Option<u64>,
+    pub(crate) omitted: u8,
+    /// Where the path leads.
+    pub(crate) target: u64,
+    /// It still does.
+    pub(crate) is_true: bool,
     /// There is a record there, at `old`.
     pub(crate) found: bool,
     pub(crate) old: Position,
@@ -315,7 +317,8 @@ impl Path {
     const EMPTY: Self = Self {
         length: 0,
         omitted: 0,
-        target: None,
+        target: 0,
+        is_true: false,
         found: false,
         old: NOWHERE,
         old_shape: Shape::of_head(0),
@@ -326,7 +329,7 @@ impl Path {
     pub(crate) fn clear(&mut self) {
         self.length = 0;
         self.omitted = 0;
-        self.target = None;
+        self.is_true = false;
         self.found = false;
     }
 

@@ -64,7 +64,7 @@ mod tests {
     fn the_layout_is_pinned() {
         expect_test::expect![[r#"
             format version       1
-            header fields        76 bytes, then a tag
+            header fields        80 bytes, then a tag
             pointers at most     24 a record
             suite plain  (0)     tag 4, link 0, pointer 6 bytes
             suite ascon  (1)     tag 16, link 4, pointer 8 bytes

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_headers_say_how_many_segments_there_are() {
         let header = ClearHeader::parse(&{
-            let mut bytes = [0; 76];
+            let mut bytes = [0; 80];
             bytes[..8].copy_from_slice(b"LKS\x01\x01\x82\x00\x04");
             bytes[28..32].copy_from_slice(&4096_u32.to_le_bytes());
             bytes

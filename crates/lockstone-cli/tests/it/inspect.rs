@@ -30,41 +30,41 @@ fn a_device_in_order() {
         flash    16 segments of 2048 bytes, unit 4, erased ff
         keys     1, of all clients
         counter  trusted/counter says 0; nothing on the flash is bound to it
-        bytes    36 live, 244 dead, 164 in holes, 0 damaged
+        bytes    36 live, 260 dead, 260 in holes, 0 damaged
         erases   1 to 1 a segment
 
         The log ends in segment 0 (sequence 0): no authentic header has a higher number and a record behind it.
         It begins in segment 0 (sequence 0): the newest header or mark says so.
         13 records of it read well; what they lead to is what is stored.
         It was closed in order: the last record is a closing mark, and nothing is written behind it.
-        The first write will be an opening mark, at segment 0, byte 768: a cell further on than a cut write can have reached.
+        The first write will be an opening mark, at segment 0, byte 896: a cell further on than a cut write can have reached.
 
               0  >...............
                  > newest   0-9 live share in tenths   d in doubt   o log, unverified
                  . blank    - freed   ! damaged   x retired   ? unknown
 
          segment  sequence  erases  state        records    live  live bytes    dead   holes    free
-               0         0       1  log               13       2          36     244     164    1300
+               0         0       1  log               13       2          36     260     260    1164
 
          segment    byte  length  what        state       value  flags  name
-               0       0      80  header
-               0      80      48  closing     dead            -  --
-               0     128     128  hole
-               0     256      44  opening     -               -  -h
-               0     300      32  entry       dead           13  --     wifi/psk
-               0     332      48  closing     dead            -  --
-               0     380       4  hole
-               0     384      44  opening     -               -  -h
-               0     428      20  entry       dead            1  --     boot/count
-               0     448      48  closing     dead            -  --
-               0     496      16  hole
-               0     512      44  opening     -               -  -h
-               0     556      20  entry       live            1  --     boot/count
-               0     576      48  closing     dead            -  --
-               0     624      16  hole
-               0     640      44  opening     -               -  -h
-               0     684      16  tombstone   live            -  --
-               0     700      48  closing     -               -  --
+               0       0      84  header
+               0      84      52  closing     dead            -  --
+               0     136     120  hole
+               0     256      48  opening     -               -  -h
+               0     304      32  entry       dead           13  --     wifi/psk
+               0     336      52  closing     dead            -  --
+               0     388     124  hole
+               0     512      48  opening     -               -  -h
+               0     560      20  entry       dead            1  --     boot/count
+               0     580      52  closing     dead            -  --
+               0     632       8  hole
+               0     640      48  opening     -               -  -h
+               0     688      20  entry       live            1  --     boot/count
+               0     708      52  closing     dead            -  --
+               0     760       8  hole
+               0     768      48  opening     -               -  -h
+               0     816      16  tombstone   live            -  --
+               0     832      52  closing     -               -  --
         Flags: r one of a run of several, h closes a hole.
     "#]].assert_eq(&page(&bench, "inspect dev -l --records"));
 }
@@ -83,7 +83,7 @@ fn an_image_tells_what_it_can() {
         view     NOT VERIFIED: what stands in the clear; anybody could have written it
         store    (16 digits), suite ascon, 1024 heads
         flash    16 segments of 2048 bytes, unit 4, erased ff
-        bytes    64 in what looks like records
+        bytes    68 in what looks like records
         erases   1 to 1 a segment
 
         UNVERIFIED (key-missing): there is no root key: names and values stay sealed
@@ -138,7 +138,7 @@ fn damage_is_drawn_and_listed() {
         store    (16 digits), suite plain, 1024 heads
         flash    16 segments of 2048 bytes, unit 4, erased ff
         counter  trusted/counter says 0; nothing on the flash is bound to it
-        bytes    36 live, 212 dead, 164 in holes, 32 damaged
+        bytes    36 live, 228 dead, 260 in holes, 32 damaged
         erases   1 to 1 a segment
 
         The log ends in segment 0 (sequence 0): no authentic header has a higher number and a record behind it.
@@ -146,7 +146,7 @@ fn damage_is_drawn_and_listed() {
         12 records of it read well; what they lead to is what is stored.
         It was closed in order: the last record is a closing mark, and nothing is written behind it.
         The damage hides nothing: the digest of the heads, written later, fits all that was found.
-        The first write will be an opening mark, at segment 0, byte 768: a cell further on than a cut write can have reached.
+        The first write will be an opening mark, at segment 0, byte 896: a cell further on than a cut write can have reached.
 
         DAMAGED (damaged-record): 1 record can't be read, though something was written later
           what to do: alone it hides nothing stored; keep a copy of the flash and look for the cause
@@ -156,24 +156,24 @@ fn damage_is_drawn_and_listed() {
                  . blank    - freed   ! damaged   x retired   ? unknown
 
          segment    byte  length  what        state       value  flags  name
-               0       0      80  header
-               0      80      48  closing     dead            -  --
-               0     128     128  hole
-               0     256      44  opening     -               -  -h
-               0     300      32  damaged
-               0     332      48  closing     dead            -  --
-               0     380       4  hole
-               0     384      44  opening     -               -  -h
-               0     428      20  entry       dead            1  --     boot/count
-               0     448      48  closing     dead            -  --
-               0     496      16  hole
-               0     512      44  opening     -               -  -h
-               0     556      20  entry       live            1  --     boot/count
-               0     576      48  closing     dead            -  --
-               0     624      16  hole
-               0     640      44  opening     -               -  -h
-               0     684      16  tombstone   live            -  --
-               0     700      48  closing     -               -  --
+               0       0      84  header
+               0      84      52  closing     dead            -  --
+               0     136     120  hole
+               0     256      48  opening     -               -  -h
+               0     304      32  damaged
+               0     336      52  closing     dead            -  --
+               0     388     124  hole
+               0     512      48  opening     -               -  -h
+               0     560      20  entry       dead            1  --     boot/count
+               0     580      52  closing     dead            -  --
+               0     632       8  hole
+               0     640      48  opening     -               -  -h
+               0     688      20  entry       live            1  --     boot/count
+               0     708      52  closing     dead            -  --
+               0     760       8  hole
+               0     768      48  opening     -               -  -h
+               0     816      16  tombstone   live            -  --
+               0     832      52  closing     -               -  --
         Flags: r one of a run of several, h closes a hole.
         ! lockstone: not all of it could be verified
         = 3

@@ -16,23 +16,23 @@ fn a_case_is_told_step_by_step() {
     expect![[r#"
         $ replay overwrite/word4/plain/2/bits/0/prefix
         overwrite/word4/plain/2/bits/0/prefix
-          setup: format and 0 operations; then 60 flash operations without a cut
+          setup: format and 0 operations; then 57 flash operations without a cut
           mount: sound: yes, 1 records, closed in order
           put a = 0 bytes: done
-              program 000100 +44
-              program 00012c +12
+              program 000100 +48
+              program 000130 +12
           put ff x 255 = 29 bytes: the power went
-              program 000138 +56
-          POWER CUT in operation 13 of this flash: program 000138 +56
-              tear bits: 172 of 241 bits done
-              left: 0d8d1c2ddff0a09afff6fafb6ff86fecf637733cfee600c344dc8683eb6eb5ffc8fac3c3d4e5dddbd5d5776ea07f95fc3ed9a99e959fffff
+              program 00013c +56
+          POWER CUT in operation 14 of this flash: program 00013c +56
+              tear bits: 180 of 250 bits done
+              left: 0d8d1c2dddf0a09aefd6aaa917ef6fecf637733cfee600c344dc8683eb6eb5ffc8fac3c3d4e5dddbd5d5776ea07f95fc3ed9a99e959fffff
           mount: sound: yes, 3 records, 56 torn bytes
           read all: the power went
               program 000400 +16
-          POWER CUT in operation 14 of this flash: program 000400 +16
-              tear prefix: 47 of 80 bits done
-              left: 140100008259f8a2ffffffffffffffff
-          mount: sound: yes, 3 records, 720 torn bytes
+          POWER CUT in operation 15 of this flash: program 000400 +16
+              tear prefix: 48 of 82 bits done
+              left: 14010000708df808ffffffffffffffff
+          mount: sound: yes, 3 records, 716 torn bytes
           read all: all 1 keys as they must be; what was in flight did not happen
               program 000680 +16
           mount: sound: yes, 4 records
@@ -55,7 +55,7 @@ fn a_case_is_told_step_by_step() {
           put wifi/psk\x00\x01 = 1 bytes: done
               program 000968 +20
           close: done
-              program 00097c +4, 000980 +44
+              program 00097c +4, 000980 +48
           mount: sound: yes, 13 records, closed in order
           mount: sound: yes, 13 records, closed in order
           read all: all 2 keys as they must be

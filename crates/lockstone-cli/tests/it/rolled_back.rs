@@ -235,10 +235,10 @@ fn inspect_says_what_the_flash_is_bound_to() {
     let marks = records.lines().filter(|line| line.contains("intent") || line.contains("counted  "));
     let marks: Vec<_> = marks.map(str::trim).collect();
     expect![[r#"
-        0     300      16  intent      -               -  --     counter 0
-        0     332      16  counted     -               -  r-     counter 2
-        0     684      16  intent      -               -  --     counter 2
-        0     716      16  counted     -               -  r-     counter 4"#]]
+        0     304      16  intent      -               -  --     counter 0
+        0     336      16  counted     -               -  r-     counter 2
+        0     688      16  intent      -               -  --     counter 2
+        0     720      16  counted     -               -  r-     counter 4"#]]
     .assert_eq(&marks.join("\n"));
 }
 

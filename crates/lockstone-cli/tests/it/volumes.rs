@@ -142,7 +142,7 @@ fn volumes_come_and_go() {
         flash    208 segments of 4096 bytes, unit 4, erased ff
         keys     0, of all clients
         counter  trusted/counter says 0; nothing on the flash is bound to it
-        bytes    100 live, 1164 dead, 308 in holes, 0 damaged
+        bytes    100 live, 1196 dead, 368 in holes, 0 damaged
         erases   1 to 1 a segment
         volumes  keys 0: 851968, free: 16384, spare 1: 4096, free: 1028096, slot 0: 131072, spare 0: 16384, slot 2: 49152
 
@@ -150,7 +150,7 @@ fn volumes_come_and_go() {
         It begins in segment 0 (sequence 0): the newest header or mark says so.
         26 records of it read well; what they lead to is what is stored.
         It was closed in order: the last record is a closing mark, and nothing is written behind it.
-        The first write will be an opening mark, at segment 0, byte 2304: a cell further on than a cut write can have reached.
+        The first write will be an opening mark, at segment 0, byte 2432: a cell further on than a cut write can have reached.
 
               0  >...............................................................
              64  ................................................................
@@ -243,7 +243,7 @@ fn an_install_is_requested_done_and_confirmed() {
         suite      ascon
         flash      2097152 bytes: 208 segments of 4096, 1 in the log, 0 bad
         keys       0, of all clients
-        fill       384 of 719712 bytes, 0 %
+        fill       504 of 729432 bytes, 0 %
         erases     1 to 1 a segment
         objects    256 blocks of 4096, chunks of 512: 0 used, 26 of unfinished objects, 230 free, 0 unreadable
         $ slot confirm dev
@@ -263,7 +263,7 @@ fn an_install_is_requested_done_and_confirmed() {
         suite      ascon
         flash      2097152 bytes: 208 segments of 4096, 1 in the log, 0 bad
         keys       0, of all clients
-        fill       368 of 719712 bytes, 0 %
+        fill       488 of 729432 bytes, 0 %
         erases     1 to 1 a segment
         objects    256 blocks of 4096, chunks of 512: 0 used, 0 of unfinished objects, 256 free, 0 unreadable
         $ volume rm dev slot

@@ -15,9 +15,9 @@ use super::bytes::Bytes;
 use crate::world::root;
 
 /// Bytes of a header in the clear.
-const HEADER: usize = 76;
+const HEADER: usize = 80;
 /// Where in it the digest is.
-const DIGEST: std::ops::Range<usize> = 68..76;
+const DIGEST: std::ops::Range<usize> = 72..80;
 /// Where in it the link is.
 const LINK: std::ops::Range<usize> = 36..40;
 

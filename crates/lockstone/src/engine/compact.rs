@@ -14,12 +14,14 @@
 //!
 //! Invariant: runs only between runs. A segment whose count of indexed records is zero is freed without being read.
 
+use super::ops::Cost;
 use super::scan::Step;
 use super::{NorFlash, Store, one_source};
 use crate::error::Stop;
 use crate::format::header::Class;
 use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{FIRST, MORE};
+use crate::layout::Layout;
 use crate::report::Cursor;
 use crate::seal::Suite;
 use crate::state::{Record, Run};
@@ -183,7 +185,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if !C::SMALL && self.state.log.reserved {
             return false;
         }
-        let more = bytes.saturating_sub(self.room()).div_ceil(self.segment_yield());
+        let more = bytes.saturating_sub(self.room()).div_ceil(self.segment_yield() - self.waste());
         self.free_segments(self.state.log.tail) >= more + kept
     }
 
@@ -204,9 +206,19 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if self.state.log.closed { 0 } else { self.fill_to().saturating_sub(self.state.log.end.offset) }
     }
 
-    /// Bytes of records that a segment surely takes.
+    /// Bytes of records that a segment surely takes, if none of them [is long](Self::is_long).
     fn segment_yield(&self) -> u32 {
-        self.sizes().segment - self.header_length() - self.list_room() - self.record_usual()
+        self.densest() - self.record_usual() + self.waste()
+    }
+
+    /// Most bytes of records in a segment.
+    fn densest(&self) -> u32 {
+        self.sizes().segment - self.header_length() - self.list_room()
+    }
+
+    /// What long records may waste more of the end of a segment than short ones.
+    fn waste(&self) -> u32 {
+        if C::SMALL { 0 } else { self.sizes().body_max / 4 * 3 - 32 }
     }
 
     /// A long record as it usually is: the most that the end of a segment can waste.
@@ -217,43 +229,83 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// What [`need`](Self::need) may reach.
     #[inline(never)]
     pub(super) fn capacity(&self) -> u32 {
-        let reserve = self.state.counts.bad().saturating_add(1 + self.kept_free());
-        self.sizes().segments.saturating_sub(reserve).saturating_mul(self.segment_yield())
+        self.usable().saturating_mul(self.segment_yield())
     }
 
-    /// Bytes that the counted records need when each is written once more.
-    pub(super) fn need(&self, live: u32, records: u32) -> u32 {
-        live.saturating_add(records.saturating_mul(self.allowance(records)))
+    /// Segments that may be full: without those that are kept, the newest, and what may be written while compaction passes all.
+    fn usable(&self) -> u32 {
+        let segments = self.sizes().segments;
+        segments.saturating_sub(self.state.counts.bad().saturating_add(1 + self.kept_free() + segments / 32))
+    }
+
+    /// Bytes that these records need when each is written once more.
+    pub(super) fn need(&self, what: Cost) -> u32 {
+        let Cost { bytes, records, long } = what;
+        let wasted = if C::SMALL { 0 } else { long.min(self.usable()).saturating_mul(self.waste()) };
+        let pointers = if C::SMALL {
+            records.saturating_mul(self.allowance(records) / 16)
+        } else {
+            records.div_ceil(16).saturating_mul(self.allowance(records))
+        };
+        bytes.saturating_add(pointers).saturating_add(wasted)
+    }
+
+    /// What is counted.
+    pub(super) fn counted(&self) -> Cost {
+        let counts = &self.state.counts;
+        Cost { bytes: counts.live(), records: counts.records(), long: counts.long() }
     }
 
     pub(super) fn needed(&self) -> u32 {
-        self.need(self.state.counts.live(), self.state.counts.records())
+        self.need(self.counted())
     }
 
-    /// Bytes of pointers of a record, as they are on the average of that many: log2 of those in a bucket, and 1.33.
+    /// Bytes of pointers of 16 records, as they are on the average of that many: a record carries one for each bit at which keys of its
+    /// bucket branched off, log2(1 + n) where there are n others on the average, and less than a sixteenth more for each of these.
     #[inline(never)]
     fn allowance(&self, records: u32) -> u32 {
         let buckets = u32::try_from(self.heads.len()).unwrap_or(u32::MAX).max(1);
         if self.assumed_pointers() > 0 {
             return 0;
         }
-        let pointers = (records / buckets).checked_ilog2().map_or(1, |bits| bits + 2);
-        super::load::length_u32(pointer_length::<S>()) * pointers
+        let sixteenths = if C::SMALL {
+            16 * (records / buckets).checked_ilog2().map_or(1, |bits| bits + 2)
+        } else {
+            let keys = 16 + records.min(u32::MAX / 16) * 16 / buckets;
+            // The logarithm of 16 times as many, in sixteenths: straight between powers of two.
+            let whole = keys.ilog2();
+            17 * (whole - 4) + (keys >> (whole - 4)) - 16
+        };
+        super::load::length_u32(pointer_length::<S>()) * sixteenths
     }
 
     pub(super) fn pointer_allowance(&self) -> u32 {
-        self.allowance(self.state.counts.records())
+        self.allowance(self.state.counts.records()).div_ceil(16)
     }
 
-    /// `bytes` times the length of the log over the room to spare, both in segments. Nothing while half of that room is free, and a
-    /// sixteenth of all: the longer a record lies, the likelier it is dead when its turn comes; but a stretch that is live throughout
-    /// may take more room as copies than it makes.
+    /// Bytes by which all that is live can grow while it's written again, before anything dead behind it has its turn.
+    fn growth(&self) -> u32 {
+        let (stands, most) = (self.state.counts.standing(), self.densest());
+        self.needed().saturating_sub(stands) + stands / most * (most - self.segment_yield()) / 2
+    }
+
+    /// How much compaction a write of `bytes` owes. None while more is free than what is live can grow by, and than may be written until
+    /// it was passed: the longer a record lies, the likelier it is dead when its turn comes. Then the more, the less is free; at most
+    /// two segments, or twice what is written.
     fn share(&self, bytes: u32) -> u32 {
+        let Layout { segment, segments, .. } = self.sizes();
         let length = self.state.log.end.sequence - self.state.log.tail;
-        let spare = self.capacity().saturating_sub(self.needed()) / self.sizes().segment;
-        if self.free_segments(self.state.log.tail) > self.kept_free() + (spare / 2).max(self.sizes().segments / 16) {
-            return 0;
-        }
-        (bytes.saturating_mul(length) / spare.max(1)).min(2 * self.sizes().segment.max(bytes))
+        let spare = self.capacity().saturating_sub(self.needed());
+        let (free, all) = (self.free_segments(self.state.log.tail), bytes.saturating_mul(length));
+        let mut pace = (spare / segment).max(1);
+        let early = if C::SMALL {
+            free > self.kept_free() + (pace / 2).max(segments / 16)
+        } else {
+            let free = free.saturating_sub(self.kept_free()) * segment + self.room();
+            let ahead = free.saturating_sub(self.growth());
+            pace = pace.min((ahead / (segment / 16)).max(1));
+            ahead > (all / 3).min(spare / 2)
+        };
+        if early { 0 } else { (all / pace).min(2 * segment.max(bytes)) }
     }
 }

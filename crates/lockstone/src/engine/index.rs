@@ -21,7 +21,7 @@ use crate::error::Stop;
 use crate::format::header::Class;
 use crate::format::low_word;
 use crate::format::pointer::Pointer;
-use crate::format::record::Shape;
+use crate::format::record::{RESUME, Shape};
 use crate::layout::POINTERS_MAX;
 use crate::memory::UNKNOWN;
 use crate::seal::Suite;
@@ -80,7 +80,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if self.state.path.length > POINTERS_MAX {
             return Err(Stop::Collision);
         }
-        self.state.path.target = Some(hash);
+        (self.state.path.target, self.state.path.is_true) = (hash, true);
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.state.record.link,
         );
         let bucket = self.bucket_of(self.state.record.hash);
-        self.state.path.target = None;
+        self.state.path.is_true = false;
         if C::SMALL {
             self.put_head(bucket, head);
         } else {
@@ -174,6 +174,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Counts a record of a segment in (1) or out (-1).
     pub(super) fn count(&mut self, sequence: u32, shape: Shape, class: Class, by: i8) {
         self.state.counts.add(class, self.cost(shape), by.into());
+        if !C::SMALL && class != Class::Tombstone && class != Class::Mark {
+            let stands = self.padded_length(shape.with(RESUME, false));
+            self.state.counts.stand(stands, self.is_long(shape), by.into());
+        }
         if !C::SMALL
             && let Some(used) = self.used_of(sequence)
             && *used != UNKNOWN
@@ -188,7 +192,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             let Path { old, old_shape, old_class, .. } = self.state.path;
             self.count(old.sequence, old_shape, old_class, -1);
         }
-        self.discount_tombstones(self.state.path.omitted);
+        self.discount_tombstones(self.state.path.omitted.into());
         let Record { at, shape, class, .. } = self.state.record;
         self.count(at.sequence, shape, class, 1);
     }

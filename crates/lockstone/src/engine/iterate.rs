@@ -74,7 +74,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Stop<F::Error>> {
         self.walk_in(cursor.bucket as usize, trie_bits(cursor.next)).await?;
         // That leads to no key, though a key of another bucket may have this hash.
-        self.state.path.target = None;
+        self.state.path.is_true = false;
         if self.state.path.found {
             return Ok(true);
         }

@@ -203,6 +203,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.state.path.length = pointers;
         let good = self.program(self.record_length()).await.map_err(Stop::Flash)?;
         if good {
+            self.state.log.unlisted = self.state.log.unlisted.saturating_sub(self.record_length());
             self.end_behind_record();
         }
         Ok(good)
@@ -313,7 +314,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Bytes that a list takes in its segment, at most.
     pub(super) fn list_room(&self) -> u32 {
-        if C::SMALL { 0 } else { self.padded_length(Shape::single(Kind::Mark, 1, self.list_max())) }
+        let longest = self.list_max().min(FIXED + 4 * (self.heads.len() + 1));
+        if C::SMALL { 0 } else { self.padded_length(Shape::single(Kind::Mark, 1, longest)) }
     }
 
     /// After so many segments lists name all heads again.

@@ -263,6 +263,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     pub(super) fn cost(&self, shape: Shape) -> u32 {
         self.padded_length(shape.with_pointers(self.assumed_pointers()).with(RESUME, false))
     }
+
+    /// Whether a record may leave more of a segment's end unused than [the short ones](Self::waste) do, when it's the next
+    /// and does not fit there. Each of them does so once at most, so they are counted.
+    pub(super) fn is_long(&self, shape: Shape) -> bool {
+        !C::SMALL && length_u32(shape.name() + shape.inline()) > self.sizes().body_max / 4
+    }
 }
 
 /// What a record is to the index.

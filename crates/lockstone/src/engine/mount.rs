@@ -520,7 +520,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         // The segment of a small store takes nothing more: the next header says that the store is no small one any more.
         self.state.log.closed |= !C::SMALL && self.state.header.get(KIND) & SORT == SMALL;
         self.state.log.tail = self.state.header.get(OLDEST);
-        self.state.before = self.state.header.counts();
+        self.state.header.counts_to(&mut self.state.before);
         self.state.replay.oldest = self.state.log.tail;
         self.state.replay.digest = self.state.header.long(DIGEST);
         self.state.replay.in_run = self.state.header.get(PREVIOUS_END) & IN_RUN != 0;
@@ -648,10 +648,10 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             }
             // Something is missing or does not fit: the whole log says what.
             self.state.report = Report::NONE;
-            self.state.before = before;
+            self.state.before.set(&before);
             self.state.log.end = end;
             self.state.log.incomplete = false;
-            self.state.path.target = None;
+            self.state.path.is_true = false;
             self.heads.fill(Pointer::EMPTY);
         }
         let good = self.replay_from(header, None).await;
@@ -781,7 +781,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         if checkpoint && self.state.header.get(OLDEST) <= self.state.log.tail {
             // What it freed is free, if it is believed. Records before it may have been counted against others that are gone
             // with a freed segment.
-            self.state.counts = self.state.header.counts();
+            self.state.header.counts_to(&mut self.state.counts);
         }
         let run_counts = C::SMALL || self.state.replay.run_counts;
         let in_index = run_counts && class != Class::Mark;
@@ -824,7 +824,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         replay.run_counts = counts;
         report.unfinished_runs += u32::from(!counts);
         if replay.in_run && more && counts && !in_newest {
-            *counted = *before;
+            counted.set(before);
             replay.counting = true;
         }
     }
@@ -884,7 +884,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         report.torn_bytes = written - at.offset;
         report.clean = replay.closing && written == at.offset;
         log.for_all |= replay.decides || written > at.offset;
-        *before = if any { replay.undo().counts } else { *counts };
+        before.set(if any { &replay.undo().counts } else { counts });
         log.counted = end.offset;
         log.link = end.link;
         let hides =
@@ -909,7 +909,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     async fn check_newest(&mut self, header: u32) {
         let Replay { in_run, run_counts, digest, oldest, .. } = self.state.replay;
         if C::SMALL || !in_run || !run_counts {
-            self.state.counts = self.state.before;
+            self.state.counts.set(&self.state.before);
         }
         if digest != NO_DIGEST && !self.state.log.incomplete {
             self.settle_doubt(digest, oldest, Position::new(header, 0)).await;
@@ -985,13 +985,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let undo = replay.undo_mut();
         undo.bucket = bucket;
         undo.head = head;
-        undo.counts = *counts;
+        undo.counts.set(counts);
     }
 
     fn take_back(&mut self) {
         let State { counts, replay, .. } = &mut *self.state;
         let Undo { bucket, head, .. } = *replay.undo();
-        *counts = replay.undo().counts;
+        counts.set(&replay.undo().counts);
         replay.newer = !replay.newer;
         self.put_head(bucket, head);
     }

@@ -34,10 +34,29 @@ pub(super) struct Cut {
 pub(super) struct Cost {
     pub(super) bytes: u32,
     pub(super) records: u32,
+    /// Those of them that are long.
+    pub(super) long: u32,
 }
 
 impl Cost {
-    pub(super) const NONE: Self = Self { bytes: 0, records: 0 };
+    pub(super) const NONE: Self = Self { bytes: 0, records: 0, long: 0 };
+
+    pub(super) const fn plus(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            records: self.records.wrapping_add(other.records),
+            long: self.long.wrapping_add(other.long),
+        }
+    }
+
+    /// Without what is a part of it.
+    const fn minus(self, part: Self) -> Self {
+        Self {
+            bytes: self.bytes.wrapping_sub(part.bytes),
+            records: self.records.wrapping_sub(part.records),
+            long: self.long.saturating_sub(part.long),
+        }
+    }
 }
 
 #[one_source]
@@ -450,10 +469,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if new.bytes > capacity {
             return Err(Stop::TooLarge);
         }
-        let counts = &self.state.counts;
-        let live = counts.live().wrapping_sub(old.bytes).saturating_add(new.bytes);
-        let records = counts.records().wrapping_sub(old.records).wrapping_add(new.records);
-        if self.need(live, records) <= capacity { Ok(()) } else { Err(Stop::Full) }
+        if self.need(self.counted().minus(old).plus(new)) <= capacity { Ok(()) } else { Err(Stop::Full) }
     }
 
     /// Begins a run, unless one is open.
@@ -463,7 +479,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.state.log.run = Run::Ready;
             self.state.log.open_ended = false;
             self.state.log.protected = protect;
-            self.state.before = self.state.counts;
+            self.state.before.set(&self.state.counts);
         }
     }
 
@@ -524,14 +540,18 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// What a value counts as, in an entry of this shape.
     pub(super) fn cost_of(&self, shape: Shape, cut: Cut) -> Cost {
-        let chunk = |bytes: u32| self.cost(Shape::single(Kind::Chunk, CHUNK_NAME, bytes as usize));
-        let mut bytes = self.cost(shape);
-        let chunks = self.chunks(cut);
-        if let Some(full) = chunks.checked_sub(1) {
+        let chunk = |bytes: u32| self.cost_of_record(Shape::single(Kind::Chunk, CHUNK_NAME, bytes as usize));
+        let mut cost = self.cost_of_record(shape);
+        if let Some(full) = self.chunks(cut).checked_sub(1) {
             let last = cut.whole - self.chunk_start(cut, full);
-            bytes = bytes.saturating_add(chunk(self.chunk_length()).saturating_mul(full)).saturating_add(chunk(last));
+            let Cost { bytes, .. } = chunk(self.chunk_length());
+            cost = cost.plus(Cost { bytes: bytes.saturating_mul(full), records: full, long: full }).plus(chunk(last));
         }
-        Cost { bytes, records: chunks + 1 }
+        cost
+    }
+
+    fn cost_of_record(&self, shape: Shape) -> Cost {
+        Cost { bytes: self.cost(shape), records: 1, long: self.is_long(shape).into() }
     }
 }
 

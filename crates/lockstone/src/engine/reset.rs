@@ -107,12 +107,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             } else if !act && !removed {
                 // A copy, and what it brings back.
                 for _ in 0..if copy { 2 } else { 1 } {
-                    let Cost { bytes, records } = self.cost_found();
-                    left = Cost { bytes: left.bytes.saturating_add(bytes), records: left.records + records };
+                    left = left.plus(self.cost_found());
                 }
             }
         }
-        if self.need(left.bytes, left.records) > self.capacity() { Err(Stop::Full) } else { Ok(()) }
+        if self.need(left) > self.capacity() { Err(Stop::Full) } else { Ok(()) }
     }
 
     /// Finds a chunk of a factory copy. Not inlined: the stack of its caller is deeper elsewhere.

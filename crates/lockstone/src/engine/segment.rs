@@ -98,7 +98,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.state.log.end = Position::new(sequence, length);
         self.state.log.counted = length;
         self.state.log.closed = false;
-        self.state.log.listless = !C::SMALL && self.state.log.run == Run::Begun;
+        self.state.log.unlisted = self.list_room();
         self.state.log.link = self.state.record.link;
         if S::LINK > 0 {
             self.state.log.tag_at = super::load::length_u32(FIXED);

@@ -127,7 +127,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let Draft { shape, hash, .. } = self.state.draft;
         if shape.kind() == Kind::Mark {
             self.state.path.clear();
-        } else if self.state.path.target != Some(hash) {
+        } else if !self.state.path.is_true || self.state.path.target != hash {
             self.walk(hash).await?;
         }
         Ok(())
@@ -227,11 +227,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         !self.state.log.closed && self.state.log.end.offset.saturating_add(self.padded_length(shape)) <= self.fill_to()
     }
 
-    /// How far the newest segment is filled. One that was opened inside a run has no list, and is not filled further than with one:
-    /// copies of it come beside a list, and must not need more room than they make.
+    /// How far the newest segment is filled. One with a short list, or none, is not filled further than with the longest: copies of it
+    /// may come beside such a one, and must not need more room than they make.
     pub(super) fn fill_to(&self) -> u32 {
-        let list = if !C::SMALL && self.state.log.listless { self.list_room() } else { 0 };
-        self.sizes().segment - list
+        self.sizes().segment - if C::SMALL { 0 } else { self.state.log.unlisted }
     }
 
     fn put_field(&mut self, flag: Flag, value: u32) {

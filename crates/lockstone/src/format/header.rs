@@ -8,10 +8,11 @@
 //!    bit 30: every commit of the store is counted
 //! 36 how the tag of the last record of the previous segment begins
 //! 40 oldest live sequence
-//! 44 live bytes | 48 keys | 52 chunks | 56 tombstones | 60 retired blocks
-//! 64 epoch: twice the counter's value that the log is bound to, one more for an intent
-//! 68 digest of all heads (8 bytes; zero: none, in the middle of a run or of settling)
-//! 76 tag of this header
+//! 44 live bytes | 48 keys | 52 chunks | 56 tombstones | 60 retired blocks (u16) | 62 long records (u16; 0x7fff: or more)
+//! 64 bytes of all entries and chunks, as they stand
+//! 68 epoch: twice the counter's value that the log is bound to, one more for an intent
+//! 72 digest of all heads (8 bytes; zero: none, in the middle of a run or of settling)
+//! 80 tag of this header
 //! ```
 //!
 //! What stands from 40 on is the *checkpoint*: opening and closing marks carry it too.
@@ -41,12 +42,12 @@ pub(crate) const PREVIOUS_END: usize = 32;
 pub(crate) const PREVIOUS_LINK: usize = 36;
 pub(crate) const OLDEST: usize = 40;
 const COUNTS: usize = 44;
-const EPOCH: usize = 64;
-pub(crate) const DIGEST: usize = 68;
+const EPOCH: usize = 68;
+pub(crate) const DIGEST: usize = 72;
 /// Bytes of a checkpoint without the digest, as an opening mark carries it.
 pub(crate) const CHECKPOINT: usize = DIGEST - OLDEST;
 /// Bytes before the tag.
-pub(crate) const FIXED: usize = 76;
+pub(crate) const FIXED: usize = 80;
 
 /// In the word [`KIND`], where the sort of the store stands.
 pub(crate) const SORT: u32 = 3 << 13;
@@ -102,8 +103,15 @@ impl Image {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let words = self.words.get(COUNTS / 4..).and_then(|words| words.first_chunk());
-        words.map_or(Counts::ZERO, |words| Counts(*words))
+        let mut counts = Counts::ZERO;
+        self.counts_to(&mut counts);
+        counts
+    }
+
+    pub(crate) fn counts_to(&self, counts: &mut Counts) {
+        if let Some(words) = self.words.get(COUNTS / 4..).and_then(|words| words.first_chunk()) {
+            copy(&mut counts.0, words);
+        }
     }
 
     /// Whether a store can have counted so: what is computed from these numbers does not overflow, and the log ends at
@@ -125,7 +133,7 @@ impl Image {
     pub(crate) fn set_checkpoint(&mut self, oldest: u32, counts: &Counts, digest: u64) {
         self.set(OLDEST, oldest);
         if let Some(words) = self.words.get_mut(COUNTS / 4..).and_then(|words| words.first_chunk_mut()) {
-            *words = counts.0;
+            copy(words, &counts.0);
         }
         self.set(DIGEST, low_word(digest));
         self.set(DIGEST + 4, low_word(digest >> 32));
@@ -133,12 +141,18 @@ impl Image {
 }
 
 /// What is counted about the index, as of the last whole run: bytes of all records in it, without their pointers; records
-/// by [`Class`]; and what the log is bound to. As words, as headers and marks carry them.
+/// by [`Class`], and how many are long, in the upper half of the last of these words; bytes of those that are no tombstones, with
+/// the pointers that they have; and what the log is bound to. As words, as headers and marks carry them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts(pub(crate) [u32; COUNTED]);
 
 /// Words of [`Counts`].
-pub(crate) const COUNTED: usize = 6;
+pub(crate) const COUNTED: usize = 7;
+
+/// Where long records are counted, and how far. More than that is not counted any more, in or out: no log has as many
+/// segments as would matter.
+const LONG: u32 = 1 << 16;
+const LONG_MAX: u32 = 0x7fff;
 
 /// What a record counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +170,11 @@ pub(crate) enum Class {
 impl Counts {
     pub(crate) const ZERO: Self = Self([0; COUNTED]);
 
+    /// Becomes the other.
+    pub(crate) fn set(&mut self, other: &Self) {
+        copy(&mut self.0, &other.0);
+    }
+
     /// Bytes of all records in the index.
     pub(crate) const fn live(&self) -> u32 {
         let [live, ..] = self.0;
@@ -164,8 +183,14 @@ impl Counts {
 
     /// All records.
     pub(crate) fn records(&self) -> u32 {
-        let [_, of @ .., _] = &self.0;
-        of.iter().fold(0, |sum, count| sum.wrapping_add(*count))
+        let [_, of @ .., bad, _, _] = &self.0;
+        of.iter().fold(*bad % LONG, |sum, count| sum.wrapping_add(*count))
+    }
+
+    /// Those of them that are long.
+    pub(crate) const fn long(&self) -> u32 {
+        let [.., bad, _, _] = self.0;
+        bad / LONG
     }
 
     /// Entries of clients.
@@ -182,8 +207,14 @@ impl Counts {
 
     /// Segments retired as bad.
     pub(crate) const fn bad(&self) -> u32 {
-        let [.., bad, _] = self.0;
-        bad
+        let [.., bad, _, _] = self.0;
+        bad % LONG
+    }
+
+    /// Bytes of all records in the index but tombstones, as they stand.
+    pub(crate) const fn standing(&self) -> u32 {
+        let [.., standing, _] = self.0;
+        standing
     }
 
     /// What the log is bound to.
@@ -200,12 +231,30 @@ impl Counts {
     /// Counts a record in (1) or out (-1). On a damaged store the counts may be off; they are only shown then, as
     /// writes are refused, and stop at zero.
     pub(crate) fn add(&mut self, class: Class, cost: u32, by: i32) {
-        let [live, of @ .., _] = &mut self.0;
+        let [live, of @ .., _, _] = &mut self.0;
         if let Some(count) = of.get_mut(class as usize) {
             *count = count.saturating_add_signed(by);
             *live = live.saturating_add_signed(cost.cast_signed().wrapping_mul(by));
         }
     }
+
+    /// The same of one that takes up so many bytes, and may be long.
+    pub(crate) fn stand(&mut self, bytes: u32, long: bool, by: i32) {
+        let more = long && self.long() < LONG_MAX;
+        let [.., bad, standing, _] = &mut self.0;
+        *standing = standing.saturating_add_signed(bytes.cast_signed().wrapping_mul(by));
+        if more {
+            *bad = bad.saturating_add_signed(by << 16);
+        }
+    }
+}
+
+/// Copies counts, the last word apart: a copy of seven is a library call.
+#[inline(never)]
+fn copy(to: &mut [u32; COUNTED], from: &[u32; COUNTED]) {
+    let ([first @ .., last], [first_from @ .., last_from]) = (to, from);
+    *first = *first_from;
+    *last = *last_from;
 }
 
 /// Bytes of a header on flash, padded.
