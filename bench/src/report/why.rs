@@ -60,17 +60,16 @@ fn reason(sheet: &Sheet, name: &str) -> Option<String> {
         }
         "usable fill, 32-byte values, sealed, records" => Some(
             "the figure is what a put programs on the average, with its share of headers and lists, times the keys that fit. Of each \
-             segment of 4,096 bytes 92 are a header, 156 are set aside for a list, and 320 for the end, which the longest record may \
-             not fit into; four segments are kept free. Lists that are shorter than what is set aside lower the figure, and not the \
+             segment of 4,096 bytes 96 are a header, 156 are set aside for a list, and 160 for the end, which a record of no great \
+             length may not fit into; six segments are kept free. Lists that are shorter than what is set aside lower the figure, and not the \
              number of keys."
                 .to_owned(),
         ),
         "copy factor, 95/5, 65 % full" => Some(skewed(65)),
         "copy factor, 95/5, 80 % full" => Some(skewed(80)),
         "copy factor, uniform, 80 % full" => Some(
-            "a store that is this full begins to compact while a sixteenth of its segments is still free beside those that are kept. \
-             Begun later it would copy less; but a stretch of records that are live throughout could take the last free segment \
-             before compaction has come through it, and then the store is full for good \
+            "a store that is this full begins to compact while there is still room for what all that is live may grow by when it's \
+             written again: pointers that old records lack, and other ends of segments \
              ([why](../ARCHITECTURE.md#i-cut-early-dozens-of-times-in-a-row))."
                 .to_owned(),
         ),

@@ -73,13 +73,13 @@
 //! cache or reorder programs across each other.
 //!
 //! # Capacity
-//! With `n` segments of `s` bytes, `b` of them retired, and `r` = 4 (3 on parts of fewer than 8 segments) + `n` / 32, a store
+//! With `n` segments of `s` bytes, `b` of them retired, and `r` = 4 + (`n` + 24) / 32 (3 on parts of fewer than 8 segments), a store
 //! takes records of `(n - b - r) * (s - header - list - body_max / 4 - 96)` bytes ([`Stats::capacity_bytes`]); `list` is a record
 //! of `s / 32` bytes, at least 64 and at most 512 (less with few heads), and nothing in a [small store](Small). A record
 //! takes 4 bytes, a link (4) and a tag (16) with `ascon` or a tag of 4 with `plain`, its name and value, rounded up to units, and
 //! an allowance for pointers of about `log2(1 + keys / heads)` times 8 (6) bytes. As many records whose name and value are longer
 //! than `body_max / 4` as there are segments count `body_max * 3 / 4 - 32` bytes more: what they may leave of a segment's end. (In a
-//! small store all segments count so.) What fits does not depend
+//! small store all segments count so, and `r` = 4.) What fits does not depend
 //! on history: fill, empty and fill again holds the same number of keys, and a delete always succeeds. (ARCHITECTURE.md (i) says
 //! when that fails: power cut early in dozens of sessions in a row.)
 //!

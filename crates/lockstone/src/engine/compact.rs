@@ -235,7 +235,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Segments that may be full: without those that are kept, the newest, and what may be written while compaction passes all.
     fn usable(&self) -> u32 {
         let segments = self.sizes().segments;
-        segments.saturating_sub(self.state.counts.bad().saturating_add(1 + self.kept_free() + segments / 32))
+        let written = if C::SMALL { 0 } else { (segments + 24) / 32 };
+        segments.saturating_sub(self.state.counts.bad().saturating_add(1 + self.kept_free() + written))
     }
 
     /// Bytes that these records need when each is written once more.
@@ -271,7 +272,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let sixteenths = if C::SMALL {
             16 * (records / buckets).checked_ilog2().map_or(1, |bits| bits + 2)
         } else {
-            let keys = 16 + records.min(u32::MAX / 16) * 16 / buckets;
+            let keys = 16 + records.min(u32::MAX / 32) * 16 / buckets;
             // The logarithm of 16 times as many, in sixteenths: straight between powers of two.
             let whole = keys.ilog2();
             17 * (whole - 4) + (keys >> (whole - 4)) - 16

@@ -240,11 +240,12 @@ impl Counts {
 
     /// The same of one that takes up so many bytes, and may be long.
     pub(crate) fn stand(&mut self, bytes: u32, long: bool, by: i32) {
-        let more = long && self.long() < LONG_MAX;
+        // None are counted out that were not counted in: that would take from the number below.
+        let known = if by > 0 { self.long() < LONG_MAX } else { (1..LONG_MAX).contains(&self.long()) };
         let [.., bad, standing, _] = &mut self.0;
         *standing = standing.saturating_add_signed(bytes.cast_signed().wrapping_mul(by));
-        if more {
-            *bad = bad.saturating_add_signed(by << 16);
+        if long && known {
+            *bad = bad.wrapping_add_signed(by << 16);
         }
     }
 }
@@ -266,4 +267,23 @@ pub(crate) const fn header_length<S: Suite>(layout: &Layout) -> u32 {
 /// The word [`KIND`], without heads and sort.
 pub(crate) const fn kind<S: Suite>(layout: &Layout, erased: u8) -> u32 {
     (S::ID as u32) | (layout.unit.ilog2() | (erased & 0x80) as u32) << 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_records_are_counted_beside_retired_segments() {
+        let mut counts = Counts::ZERO;
+        counts.add(Class::System, 8, 1);
+        counts.stand(8, true, -1);
+        assert_eq!((counts.bad(), counts.long(), counts.standing()), (1, 0, 0));
+        counts.stand(300, true, 1);
+        counts.stand(40, false, 1);
+        assert_eq!((counts.bad(), counts.long(), counts.standing(), counts.records()), (1, 1, 340, 1));
+        (0..0x8000).for_each(|_| counts.stand(1, true, 1));
+        counts.stand(1, true, -1);
+        assert_eq!((counts.bad(), counts.long(), counts.records()), (1, LONG_MAX, 1));
+    }
 }
