@@ -176,6 +176,8 @@ pub(crate) struct Log {
     pub(crate) settled: bool,
     /// Nothing more fits or may go into the newest segment.
     pub(crate) closed: bool,
+    /// The newest segment is a small store's.
+    pub(crate) taken_over: bool,
     /// A segment that a mark had freed could not be read whole: the digest in the newest header says nothing then.
     pub(crate) incomplete: bool,
     /// Settling failed in this session; reads do without.
@@ -248,6 +250,7 @@ impl Log {
     pub(crate) const START: Self = Self {
         settled: false,
         closed: false,
+        taken_over: false,
         incomplete: false,
         stuck: false,
         entered: false,

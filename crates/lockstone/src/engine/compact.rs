@@ -41,6 +41,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(())
     }
 
+    /// The same, and as far as one round of compaction makes it so, that what is live can outgrow what it is copied from.
+    pub(super) async fn make_ample_room(&mut self, bytes: u32, kept: u32) -> Result<(), Stop<F::Error>> {
+        let newest = self.state.log.end.sequence;
+        while !C::SMALL && self.state.log.tail < newest && !self.has_ample_room(bytes, kept) {
+            self.compact_segment().await?;
+        }
+        self.make_room(bytes, kept).await
+    }
+
     /// Passes what is left of the oldest segment, and frees it; false when only the newest is left.
     pub(super) async fn compact_segment(&mut self) -> Result<bool, Stop<F::Error>> {
         let tail = self.state.log.tail;
@@ -189,6 +198,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.free_segments(self.state.log.tail) >= more + kept
     }
 
+    /// The same, and leaves what all that is live can grow by, unless it may use what others leave alone.
+    pub(super) fn has_ample_room(&self, bytes: u32, kept: u32) -> bool {
+        let growth = if C::SMALL || kept < self.kept_free() { 0 } else { self.growth() / self.sizes().segment };
+        self.has_room(bytes, kept + growth)
+    }
+
     /// A run of `bytes` comes that does not fit into this segment any more. When little is lost, it begins in the next one: a segment
     /// that is opened inside a run has no list, and a mount reads all of it.
     // Not inlined: the stack of its caller is deep.
@@ -235,8 +250,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Segments that may be full: without those that are kept, the newest, and what may be written while compaction passes all.
     fn usable(&self) -> u32 {
         let segments = self.sizes().segments;
-        let written = if C::SMALL { 0 } else { (segments + 24) / 32 };
-        segments.saturating_sub(self.state.counts.bad().saturating_add(1 + self.kept_free() + written))
+        segments.saturating_sub(self.state.counts.bad().saturating_add(1 + self.kept_free() + self.meanwhile()))
+    }
+
+    /// Segments for what is written while all of a full log is passed.
+    fn meanwhile(&self) -> u32 {
+        if C::SMALL { 0 } else { (self.sizes().segments + 24) / 32 }
     }
 
     /// Bytes that these records need when each is written once more.
@@ -273,9 +292,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             16 * (records / buckets).checked_ilog2().map_or(1, |bits| bits + 2)
         } else {
             let keys = 16 + records.min(u32::MAX / 32) * 16 / buckets;
-            // The logarithm of 16 times as many, in sixteenths: straight between powers of two.
+            // The logarithm of 16 times as many, in sixteenths: straight between powers of two, which is a little less.
             let whole = keys.ilog2();
-            17 * (whole - 4) + (keys >> (whole - 4)) - 16
+            17 * (whole - 4) + (keys >> (whole - 4)) - 14
         };
         super::load::length_u32(pointer_length::<S>()) * sixteenths
     }
@@ -287,7 +306,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Bytes by which all that is live can grow while it's written again, before anything dead behind it has its turn.
     fn growth(&self) -> u32 {
         let (stands, most) = (self.state.counts.standing(), self.densest());
-        self.needed().saturating_sub(stands) + stands / most * (most - self.segment_yield()) / 2
+        let tombstones = self.state.counts.tombstones().saturating_mul(self.tombstone_cost());
+        self.needed().saturating_sub(stands.saturating_add(tombstones))
+            + stands / most * (most - self.segment_yield()) / 2
     }
 
     /// How much compaction a write of `bytes` owes. None while more is free than what is live can grow by, and than may be written until
@@ -305,7 +326,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             let free = free.saturating_sub(self.kept_free()) * segment + self.room();
             let ahead = free.saturating_sub(self.growth());
             pace = pace.min((ahead / (segment / 16)).max(1));
-            ahead > (all / 3).min(spare / 2)
+            ahead > (all / 3).min(spare / 2 + self.meanwhile() * segment)
         };
         if early { 0 } else { (all / pace).min(2 * segment.max(bytes)) }
     }

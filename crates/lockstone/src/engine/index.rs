@@ -174,15 +174,20 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Counts a record of a segment in (1) or out (-1).
     pub(super) fn count(&mut self, sequence: u32, shape: Shape, class: Class, by: i8) {
         self.state.counts.add(class, self.cost(shape), by.into());
-        if !C::SMALL && class != Class::Tombstone && class != Class::Mark {
-            let stands = self.padded_length(shape.with(RESUME, false));
-            self.state.counts.stand(stands, self.is_long(shape), by.into());
-        }
+        self.count_stand(shape, class, by);
         if !C::SMALL
             && let Some(used) = self.used_of(sequence)
             && *used != UNKNOWN
         {
             *used = used.saturating_add_signed(by);
+        }
+    }
+
+    /// Counts what a record takes up in (1) or out (-1).
+    pub(super) fn count_stand(&mut self, shape: Shape, class: Class, by: i8) {
+        if !C::SMALL && class != Class::Tombstone && class != Class::Mark {
+            let stands = self.padded_length(shape.with(RESUME, false));
+            self.state.counts.stand(stands, self.is_long(shape), by.into());
         }
     }
 

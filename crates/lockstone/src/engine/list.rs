@@ -203,7 +203,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.state.path.length = pointers;
         let good = self.program(self.record_length()).await.map_err(Stop::Flash)?;
         if good {
-            self.state.log.unlisted = self.state.log.unlisted.saturating_sub(self.record_length());
+            self.pass_first();
             self.end_behind_record();
         }
         Ok(good)
@@ -433,6 +433,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.state.list_full = sequence;
         }
         self.state.list_from = u16::try_from(self.wrapped(from + count)).unwrap_or_default();
+    }
+
+    /// The record in the buffer stands where a list can.
+    pub(super) fn pass_first(&mut self) {
+        self.state.log.unlisted = self.state.log.unlisted.saturating_sub(self.record_length());
     }
 
     /// The list in the buffer is the newest so far.

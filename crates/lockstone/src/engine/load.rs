@@ -16,7 +16,7 @@ use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{ATTRIBUTES, CLEAR, CLIENT, Flag, HEAD, Kind, LONG, RESUME, Shape};
 use crate::format::{put, word};
 use crate::key::{ClientId, SYSTEM};
-use crate::layout::Position;
+use crate::layout::{Layout, POINTERS_MAX, Position};
 use crate::seal::{Domain, Message, Suite};
 use crate::trust::MonotonicCounter;
 
@@ -255,7 +255,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Pointers that a record is counted with. On parts with long units one more can cost a whole unit, so they are
     /// counted with the record; elsewhere the average of all is added, see `allowance`.
     pub(super) fn assumed_pointers(&self) -> usize {
-        if self.sizes().unit >= 32 { 6 } else { 0 }
+        let Layout { unit, segment, segments, .. } = self.sizes();
+        if unit < 32 {
+            return 0;
+        }
+        // At least: with few heads, of as many keys as fit.
+        let keys = segments.saturating_mul(segment / 128) / length_u32(self.heads.len()).max(1);
+        (keys.checked_ilog2().unwrap_or(0) as usize + 2).clamp(6, POINTERS_MAX)
     }
 
     /// What a record counts in [`Counts::live`](crate::format::header::Counts::live): its length without what changes

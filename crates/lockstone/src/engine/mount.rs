@@ -26,7 +26,7 @@ use crate::format::pointer::Pointer;
 use crate::format::record::{CLEAR, FIRST, MARK_CLOSE, MARK_LIST, MARK_OPEN, MARK_RESERVE, MORE, Shape};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, Ram};
-use crate::report::Report;
+use crate::report::{Cursor, Report};
 use crate::seal::{StoreId, Suite};
 use crate::state::{Handed, Log, NOWHERE, Record, Replay, Scan, State, Undo, Unlocked};
 use crate::trust::epoch::Epoch;
@@ -434,10 +434,26 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                 self.state.log.void = NOWHERE;
                 self.check_counter()?;
                 self.look_for_reset().await;
+                if !C::SMALL && self.state.log.taken_over {
+                    self.count_standing().await;
+                }
                 return Ok(());
             }
         }
         Err(Unmountable::Damaged)
+    }
+
+    /// A small store does not count what its records take up as they stand.
+    #[inline(never)]
+    async fn count_standing(&mut self) {
+        self.state.counts.stand_anew();
+        let mut cursor = Cursor::new();
+        // What can't be read is not written again either.
+        while self.next_record(&mut cursor).await.unwrap_or(false) {
+            let Record { shape, class, .. } = self.state.record;
+            self.count_stand(shape, class, 1);
+        }
+        self.state.before.set(&self.state.counts);
     }
 
     /// One try; false: another record is void.
@@ -518,7 +534,8 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// the header says it, or a mark behind it. False: nothing behind the header counts.
     async fn find_oldest(&mut self) -> bool {
         // The segment of a small store takes nothing more: the next header says that the store is no small one any more.
-        self.state.log.closed |= !C::SMALL && self.state.header.get(KIND) & SORT == SMALL;
+        self.state.log.taken_over = !C::SMALL && self.state.header.get(KIND) & SORT == SMALL;
+        self.state.log.closed |= self.state.log.taken_over;
         self.state.log.tail = self.state.header.get(OLDEST);
         self.state.header.counts_to(&mut self.state.before);
         self.state.replay.oldest = self.state.log.tail;
@@ -689,6 +706,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             if sequence == header {
                 self.check_newest(header).await;
             }
+            self.state.log.unlisted = self.list_room();
             self.replay_segment(sequence).await;
             if sequence >= newest {
                 break;
@@ -758,6 +776,9 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             self.take_back();
         }
         let mark = self.mark();
+        if !C::SMALL && matches!(mark, MARK_LIST | MARK_RESERVE) {
+            self.pass_first();
+        }
         if !C::SMALL && mark == MARK_RESERVE {
             // It may stand inside of a run: what ends one may be written again behind it.
             self.remember(hash);

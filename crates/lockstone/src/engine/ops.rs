@@ -203,7 +203,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 if !C::SMALL {
                     self.pay().await?;
                 }
-                self.make_room(self.state.log.wanted, self.kept_by(how)).await?;
+                self.make_ample_room(self.state.log.wanted, self.kept_by(how)).await?;
             } else if self.state.counts.tombstones() == 0 || !self.compact_segment().await? {
                 // Only tombstones could still make room, as compaction sheds them.
                 return result;
@@ -263,7 +263,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if !paid {
             self.owe(bytes);
         }
-        if (!paid && self.state.log.debt > 0) || !self.has_room(bytes, self.kept_by(how)) {
+        let kept = self.kept_by(how);
+        let room = if paid { self.has_room(bytes, kept) } else { self.has_ample_room(bytes, kept) };
+        if (!paid && self.state.log.debt > 0) || !room {
             self.state.log.wanted = bytes;
             return Err(Stop::Full);
         }
@@ -311,9 +313,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if protect {
             self.open_epoch(kept).await?;
         }
+        if bytes > self.capacity() {
+            return Err(Stop::Full);
+        }
         self.owe(bytes);
         self.pay().await?;
-        self.make_room(bytes + self.ending_length(protect), kept).await?;
+        self.make_ample_room(bytes + self.ending_length(protect), kept).await?;
         self.begin_run(protect);
         Ok(())
     }

@@ -224,7 +224,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Whether the newest segment has room for the record.
     fn fits(&self, shape: Shape) -> bool {
-        !self.state.log.closed && self.state.log.end.offset.saturating_add(self.padded_length(shape)) <= self.fill_to()
+        // Marks are not copied, and what closes a hole is little.
+        let whole = shape.kind() == Kind::Mark || shape.has(RESUME);
+        let end = if whole { self.sizes().segment } else { self.fill_to() };
+        !self.state.log.closed && self.state.log.end.offset.saturating_add(self.padded_length(shape)) <= end
     }
 
     /// How far the newest segment is filled. One with a short list, or none, is not filled further than with the longest: copies of it

@@ -238,6 +238,12 @@ impl Counts {
         }
     }
 
+    /// Forgets what records take up.
+    pub(crate) fn stand_anew(&mut self) {
+        let [.., bad, standing, _] = &mut self.0;
+        (*bad, *standing) = (*bad % LONG, 0);
+    }
+
     /// The same of one that takes up so many bytes, and may be long.
     pub(crate) fn stand(&mut self, bytes: u32, long: bool, by: i32) {
         // None are counted out that were not counted in: that would take from the number below.
