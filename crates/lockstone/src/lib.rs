@@ -79,7 +79,8 @@
 //! link (4) and a tag (16) with `ascon` or a tag of 4 with `plain`, its name and value, rounded up to units, and an
 //! allowance for pointers of about `log2(keys / heads) + 2` times 8 (6) bytes, at least one. What fits does not depend
 //! on history: fill, empty and fill again holds the same number of keys, and a delete always succeeds. (ARCHITECTURE.md (i) says
-//! when that fails: power cut early in dozens of sessions in a row, or far more keys than heads on a nearly full store.)
+//! when that fails: power cut early in dozens of sessions in a row, or, on a nearly full store, far
+//! more keys than heads, or values of kilobytes that are replaced again and again.)
 //!
 //! For example: 64 segments of 4 KiB, sealed, header 92, list 156, `body_max` 256: 60 * 3,528 = 211,680 bytes. A value of
 //! 32 bytes under a name of 10 takes 24 + 42, padded 68, and 8 to 16 for pointers: about 2,600 keys.

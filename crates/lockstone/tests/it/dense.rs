@@ -73,3 +73,33 @@ fn with_few_heads_the_margin_may_be_too_small() {
         lives.iter().for_each(|life| println!("{life:?}"));
     }
 }
+
+/// A value, then small keys up to a share of the store, then new values in place of the first: how many are taken.
+fn replaced(segments: usize, length: usize, share: u32) -> String {
+    const RAM: usize = buffer_size(1, 4, 4096) + 512;
+    let (mut flash, mut memory) = (Chip::new(segments * 4096, 0xff), Memory::<300, RAM>::new());
+    let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root(), &mut Fixed(3), &mut memory).unwrap();
+    store.put("long", &vec![1; length]).unwrap();
+    for key in 0.. {
+        let stats = store.stats().unwrap();
+        if stats.used_bytes >= stats.capacity_bytes / 100 * share {
+            break;
+        }
+        store.put(&*format!("{key:06}"), &[7; 36]).unwrap();
+    }
+    let turns = segments * 4096 * 3 / length;
+    match (0..turns).find_map(|turn| store.put("long", &vec![2; length]).err().map(|error| (turn, error))) {
+        Some((turn, error)) => format!("{segments} segments, {length} bytes at {share} %: {error:?} after {turn}"),
+        None => format!("{segments} segments, {length} bytes at {share} %: all of {turns} taken"),
+    }
+}
+
+/// What is known not to hold (ARCHITECTURE.md (i)).
+#[test]
+fn long_values_on_a_full_store_may_find_no_room() {
+    if super::cuts::is_thorough() {
+        for (segments, length, share) in [(64, 1000, 80), (64, 3800, 95), (128, 3800, 90), (256, 20_000, 85)] {
+            println!("{}", replaced(segments, length, share));
+        }
+    }
+}
