@@ -380,6 +380,15 @@ fn a_full_device_says_so_and_can_be_emptied() {
     assert_eq!(bench.run("check dev").code(), 0);
 }
 
+/// A longer value does not fit beside the old one, under this name or another, and does in its place.
+const LONGER: &str = "
+    put dev key --file half
+    put dev key --file more
+    put dev other --file more
+    rm dev key
+    put dev key --file more
+";
+
 #[test]
 fn a_new_value_needs_room_beside_the_old_one() {
     let bench = Bench::with_device("--flash 32K --block 2K");
@@ -397,15 +406,7 @@ fn a_new_value_needs_room_beside_the_old_one() {
         = 5
         $ rm dev key
         $ put dev key --file more
-    "#]].assert_eq(&bench.session(
-        "
-        put dev key --file half
-        put dev key --file more
-        put dev other --file more
-        rm dev key
-        put dev key --file more
-        ",
-    ));
+    "#]].assert_eq(&bench.session(LONGER));
 }
 
 #[test]
@@ -425,15 +426,7 @@ fn so_does_an_object() {
         = 5
         $ rm dev key
         $ put dev key --file more
-    "#]].assert_eq(&bench.session(
-        "
-        put dev key --file half
-        put dev key --file more
-        put dev other --file more
-        rm dev key
-        put dev key --file more
-        ",
-    ));
+    "#]].assert_eq(&bench.session(LONGER));
 }
 
 #[test]

@@ -74,3 +74,54 @@ fn few_heads_are_enough_for_many_keys() {
     }
     assert!(failures.is_empty(), "{} lives:\n{}", failures.len(), failures.join("\n"));
 }
+
+/// A value, then small keys up to a share of the store, fewer until a new value has room beside the first, then new values in its
+/// place: each is taken.
+fn replaced<const HEADS: usize>(segments: usize, length: usize, share: u32) -> Result<(), String> {
+    const RAM: usize = buffer_size(1, 4, 4096) + 512;
+    let (mut flash, mut memory) = (Chip::new(segments * 4096, 0xff), Memory::<HEADS, RAM>::new());
+    let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root(), &mut Fixed(3), &mut memory).unwrap();
+    store.put("long", &vec![1; length]).unwrap();
+    let mut keys = 0;
+    while store.stats().unwrap().used_bytes < store.stats().unwrap().capacity_bytes / 100 * share {
+        match store.put(&*format!("{keys:06}"), &[7; 36]) {
+            Ok(()) => keys += 1,
+            Err(Error::Full) => break,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    while store.put("long", &vec![2; length]) == Err(Error::Full) {
+        keys -= 1;
+        assert!(store.delete(&*format!("{keys:06}")).unwrap());
+    }
+    for turn in 0..(segments * 4096 * 3 / length).min(3000) {
+        store.put("long", &vec![turn as u8; length]).map_err(|error| {
+            format!("{HEADS} heads, {segments} segments, {length} bytes at {share} %: {error:?} after {turn}")
+        })?;
+    }
+    Ok(())
+}
+
+/// A value that a store could take once, it takes again and again: none uses up what compaction was begun early for.
+#[test]
+fn long_values_find_room_on_a_full_store() {
+    let mut failures = Vec::new();
+    for (segments, length, share) in [
+        (64, 1000, 80),
+        (64, 2000, 100),
+        (64, 3800, 95),
+        (64, 3800, 100),
+        (96, 500, 100),
+        (96, 1000, 100),
+        (128, 270, 100),
+        (128, 1000, 95),
+        (128, 1000, 100),
+        (128, 3800, 90),
+        (256, 3800, 90),
+        (256, 20_000, 85),
+    ] {
+        failures.extend(replaced::<300>(segments, length, share).err());
+    }
+    failures.extend(replaced::<8>(128, 1000, 100).err());
+    assert!(failures.is_empty(), "{} lives:\n{}", failures.len(), failures.join("\n"));
+}
