@@ -327,7 +327,7 @@ fn everything_is_sealed_anew() {
         suite      aes
         flash      65536 bytes: 16 segments of 4096, 1 in the log, 0 bad
         keys       3, of all clients
-        fill       148 of 44208 bytes, 0 %
+        fill       164 of 40524 bytes, 0 %
         erases     1 to 1 a segment
         $ put dev fw --protect < 8
         $ put dev serial < 0002

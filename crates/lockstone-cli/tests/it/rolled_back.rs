@@ -302,7 +302,7 @@ fn exhaustion_is_announced_and_then_refused() {
         LOW: the counter has 0 steps left of 32, enough for 0 protected changes; plan to replace the device
         $ check dev
         The store was closed in order.
-        87 records of the log read well.
+        88 records of the log read well.
         2 keys of client 0 read well.
         note (counter-low): the counter has 0 steps left of 32, enough for 0 protected changes
           what to do: plan to replace the device: without steps nothing protected can be changed

@@ -232,7 +232,7 @@ fn what_does_not_fit_says_how_far_it_came() {
     bench.write("big/b", &[0; 100_000]);
     expect![[r#"
         $ import dev big
-        ! lockstone: key b: the value has 100000 bytes, this store holds 44208 in all, and while one value takes the place of another it needs room for both; 1 of 2 keys were stored before it
+        ! lockstone: key b: the value has 100000 bytes, this store holds 40524 in all, and while one value takes the place of another it needs room for both; 1 of 2 keys were stored before it
         = 2
         $ get dev a
         1

@@ -243,7 +243,7 @@ fn an_install_is_requested_done_and_confirmed() {
         suite      ascon
         flash      2097152 bytes: 208 segments of 4096, 1 in the log, 0 bad
         keys       0, of all clients
-        fill       504 of 729432 bytes, 0 %
+        fill       520 of 725748 bytes, 0 %
         erases     1 to 1 a segment
         objects    256 blocks of 4096, chunks of 512: 0 used, 26 of unfinished objects, 230 free, 0 unreadable
         $ slot confirm dev
@@ -263,7 +263,7 @@ fn an_install_is_requested_done_and_confirmed() {
         suite      ascon
         flash      2097152 bytes: 208 segments of 4096, 1 in the log, 0 bad
         keys       0, of all clients
-        fill       488 of 729432 bytes, 0 %
+        fill       504 of 725748 bytes, 0 %
         erases     1 to 1 a segment
         objects    256 blocks of 4096, chunks of 512: 0 used, 0 of unfinished objects, 256 free, 0 unreadable
         $ volume rm dev slot

@@ -204,6 +204,16 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.has_room(bytes, kept + growth)
     }
 
+    /// Whether a change of `bytes` has room, and owes nothing for it, unless it has paid.
+    pub(super) fn has_paid_room(&mut self, bytes: u32, kept: u32) -> bool {
+        self.turn_page(bytes);
+        if C::SMALL || self.state.log.paid {
+            return self.has_room(bytes, kept);
+        }
+        self.owe(bytes);
+        self.state.log.debt == 0 && self.has_ample_room(bytes, kept)
+    }
+
     /// A run of `bytes` comes that does not fit into this segment any more. When little is lost, it begins in the next one: a segment
     /// that is opened inside a run has no list, and a mount reads all of it.
     // Not inlined: the stack of its caller is deep.
@@ -326,7 +336,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             let free = free.saturating_sub(self.kept_free()) * segment + self.room();
             let ahead = free.saturating_sub(self.growth());
             pace = pace.min((ahead / (segment / 16)).max(1));
-            ahead > (all / 3).min(spare / 2 + self.meanwhile() * segment)
+            ahead > (all / 4).min(spare / 2 + self.meanwhile() * segment)
         };
         if early { 0 } else { (all / pace).min(2 * segment.max(bytes)) }
     }

@@ -26,7 +26,7 @@ use crate::format::pointer::Pointer;
 use crate::format::record::{CLEAR, FIRST, MARK_CLOSE, MARK_LIST, MARK_OPEN, MARK_RESERVE, MORE, Shape};
 use crate::layout::{LayoutError, Part, Position, buffer_size};
 use crate::memory::{Memory, Ram};
-use crate::report::{Cursor, Report};
+use crate::report::Report;
 use crate::seal::{StoreId, Suite};
 use crate::state::{Handed, Log, NOWHERE, Record, Replay, Scan, State, Undo, Unlocked};
 use crate::trust::epoch::Epoch;
@@ -434,26 +434,10 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
                 self.state.log.void = NOWHERE;
                 self.check_counter()?;
                 self.look_for_reset().await;
-                if !C::SMALL && self.state.log.taken_over {
-                    self.count_standing().await;
-                }
                 return Ok(());
             }
         }
         Err(Unmountable::Damaged)
-    }
-
-    /// A small store does not count what its records take up as they stand.
-    #[inline(never)]
-    async fn count_standing(&mut self) {
-        self.state.counts.stand_anew();
-        let mut cursor = Cursor::new();
-        // What can't be read is not written again either.
-        while self.next_record(&mut cursor).await.unwrap_or(false) {
-            let Record { shape, class, .. } = self.state.record;
-            self.count_stand(shape, class, 1);
-        }
-        self.state.before.set(&self.state.counts);
     }
 
     /// One try; false: another record is void.

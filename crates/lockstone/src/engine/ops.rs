@@ -258,14 +258,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.state.log.measured += bytes;
             return Ok(true);
         }
-        self.turn_page(bytes);
-        let paid = C::SMALL || self.state.log.paid;
-        if !paid {
-            self.owe(bytes);
-        }
-        let kept = self.kept_by(how);
-        let room = if paid { self.has_room(bytes, kept) } else { self.has_ample_room(bytes, kept) };
-        if (!paid && self.state.log.debt > 0) || !room {
+        if !self.has_paid_room(bytes, self.kept_by(how)) {
             self.state.log.wanted = bytes;
             return Err(Stop::Full);
         }

@@ -13,8 +13,9 @@ use crate::error::Stop;
 use crate::format::header::CHECKPOINT;
 use crate::format::record::{Kind, MARK_OPEN, RESUME, Shape};
 use crate::layout::Position;
+use crate::report::Cursor;
 use crate::seal::Suite;
-use crate::state::{Log, NOWHERE, Run};
+use crate::state::{Log, NOWHERE, Record, Run};
 use crate::trust::MonotonicCounter;
 
 /// How often a record may turn out unreadable after it was read, before we give up.
@@ -64,9 +65,26 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if self.state.report.doubt.is_some() {
             return Err(Stop::Damaged);
         }
+        if !C::SMALL && self.state.log.taken_over {
+            self.count_standing().await;
+        }
         self.settle().await?;
         self.retire_failed().await?;
         self.go_on_resetting().await
+    }
+
+    /// A small store does not count what its records take up as they stand.
+    #[inline(never)]
+    async fn count_standing(&mut self) {
+        self.state.counts.stand_anew();
+        let mut cursor = Cursor::new();
+        // What can't be read is not written again either.
+        while self.next_record(&mut cursor).await.unwrap_or(false) {
+            let Record { shape, class, .. } = self.state.record;
+            self.count_stand(shape, class, 1);
+        }
+        self.state.before.set(&self.state.counts);
+        self.state.log.taken_over = false;
     }
 
     /// Writes the resume record, if one is due.

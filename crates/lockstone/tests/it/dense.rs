@@ -1,49 +1,79 @@
 //! A log whose oldest part is live throughout, and denser than copies can be: compaction has to come through it, though it gains
 //! nothing there. Nothing may be refused for want of room while all that is stored fits.
 
+use lockstone::trust::Small;
 use lockstone::{Ascon, Error, Memory, Part, Plain, Store, buffer_size, seal::Suite};
 use lockstone_sim::SimFlash;
 use lockstone_torture::{Fixed, Random, root};
 
 type Chip = SimFlash<1, 4, 4096>;
 
-/// Fills a part of so many segments with values of this length, then changes something small again and again, then one of those
-/// values each time.
-fn live<S: Suite, const HEADS: usize>(segments: usize, length: usize, share: usize, mixed: bool) -> Result<(), String> {
-    const RAM: usize = buffer_size(1, 4, 4096) + 512;
-    let (mut flash, mut memory) = (Chip::new(segments * 4096, 0xff), Memory::<HEADS, RAM>::new());
-    let mut store = Store::<_, S>::format(&mut flash, Part::NOR, &root(), &mut Fixed(3), &mut memory).unwrap();
-    let mut random = Random(5);
-    store.put("small", &[1; 40]).unwrap();
-    let value = vec![7; length];
-    let mut keys = 0;
-    let full = loop {
-        match store.put(&*format!("{keys}"), &value) {
-            Ok(()) => keys += 1,
-            Err(Error::Full | Error::TooLarge) => break true,
-            Err(error) => panic!("{error:?}"),
-        }
-        let stats = store.stats().unwrap();
-        if u64::from(stats.used_bytes) * 100 > u64::from(stats.capacity_bytes) * share as u64 {
-            break false;
-        }
-    };
-    let what =
-        format!("{} {HEADS} heads, {segments} segments, {keys} of {length} bytes, {share} %, {mixed}, {full}", S::NAME);
-    for turn in 0..segments * 60 {
-        let long = mixed && turn % 7 == 0 && keys > 0;
-        let name = if long { format!("{}", random.below(keys)) } else { "small".into() };
-        let new = if long { &value[..] } else { &[8; 40][..random.below(40)] };
-        match store.put(&*name, new) {
-            Ok(()) => {}
-            // The old and the new value don't fit beside each other.
-            Err(Error::Full) if long && (full || length >= 5000) => {}
-            Err(error) => return Err(format!("{what}: {error:?} in turn {turn}, {:?}", store.stats().unwrap())),
-        }
+const RAM: usize = buffer_size(1, 64, 4096) + 512;
+
+/// A store that is filled, and lived with.
+#[derive(Clone, Copy)]
+struct Life {
+    segments: usize,
+    /// Of the values it is filled with.
+    length: usize,
+    /// How far, in % of its capacity.
+    share: u32,
+    /// One of those values is replaced now and then, besides the small one.
+    mixed: bool,
+    /// Mounted again after so many changes; 0: never.
+    session: usize,
+}
+
+impl Life {
+    fn new(segments: usize, length: usize, share: u32) -> Self {
+        Self { segments, length, share, mixed: false, session: 0 }
     }
-    match store.delete("small") {
-        Ok(true) => Ok(()),
-        other => Err(format!("{what}: {other:?} of a delete")),
+
+    /// Fills a part with values, then changes something small again and again, then one of those values each time.
+    fn live<S: Suite, const UNIT: usize, const HEADS: usize>(self) -> Result<(), String> {
+        let Self { segments, length, share, mixed, session } = self;
+        let (mut flash, mut memory) =
+            (SimFlash::<1, UNIT, 4096>::new(segments * 4096, 0xff), Memory::<HEADS, RAM>::new());
+        let mut store = Store::<_, S>::format(&mut flash, Part::NOR, &root(), &mut Fixed(3), &mut memory).unwrap();
+        let mut random = Random(5);
+        store.put("small", &[1; 40]).unwrap();
+        let value = vec![7; length];
+        let mut keys = 0;
+        let full = loop {
+            match store.put(&*format!("{keys}"), &value) {
+                Ok(()) => keys += 1,
+                Err(Error::Full | Error::TooLarge) => break true,
+                Err(error) => panic!("{error:?}"),
+            }
+            let stats = store.stats().unwrap();
+            if u64::from(stats.used_bytes) * 100 > u64::from(stats.capacity_bytes) * u64::from(share) {
+                break false;
+            }
+        };
+        let what = format!(
+            "{} units of {UNIT}, {HEADS} heads, {segments} segments, {keys} of {length} bytes, {share} %, {mixed}, {full}, \
+             sessions of {session}",
+            S::NAME
+        );
+        for turn in 0..segments * 60 {
+            if session > 0 && turn % session == 0 {
+                drop(store);
+                store = Store::mount(&mut flash, Part::NOR, &root(), &mut memory).unwrap();
+            }
+            let long = mixed && turn % 7 == 0 && keys > 0;
+            let name = if long { format!("{}", random.below(keys)) } else { "small".into() };
+            let new = if long { &value[..] } else { &[8; 40][..random.below(40)] };
+            match store.put(&*name, new) {
+                Ok(()) => {}
+                // The old and the new value don't fit beside each other.
+                Err(Error::Full) if long && (full || length >= 5000) => {}
+                Err(error) => return Err(format!("{what}: {error:?} in turn {turn}, {:?}", store.stats().unwrap())),
+            }
+        }
+        match store.delete("small") {
+            Ok(true) => Ok(()),
+            other => Err(format!("{what}: {other:?} of a delete")),
+        }
     }
 }
 
@@ -54,8 +84,9 @@ fn compaction_comes_through_what_is_live_throughout() {
         for length in [60, 270, 760, 1500, 5000, 20_000] {
             for share in [40, 80, 100] {
                 for mixed in [false, true] {
-                    failures.extend(live::<Ascon, 64>(segments, length, share, mixed).err());
-                    failures.extend(live::<Plain, 300>(segments, length, share, mixed).err());
+                    let life = Life { mixed, ..Life::new(segments, length, share) };
+                    failures.extend(life.live::<Ascon, 4, 64>().err());
+                    failures.extend(life.live::<Plain, 4, 300>().err());
                 }
             }
         }
@@ -69,16 +100,68 @@ fn few_heads_are_enough_for_many_keys() {
     let mut failures = Vec::new();
     for length in [60, 270] {
         for share in [80, 100] {
-            failures.extend(live::<Ascon, 8>(128, length, share, false).err());
+            failures.extend(Life::new(128, length, share).live::<Ascon, 4, 8>().err());
+            failures.extend(Life::new(128, length, share).live::<Ascon, 64, 8>().err());
         }
     }
     assert!(failures.is_empty(), "{} lives:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// A segment that was opened in the session before is filled no further than another.
+#[test]
+fn a_full_store_is_mounted_again_and_again() {
+    let mut failures = Vec::new();
+    for session in [3, 17, 50] {
+        for length in [60, 270, 1500] {
+            let life = Life { session, ..Life::new(64, length, 100) };
+            failures.extend(life.live::<Ascon, 4, 300>().err());
+            failures.extend(Life { mixed: true, ..life }.live::<Plain, 4, 64>().err());
+        }
+    }
+    assert!(failures.is_empty(), "{} lives:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A small store counts nothing of what copies grow by, and may hold more than a standard one. That one takes it over, deletes
+/// without fail, and takes changes again when it holds what it may, at no more than what they cost on such a store.
+#[test]
+fn a_full_small_store_is_taken_over() {
+    for segments in [16, 64] {
+        for length in [20, 60, 120] {
+            let (mut flash, mut memory) = (Chip::new(segments * 4096, 0xff), Memory::<64, RAM>::new());
+            let mut small =
+                Store::<_, Plain, Small>::format_small(&mut flash, Part::NOR, &root(), &mut Fixed(3), &mut memory)
+                    .unwrap();
+            let mut keys = 0;
+            while small.put(&*format!("{keys:06}"), &vec![7; length]) != Err(Error::Full) {
+                keys += 1;
+            }
+            drop(small);
+            let before = flash.counts().erases;
+            let mut store = Store::<_, Plain>::mount(&mut flash, Part::NOR, &root(), &mut memory).unwrap();
+            let what = format!("{segments} segments, {keys} of {length} bytes");
+            while store.put("small", &[8; 40]) == Err(Error::Full) {
+                keys -= 1;
+                assert_eq!(store.delete(&*format!("{keys:06}")), Ok(true), "{what}");
+            }
+            let mut random = Random(5);
+            for turn in 0..segments * 60 {
+                let taken = store.put("small", &[8; 40][..random.below(40)]);
+                assert_eq!(taken, Ok(()), "{what} in turn {turn}, {:?}", store.stats());
+            }
+            assert_eq!(store.get("000000", &mut [0; 200]), Ok(Some(length)), "{what}");
+            let stats = store.stats().unwrap();
+            assert!(stats.used_bytes >= stats.capacity_bytes / 20 * 17, "{what}: {stats:?}");
+            drop(store);
+            // Compaction that knew nothing of what stands there would pass all segments for each change.
+            let erases = flash.counts().erases - before;
+            assert!(erases < segments as u64 * 100, "{what}: {erases} erases");
+        }
+    }
+}
+
 /// A value, then small keys up to a share of the store, fewer until a new value has room beside the first, then new values in its
 /// place: each is taken.
 fn replaced<const HEADS: usize>(segments: usize, length: usize, share: u32) -> Result<(), String> {
-    const RAM: usize = buffer_size(1, 4, 4096) + 512;
     let (mut flash, mut memory) = (Chip::new(segments * 4096, 0xff), Memory::<HEADS, RAM>::new());
     let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root(), &mut Fixed(3), &mut memory).unwrap();
     store.put("long", &vec![1; length]).unwrap();
