@@ -95,6 +95,8 @@ pub(crate) fn no_place(doing: &str, path: &Path, error: &io::Error) -> Failure {
 const TRIES: u32 = 16;
 /// Random digits of its name.
 const DIGITS: usize = 16;
+/// Bytes of a name that are taken over into it. Systems take 255 in all.
+const NAME_MAX: usize = 200;
 
 /// A directory that is removed unless it is shown.
 struct Hidden {
@@ -105,9 +107,7 @@ struct Hidden {
 
 impl Hidden {
     fn beside(path: &Path, access: Access) -> io::Result<Self> {
-        let mut stem = OsString::from(".");
-        stem.push(path.file_name().ok_or(io::ErrorKind::IsADirectory)?);
-        stem.push(".new-");
+        let stem = stem(path.file_name().ok_or(io::ErrorKind::IsADirectory)?);
         remove_left_over(parent(path), &stem);
         for _ in 0..TRIES {
             let mut name = stem.clone();
@@ -139,6 +139,19 @@ impl Drop for Hidden {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+/// How the names of the hidden directories begin. A long name is cut off, as theirs would be too long for the system.
+fn stem(name: &OsStr) -> OsString {
+    let mut stem = OsString::from(".");
+    if name.len() > NAME_MAX {
+        let text = name.to_string_lossy();
+        stem.push(&text[..text.floor_char_boundary(NAME_MAX)]);
+    } else {
+        stem.push(name);
+    }
+    stem.push(".new-");
+    stem
 }
 
 /// Removes the hidden directories of this stem whose processes are dead. What can't be removed is in nobody's way.
@@ -200,14 +213,36 @@ pub(crate) fn write_new(path: &Path, content: &[u8], access: Access) -> io::Resu
     file.sync_all()
 }
 
-/// Writes a new file that those may use who may use another one: its owner alone until it is whole.
-pub(crate) fn write_like(path: &Path, content: &[u8], like: &Path) -> io::Result<()> {
+/// Writes a new file that comes in the place of another one, and belongs to whom that does; its owner alone may use it, until it is
+/// whole or at all.
+pub(crate) fn write_like(path: &Path, content: &[u8], like: &Path, access: Access) -> io::Result<()> {
     let mut file = new_private_file(path)?;
+    give_like(&file, like)?;
     file.write_all(content)?;
-    if cfg!(unix) {
+    if cfg!(unix) && access == Access::Usual {
         file.set_permissions(fs::metadata(like)?.permissions())?;
     }
     file.sync_all()
+}
+
+/// Gives a new file to whom another one belongs, where this user may: root, on the device of somebody else.
+#[cfg(unix)]
+fn give_like(file: &File, like: &Path) -> io::Result<()> {
+    let owners = |metadata: fs::Metadata| (metadata.uid(), metadata.gid());
+    let (user, group) = owners(fs::metadata(like)?);
+    if owners(file.metadata()?) == (user, group) {
+        return Ok(());
+    }
+    match std::os::unix::fs::fchown(file, Some(user), Some(group)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        given => given,
+    }
+}
+
+/// Files have no owners that could be told here.
+#[cfg(not(unix))]
+fn give_like(_: &File, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn new_private_file(path: &Path) -> io::Result<File> {

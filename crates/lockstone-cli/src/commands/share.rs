@@ -9,10 +9,15 @@ use crate::exit::Failure;
 use crate::terminal::{escaped, print};
 
 pub(super) fn share(args: &Share) -> Result<(), Failure> {
+    let owner = args.named.place.client;
+    if args.with == owner {
+        return Err(Failure::usage(format!("client {owner} owns it, and may do all with it as it is"))
+            .hint("`--with N` names another client, `--with everyone` all of them"));
+    }
     let device = Device::find(&args.named.place.device)?.hold(Purpose::Use)?;
     let mut memory = AnyRam::new();
     let session = device.mount(&mut memory)?;
-    let (session, shared) = session.share(args.named.place.client, name(&args.named), args.with, args.rights);
+    let (session, shared) = session.share(owner, name(&args.named), args.with, args.rights);
     if !close_after(session, shared)? {
         return Err(no_such_key(&args.named.key));
     }

@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 
 use super::{AnyRam, CONFIG, Chip, Config, FLASH, Held, Purpose, ROOT_KEY, Session, Suite, TRUSTED};
 use crate::exit::{Exit, Failure};
-use crate::files::{Access, flush_directory, write_like, write_new};
+use crate::files::{Access, flush_directory, write_like};
 use crate::terminal::{bar, counted, say};
 
 pub(super) const NEXT_KEY: &str = "trusted/root.key.next";
@@ -181,11 +181,11 @@ impl Held {
         let place = |name: &str| self.device.path.join(name);
         if config.suite != self.device.config.suite {
             let text = config.to_text().map_err(|failure| io::Error::other(failure.sentence().to_owned()))?;
-            write_like(&place(NEXT_CONFIG), text.as_bytes(), &place(CONFIG))?;
+            write_like(&place(NEXT_CONFIG), text.as_bytes(), &place(CONFIG), Access::Usual)?;
         }
-        write_new(&place(NEXT_KEY), key, Access::Private)?;
+        write_like(&place(NEXT_KEY), key, &place(ROOT_KEY), Access::Private)?;
         flush_directory(&place(TRUSTED))?;
-        write_like(&place(NEXT_FLASH), image, &place(FLASH))?;
+        write_like(&place(NEXT_FLASH), image, &place(FLASH), Access::Usual)?;
         flush_directory(&self.device.path)
     }
 

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use lockstone::trust::{MonotonicCounter, TrustedSlot};
 
 use crate::exit::{Exit, Failure, is_denied};
-use crate::files::{Access, flush_directory, write_new};
+use crate::files::{Access, flush_directory, write_like};
 
 /// What can go wrong with trusted state in a file. Each says which file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Whole {
         let hidden = place.with_file_name(hidden);
         match fs::remove_file(&hidden) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => write_new(&hidden, content, Access::Private)?,
+            _ => write_like(&hidden, content, &place, Access::Private)?,
         }
         fs::rename(&hidden, &place)?;
         flush_directory(parent(&place))

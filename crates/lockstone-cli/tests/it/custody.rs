@@ -163,6 +163,8 @@ fn what_is_shared_and_what_is_not() {
         put dev own --client 7 < 12345
         client dev
         client dev --json
+        share dev ca --with 0 --rights r
+        share dev own --client 7 --with 7 --rights r
         share dev ca --with me --rights r
         share dev ca --with 4294967295 --rights r
         share dev ca --with 7 --rights read
@@ -216,6 +218,14 @@ fn what_is_shared_and_what_is_not() {
                  7         1                   5
         $ client dev --json
         {"clients":[{"bytes":15,"client":0,"keys":2},{"bytes":5,"client":7,"keys":1}],"complete":true}
+        $ share dev ca --with 0 --rights r
+        ! lockstone: client 0 owns it, and may do all with it as it is
+        !   hint: `--with N` names another client, `--with everyone` all of them
+        = 2
+        $ share dev own --client 7 --with 7 --rights r
+        ! lockstone: client 7 owns it, and may do all with it as it is
+        !   hint: `--with N` names another client, `--with everyone` all of them
+        = 2
         $ share dev ca --with me --rights r
         ! error: invalid value 'me' for '--with <N|everyone>': a client is a number from 0 to 4294967294, or `everyone`
         ! 

@@ -1,8 +1,10 @@
 //! Bytes go in and come out as they are, whatever they are, by every way in and out.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 
 use expect_test::expect;
 
@@ -45,6 +47,46 @@ fn an_output_file_is_replaced_whole_and_private() {
     assert_ne!(bench.run("get dev key -o missing/out").code(), 0);
     let left = bench.directory.path().read_dir().unwrap().count();
     assert_eq!(left, 2, "nothing hidden is left behind");
+}
+
+#[test]
+fn an_output_file_may_have_the_longest_name() {
+    let bench = Bench::with_device("");
+    bench.feed("put dev key", b"secret");
+    for name in ["n".repeat(255), "é".repeat(127)] {
+        for value in [b"secret", b"newest"] {
+            bench.feed("put dev key", value);
+            assert_eq!(bench.run(&format!("get dev key -o {name}")).shown(), "");
+            assert_eq!(bench.read(&name), value);
+        }
+    }
+    assert_eq!(bench.directory.path().read_dir().unwrap().count(), 3, "nothing hidden is left behind");
+}
+
+/// Root may serve the device of somebody else, who may use it afterwards.
+#[test]
+fn what_root_writes_belongs_to_whom_the_device_does() {
+    const OWNER: u32 = 54321;
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+    let bench = Bench::with_device("");
+    let all = files(&bench.path("dev"));
+    assert!(all.len() >= 4, "{all:?}");
+    for file in &all {
+        match chown(file, Some(OWNER), Some(OWNER)) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return println!("only root can try this"),
+            given => given.unwrap(),
+        }
+    }
+    assert_eq!(bench.feed("put dev key --protect", b"counted").shown(), "");
+    assert_eq!(bench.run("rekey dev --suite aes").code(), 0);
+    assert_eq!(bench.feed("put dev key --protect", b"again").shown(), "");
+    for file in files(&bench.path("dev")) {
+        let metadata = file.metadata().unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (OWNER, OWNER), "{}", file.display());
+    }
 }
 
 #[test]
