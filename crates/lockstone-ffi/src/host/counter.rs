@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use super::make::{flush_directory, write_private};
+use super::make::{flush_directory, write_private_like};
 
 /// A counter in a file.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl FileCounter {
         let hidden = place.with_file_name(".counter.new");
         match fs::remove_file(&hidden) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => write_private(&hidden, text(next).as_bytes())?,
+            _ => write_private_like(&hidden, text(next).as_bytes(), &place)?,
         }
         fs::rename(&hidden, &place)?;
         flush_directory(place.parent())?;
@@ -86,5 +86,22 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         assert!(counter().increment().is_err() && !path.exists(), "what is gone is not made again");
+    }
+
+    /// Root may serve the device of somebody else, who may use it afterwards.
+    #[cfg(unix)]
+    #[test]
+    fn it_stays_with_its_owner() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("counter");
+        fs::write(&path, "0\n").unwrap();
+        match chown(&path, Some(54321), Some(54321)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return println!("only root can try this"),
+            given => given.unwrap(),
+        }
+        assert_eq!(FileCounter::new(path.clone(), 3).increment().unwrap(), 1);
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (54321, 54321));
     }
 }

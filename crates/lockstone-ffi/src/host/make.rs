@@ -82,14 +82,36 @@ fn make_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a new file that only its owner can read.
-pub(super) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = new_private(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// The same, to come in the place of another one: it belongs to whom that does, where this user may give it away.
+pub(super) fn write_private_like(path: &Path, content: &[u8], like: &Path) -> io::Result<()> {
+    let mut file = new_private(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let (new, old) = (file.metadata()?, fs::metadata(like)?);
+        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+            match fchown(&file, Some(old.uid()), Some(old.gid())) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                given => given?,
+            }
+        }
+    }
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn new_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+    options.open(path)
 }
 
 /// Makes the names in a directory durable, where the system has a way to; no path is the present directory.
