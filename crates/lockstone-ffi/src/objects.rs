@@ -338,12 +338,8 @@ impl Open {
         let open = self.objects.as_ref().ok_or(Failure::NotOpen)?;
         let layout = open.objects.layout();
         let blocks = layout.blocks.checked_div(share).unwrap_or(0);
-        let slots = blocks.saturating_mul(layout.slots);
-        // A chunk of tables says where so many others are.
-        let named = layout.chunk / 4;
-        let chunks = slots.saturating_sub(slots.div_ceil(named + 1));
         let bits = u32::try_from(open.upload.len()).unwrap_or(u32::MAX).saturating_sub(layout.slot).saturating_mul(8);
-        Ok(chunks.min(bits).saturating_mul(layout.chunk))
+        Ok(layout.length_in(blocks).min(bits.saturating_mul(layout.chunk)))
     }
 
     /// Does something with objects and a slot.

@@ -48,7 +48,7 @@ fn assemble(root: &SoftRootKey, firmware: &[u8]) {
         let power = Power::new();
         keys.plug_in(&power);
         flash.plug_in(&power);
-        // The tables of an object that came out of order are written in one session.
+        // All tables are written in one session.
         let most = if sent < LENGTH / 1200 { 24 } else { 300 };
         power.cut_at(dice.below(most) as u64, Tear::ALL[dice.below(Tear::ALL.len())]);
         let session = session(&mut keys, &mut flash, root, firmware, &digest, &mut dice, |offset| {

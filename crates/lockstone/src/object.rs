@@ -14,6 +14,7 @@
 use core::ops::Range;
 
 use crate::format::object::{FIELDS_LENGTH, HEAD_LENGTH, Name, OPEN, SLOTS_MAX, Slot, Turn};
+use crate::format::pins::{PINS_LENGTH, pieces_for};
 use crate::layout::{Layout, LayoutError};
 
 /// Bytes of a block.
@@ -39,6 +40,8 @@ pub struct ObjectLayout {
     pub slot: u32,
     pub(crate) erase: u32,
     pub(crate) header: u32,
+    /// Pieces in a table.
+    pub(crate) pieces: u32,
 }
 
 impl ObjectLayout {
@@ -47,11 +50,11 @@ impl ObjectLayout {
         let chunk = if block < LARGE { 512 } else { 1024 };
         let header = (FIELDS_LENGTH + tag).next_multiple_of(part.unit);
         let slot = (HEAD_LENGTH + tag + chunk).next_multiple_of(part.unit);
-        let blocks = capacity / block;
+        let (blocks, pieces) = (capacity / block, (tag + chunk) / (tag + PINS_LENGTH));
         if blocks < 2 {
             return Err(LayoutError::TooSmall);
         }
-        Ok(Self { block, blocks, chunk, slots: (block - header) / slot, slot, erase: part.erase, header })
+        Ok(Self { block, blocks, chunk, slots: (block - header) / slot, slot, erase: part.erase, header, pieces })
     }
 
     pub(crate) const fn address(&self, block: u32, slot: u32) -> u32 {
@@ -63,8 +66,29 @@ impl ObjectLayout {
     #[must_use]
     pub const fn blocks_for(&self, length: u32) -> u32 {
         let chunks = length.div_ceil(self.chunk);
-        let tables = chunks.div_ceil(self.chunk / 4);
-        (chunks + tables).div_ceil(self.slots)
+        (chunks + self.tables_for(chunks)).div_ceil(self.slots)
+    }
+
+    /// Bytes of the longest object that takes so many blocks, as in [`blocks_for`](Self::blocks_for).
+    #[must_use]
+    pub const fn length_in(&self, blocks: u32) -> u32 {
+        let slots = blocks.saturating_mul(self.slots);
+        let slots = if slots < SLOTS_MAX { slots } else { SLOTS_MAX };
+        let mut chunks = slots;
+        while chunks > 0 && chunks + self.tables_for(chunks) > slots {
+            chunks -= 1;
+        }
+        chunks * self.chunk
+    }
+
+    /// How many tables hold the pieces that pin so many chunks.
+    pub(crate) const fn tables_for(&self, chunks: u32) -> u32 {
+        pieces_for(chunks).div_ceil(self.pieces)
+    }
+
+    /// The slot of an item, a chunk or a piece behind them, in an object in order.
+    pub(crate) const fn slot_of(&self, chunks: u32, item: u32) -> u32 {
+        if item < chunks { item } else { chunks + (item - chunks) / self.pieces }
     }
 
     /// RAM for an upload of this length: a bit for each chunk, and a chunk.
@@ -85,9 +109,8 @@ pub struct Upload<'w> {
     pub(crate) slot: u32,
     /// The slot that is written next, counted over all blocks.
     pub(crate) next: u32,
-    /// The block of that slot, and the one the object begins in.
+    /// The block of that slot.
     pub(crate) block: u32,
-    pub(crate) first: Option<u32>,
     /// A block with a header and no slot.
     pub(crate) stale: Option<u32>,
     /// The slot that a cut may have left marginal: it's written again first.
@@ -97,7 +120,7 @@ pub struct Upload<'w> {
     pub(crate) begun: bool,
     /// What the next slot is.
     pub(crate) turn: Turn,
-    /// Chunk n is in slot n, and all are of this session.
+    /// Chunk n is in slot n, the tables follow, and all are of this session.
     pub(crate) in_order: bool,
     /// RAM and flash say the same.
     pub(crate) settled: bool,
@@ -160,7 +183,6 @@ impl<'w> Upload<'w> {
             slot: layout.slot,
             next: 0,
             block: 0,
-            first: None,
             stale: None,
             again: None,
             session: 1,
@@ -181,7 +203,7 @@ impl<'w> Upload<'w> {
 
     /// The same upload in other RAM.
     fn with(self, bytes: &mut [u8]) -> Upload<'_> {
-        let Self { name, length, chunk, slot, next, block, first, stale, again, .. } = self;
+        let Self { name, length, chunk, slot, next, block, stale, again, .. } = self;
         let Self { session, begun, turn, in_order, settled, part, accepted, .. } = self;
         Upload {
             bytes,
@@ -191,7 +213,6 @@ impl<'w> Upload<'w> {
             slot,
             next,
             block,
-            first,
             stale,
             again,
             session,
@@ -366,7 +387,21 @@ mod tests {
     #[test]
     fn a_block_of_4_kib_has_7_chunks() {
         assert_eq!((LAYOUT.blocks, LAYOUT.slots, LAYOUT.chunk, LAYOUT.slot, LAYOUT.header), (256, 7, 512, 532, 48));
-        assert_eq!((LAYOUT.blocks_for(1 << 19), LAYOUT.upload_size(1 << 20)), (148, 532 + 256));
+        assert_eq!((LAYOUT.blocks_for(1 << 19), LAYOUT.upload_size(1 << 20)), (150, 532 + 256));
+        assert_eq!((LAYOUT.pieces, HEAD_LENGTH + LAYOUT.pieces * (16 + PINS_LENGTH)), (6, LAYOUT.slot));
+    }
+
+    #[test]
+    fn the_longest_object_of_some_blocks_has_its_tables_in_them() {
+        assert_eq!([0, 1, 45, 46, 2048, 5860].map(|chunks| LAYOUT.tables_for(chunks)), [0, 1, 1, 2, 43, 123]);
+        for blocks in 1..2000 {
+            let length = LAYOUT.length_in(blocks);
+            assert!(
+                LAYOUT.blocks_for(length) <= blocks && LAYOUT.blocks_for(length + 1) > blocks,
+                "{blocks}: {length}"
+            );
+        }
+        assert_eq!([0, 1, 1 << 20].map(|blocks| LAYOUT.length_in(blocks)), [0, 6 * 512, 64_197 * 512]);
     }
 
     #[test]

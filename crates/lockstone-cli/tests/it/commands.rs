@@ -417,11 +417,11 @@ fn so_does_an_object() {
     expect![[r#"
         $ put dev key --file half
         $ put dev key --file more
-        ! lockstone: the volume for objects is full: the value needs 43 blocks of 4096 bytes, 30 are free, and the old value keeps its 34 until the new one is in its place; nothing was stored
+        ! lockstone: the volume for objects is full: the value needs 43 blocks of 4096 bytes, 29 are free, and the old value keeps its 35 until the new one is in its place; nothing was stored
         !   hint: `lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some
         = 5
         $ put dev other --file more
-        ! lockstone: the volume for objects is full: the value needs 43 blocks of 4096 bytes, 30 are free; nothing was stored
+        ! lockstone: the volume for objects is full: the value needs 43 blocks of 4096 bytes, 29 are free; nothing was stored
         !   hint: `lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some
         = 5
         $ rm dev key

@@ -75,7 +75,7 @@ fn firmware_comes_back_to_the_byte() {
         flash      16777216 bytes: 1024 segments of 4096, 1 in the log, 0 bad
         keys       2, of all clients
         erases     1 to 1 a segment
-        objects    3072 blocks of 4096, chunks of 512: 838 used, 0 of unfinished objects, 2234 free, 0 unreadable
+        objects    3072 blocks of 4096, chunks of 512: 855 used, 0 of unfinished objects, 2217 free, 0 unreadable
         $ check dev
         The store was closed in order.
         22 records of the log read well.
@@ -716,13 +716,13 @@ fn what_does_not_fit_is_refused() {
         = 2
         $ put dev fw --file most
         $ put dev fw --file most
-        ! lockstone: the volume for objects is full: the value needs 141 blocks of 4096 bytes, 116 are free, and the old value keeps its 141 until the new one is in its place; nothing was stored
+        ! lockstone: the volume for objects is full: the value needs 143 blocks of 4096 bytes, 113 are free, and the old value keeps its 143 until the new one is in its place; nothing was stored
         !   hint: `lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some
         = 5
         $ object ls dev
           500000  70ea2adfba4e2cf161b6f59cee8704134c95e119c3ffc98d4105a33a41f0317d  fw
         $ put dev other --file most
-        ! lockstone: the volume for objects is full: the value needs 141 blocks of 4096 bytes, 116 are free; nothing was stored
+        ! lockstone: the volume for objects is full: the value needs 143 blocks of 4096 bytes, 113 are free; nothing was stored
         !   hint: `lockstone object ls DEV` shows what takes the room, unfinished objects too; remove some
         = 5
         $ object ls dev

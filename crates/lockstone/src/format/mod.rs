@@ -7,6 +7,8 @@
 pub(crate) mod header;
 #[cfg(feature = "objects")]
 pub(crate) mod object;
+#[cfg(feature = "objects")]
+pub(crate) mod pins;
 pub(crate) mod pointer;
 pub(crate) mod record;
 #[cfg(feature = "objects")]

@@ -2,6 +2,7 @@
 //!
 //! What is a word or a long number stands in little-endian order, as everywhere.
 
+use super::pins::Pin;
 use super::{long, put, put_word, word};
 
 /// Begins the header of each block: `LKOB`.
@@ -167,12 +168,10 @@ pub struct Manifest {
     /// Its digest, as it was computed when the object was committed.
     pub digest: [u8; 32],
     pub(crate) id: u64,
-    /// The slot from which on tables say where each chunk is; `OPEN`: chunk n is in slot n.
-    pub(crate) tables: u32,
-    /// The block it begins in: a hint.
-    pub(crate) first: u32,
-    /// The session that finished it.
-    pub(crate) session: u32,
+    /// The block of the last table: a hint.
+    pub(crate) last: u32,
+    /// The root of the pieces that pin all chunks; it's in the last table.
+    pub(crate) root: Pin,
 }
 
 /// Bytes of a manifest.
@@ -182,7 +181,8 @@ impl Manifest {
     pub(crate) fn to_bytes(self) -> [u8; MANIFEST] {
         let mut bytes = [0; MANIFEST];
         put(&mut bytes, 0, &self.id.to_le_bytes());
-        put_words(&mut bytes, 8, [self.length, self.tables, self.first, self.session]);
+        put_words(&mut bytes, 8, [self.length, self.last]);
+        put(&mut bytes, 16, &self.root.to_bytes());
         put(&mut bytes, 24, &self.digest);
         bytes
     }
@@ -190,8 +190,8 @@ impl Manifest {
     pub(crate) fn of_bytes(bytes: &[u8; MANIFEST]) -> Self {
         let mut digest = [0; 32];
         put(&mut digest, 0, bytes.get(24..).unwrap_or_default());
-        let [length, tables, first, session] = words(bytes, 8);
-        Self { length, digest, id: long(bytes, 0), tables, first, session }
+        let [length, last] = words(bytes, 8);
+        Self { length, digest, id: long(bytes, 0), last, root: Pin::of_bytes(bytes, 16) }
     }
 }
 
@@ -212,7 +212,8 @@ mod tests {
     #[test]
     fn all_is_read_as_it_was_written() {
         let name = Name { hash: 0x1234, id: 0x0123_4567_89ab_cdef };
-        let manifest = Manifest { length: 7, digest: [9; 32], id: name.id, tables: 3, first: 5, session: 8 };
+        let root = Pin::of(300, 40_000, 0x89ab_cdef);
+        let manifest = Manifest { length: 7, digest: [9; 32], id: name.id, last: 5, root };
         assert_eq!(Manifest::of_bytes(&manifest.to_bytes()), manifest);
         let mut bytes = [0; FIELDS];
         BlockHeader { name, sequence: 1, erases: 2, ordinal: 3 }.put_to(&mut bytes);

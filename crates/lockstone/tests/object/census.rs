@@ -21,8 +21,8 @@ fn every_block_is_accounted_for() {
             objects.write(store, &mut upload, 0, &content(1, length as usize)).unwrap();
             objects.finish::<Sha256, _, _>(store, &mut upload, key, None, Put::USUAL).unwrap();
         };
-        put(objects, store, "replaced", 7 * 512, &mut ram);
-        put(objects, store, "fw", 21 * 512, &mut ram);
+        put(objects, store, "replaced", 6 * 512, &mut ram);
+        put(objects, store, "fw", 20 * 512, &mut ram);
         store.put("replaced", b"plain").unwrap();
         let mut upload = objects.create(store, "begun", Some(20_000), &mut Fixed(8), &mut ram).unwrap();
         objects.write(store, &mut upload, 0, &content(1, 8 * 512)).unwrap();

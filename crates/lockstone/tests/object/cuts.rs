@@ -178,7 +178,7 @@ fn many_cuts_cost_no_more_than_they_must() {
     loop {
         let power = bench.plug_in();
         let tear = Tear::ALL[random.below(Tear::ALL.len())];
-        // The tables of an object in disorder are written in one session.
+        // All tables are written in one session.
         let most = if kept.len() * 600 < wanted.len() { 22 } else { 300 };
         power.cut_at(random.below(most) as u64, tear);
         let done = replace::<4, 4, 4096, Ascon>(&mut bench, &wanted, &mut kept, cuts);

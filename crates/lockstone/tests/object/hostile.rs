@@ -8,7 +8,7 @@ use super::{Bench, content, read_all};
 
 type Nor = Bench<4, 4, 4096>;
 
-/// An object in disorder, so that it has tables, and its content.
+/// An object in disorder, and its content.
 fn filled(bench: &mut Nor, seed: u64, key: &str) -> Vec<u8> {
     let wanted = content(seed, 13_000);
     bench.with::<Ascon, _>(|store, objects| {

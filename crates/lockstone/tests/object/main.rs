@@ -10,6 +10,7 @@ mod hostile;
 mod install;
 mod interface;
 mod life;
+mod pinned;
 mod resealed;
 mod reviewed;
 mod table;

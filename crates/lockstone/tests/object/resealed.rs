@@ -192,7 +192,7 @@ fn what_is_not_whole_is_not_sealed_anew() {
 }
 
 /// On a store that counts everything, the sessions of an upload count too: an image from before one is refused, so no two sessions
-/// have one number. On others they may ("Chunks of one object from two histories" in SECURITY.md).
+/// have one number. On others they may, and only what is finished is pinned ("An unfinished object from two histories" in SECURITY.md).
 #[test]
 fn no_session_of_an_upload_is_undone_where_everything_counts() {
     let [mut keys, mut blocks] = [8, 20].map(|blocks| Flash::new(blocks * 4096, 0xff));

@@ -913,7 +913,7 @@ fn a_manifest_of_any_numbers_is_survived() {
     let data = bench.keys.data().to_vec();
     let manifest = data.windows(32).position(|bytes| bytes == digest).unwrap() - 24;
     let mut forged = 0;
-    // Length, tables, first block, session.
+    // Length, a block, slot and session, and check of the root.
     for (fields, bits) in [0b0001, 0b0010, 0b0100, 0b0110, 0b1110, 0b0111, 0b1111]
         .into_iter()
         .flat_map(|fields| [(fields, 0x7f), (fields, 0xff)])

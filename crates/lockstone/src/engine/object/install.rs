@@ -22,11 +22,12 @@ use subtle::ConstantTimeEq;
 
 use super::super::sealing;
 use super::blocks::{HELD_NAME, OwnName, blank, erase_blocks, own_name, slot_name};
-use super::slots::{Map, reads_as};
-use super::{NOWHERE, NorFlash, Objects, Seen, Store, one_source};
+use super::slots::reads_as;
+use super::{NorFlash, Objects, Store, one_source};
 use crate::attributes::How;
 use crate::error::Error;
 use crate::format::object::{Manifest, Name};
+use crate::format::pins::Pin;
 use crate::format::slot::{Phase, RECORD, SlotRecord, mark, trailer};
 use crate::format::{long, put};
 use crate::key::Key;
@@ -273,7 +274,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let digest = self.digest_of::<H, X>(slot, length).await.map_err(InstallError::Slot)?;
         store.confirm_last().await.map_err(Error::from)?;
         let pending = self.slot_record(store, slot.number).await?.filter(|last| last.phase != Phase::Confirmed);
-        let manifest = Manifest { length, digest, id: 0, tables: 0, first: 0, session: 0 };
+        let manifest = Manifest { length, digest, id: 0, last: 0, root: Pin::default() };
         let (token, before) = (store.unlike_before(), None);
         let record = SlotRecord { token, hash: 0, phase: Phase::Confirmed, protected: protect, before, manifest };
         self.change_record(store, slot.number, &record, pending.map(|last| last.hash), protect).await?;
@@ -427,15 +428,15 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         progress: &mut impl FnMut(u32, u32),
     ) -> Result<(), Failure<F, D, X>> {
         let SlotLayout { block, blocks, .. } = slot.layout;
-        let Manifest { length, .. } = record.manifest;
-        let mut map = self.map_of(record.hash, &record.manifest);
+        let Manifest { length, id, .. } = record.manifest;
+        self.map(Name { hash: record.hash, id }, &record.manifest);
         if done == slot.layout.strides() {
             slot.mark(done).await;
         }
         for number in done..slot.layout.strides() {
             let from = number * slot.layout.stride();
             for block in from..(from + slot.layout.stride()).min(blocks) {
-                self.copy_block(store, slot, &mut map, block, length).await?;
+                self.copy_block(store, slot, block, length).await?;
             }
             slot.mark(number + 1).await;
             if from * block < length {
@@ -450,7 +451,6 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         &mut self,
         store: &mut Store<'_, D, S, C>,
         slot: &mut Slot<X>,
-        map: &mut Map,
         block: u32,
         length: u32,
     ) -> Result<(), Failure<F, D, X>> {
@@ -459,7 +459,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let mut at = block * slot.layout.block;
         let end = (at + slot.layout.block).min(length);
         while at < end {
-            if !self.load_mapped(store, map, at / chunk).await? {
+            if !self.load_mapped(store, at / chunk).await? {
                 return Err(ObjectError::Damaged.into());
             }
             let from = at % chunk;
@@ -483,8 +483,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         hash: u64,
         manifest: &Manifest,
     ) -> Result<bool, super::Failure<F, D>> {
-        let mut map = self.map_of(hash, manifest);
-        match self.digest_mapped::<H, D, C>(store, &mut map, manifest.length).await {
+        let name = Name { hash, id: manifest.id };
+        match self.digest_mapped::<H, D, C>(store, name, manifest).await {
             Ok(digest) => Ok(digest.ct_eq(&manifest.digest).into()),
             Err((_, Some(_))) => Err(ObjectError::Damaged),
             Err((error, None)) => Err(error),
@@ -578,18 +578,6 @@ impl<X> Slot<X> {
     /// The flash, for its driver.
     pub fn flash(&mut self) -> &mut X {
         &mut self.flash
-    }
-}
-
-impl<F, S: Suite> Objects<'_, F, S> {
-    /// Where the chunks of a committed object are.
-    pub(super) fn map_of(&mut self, hash: u64, manifest: &Manifest) -> Map {
-        let name = Name { hash, id: manifest.id };
-        // What was not found may only have been unreadable for a moment: each call looks for it anew.
-        if self.seen.name != name || self.seen.block == NOWHERE {
-            self.seen = Seen { name, ordinal: 0, block: manifest.first };
-        }
-        Map::new(name, manifest.session, manifest.tables)
     }
 }
 

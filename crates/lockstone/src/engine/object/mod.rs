@@ -6,7 +6,9 @@
 //! 2. What a cut may have left marginal does not count by itself: each session begins by writing it again. Every later look
 //!    at the slots tells the same, however a torn one reads then.
 //! 3. Two different contents of one chunk are never sealed alike: each session seals for itself.
-//! 4. A block is erased only when the store says that its object doesn't exist, or when nothing is in it.
+//! 4. A chunk of a finished object is handed out only when it's the one that went into the digest: pieces of tables
+//!    pin chunks and each other, the manifest pins their root.
+//! 5. A block is erased only when the store says that its object doesn't exist, or when nothing is in it.
 
 mod blocks;
 mod census;
@@ -82,6 +84,8 @@ pub struct Objects<'m, F, S> {
     erases: u32,
     /// Where a block was found last.
     seen: Seen,
+    /// Where the chunks are of what was read last.
+    map: Map,
     /// What was begun last, and in which session.
     writer: (Name, u32),
     /// The store is being made from another one: what it notes is not counted.
@@ -183,8 +187,8 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
             return Err(LayoutError::Buffer);
         }
         let (erased, seen, writer) = (part.erased, Seen::default(), (Name::default(), 0));
-        let (filling, suite) = (false, PhantomData);
-        Ok(Self { flash, buffer, layout, erased, sequence: 1, cursor: 0, erases: 0, seen, writer, filling, suite })
+        let (map, filling, suite) = (Map::default(), false, PhantomData);
+        Ok(Self { flash, buffer, layout, erased, sequence: 1, cursor: 0, erases: 0, seen, map, writer, filling, suite })
     }
 
     /// Begins an object under this key, which is there when it was [finished](Self::finish): until then the key keeps what it
@@ -416,8 +420,8 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         Ok(manifest)
     }
 
-    /// Writes tables if they are needed, reads all of an unfinished object back, and computes its digest. An error comes with the
-    /// chunk that could not be read.
+    /// Writes the tables of an unfinished object, reads all of it back by way of them, and computes its digest: what is pinned is what
+    /// went into that. An error comes with the chunk that could not be read.
     async fn read_back<H, D, C>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
@@ -429,32 +433,32 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         D: NorFlash,
         C: MonotonicCounter,
     {
-        let Upload { length, name, session, in_order, .. } = *upload;
-        let chunks = upload.chunks();
-        let tables = if in_order { OPEN } else { self.write_tables(store, upload, chunks).await.map_err(whole)? };
-        let digest = self.digest_mapped::<H, D, C>(store, &mut Map::new(name, session, tables), length).await?;
-        if expected.is_some_and(|expected| !bool::from(expected.ct_eq(&digest))) {
+        let root = self.write_tables(store, upload).await.map_err(whole)?;
+        let Upload { length, name, block: last, .. } = *upload;
+        let mut manifest = Manifest { length, digest: [0; 32], id: name.id, last, root };
+        manifest.digest = self.digest_mapped::<H, D, C>(store, name, &manifest).await?;
+        if expected.is_some_and(|expected| !bool::from(expected.ct_eq(&manifest.digest))) {
             return Err(whole(ObjectError::WrongDigest));
         }
-        let first = upload.first.unwrap_or(0);
-        Ok(Manifest { length, digest, id: name.id, tables, first, session })
+        Ok(manifest)
     }
 
-    /// Reads all chunks of an object, and computes its digest. An error comes with the chunk that could not be read.
+    /// Reads all chunks of a finished object, and computes its digest. An error comes with the chunk that could not be read.
     async fn digest_mapped<H, D, C>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
-        map: &mut Map,
-        length: u32,
+        name: Name,
+        manifest: &Manifest,
     ) -> Result<[u8; 32], InChunk<Failure<F, D>>>
     where
         H: Digest<OutputSize = U32>,
         D: NorFlash,
         C: MonotonicCounter,
     {
-        let mut hash = H::new();
+        self.map(name, manifest);
+        let (mut hash, length) = (H::new(), manifest.length);
         for index in 0..length.div_ceil(self.layout.chunk) {
-            if !self.load_mapped(store, map, index).await.map_err(whole)? {
+            if !self.load_mapped(store, index).await.map_err(whole)? {
                 return Err((ObjectError::Incomplete, Some(index)));
             }
             let used = (length - index * self.layout.chunk).min(self.layout.chunk);
@@ -546,10 +550,10 @@ impl<'m, F: NorFlash, S: Suite> Objects<'m, F, S> {
         let key = key.into();
         let Some(manifest) = self.manifest(store, key).await? else { return Ok(None) };
         let wanted = (manifest.length.saturating_sub(offset) as usize).min(target.len());
-        let mut map = self.map_of(store.hash_of(key), &manifest);
+        self.map(Name { hash: store.hash_of(key), id: manifest.id }, &manifest);
         let (mut at, mut rest) = (offset, target.get_mut(..wanted).unwrap_or_default());
         while !rest.is_empty() {
-            if !self.load_mapped(store, &mut map, at / self.layout.chunk).await? {
+            if !self.load_mapped(store, at / self.layout.chunk).await? {
                 rest.fill(0);
                 return Err(ObjectError::Damaged);
             }

@@ -9,7 +9,7 @@ use super::{Failure, NorFlash, Objects, Store, one_source};
 use crate::attributes::{Attributes, How};
 use crate::error::{Error, ResealError};
 use crate::format::header::Class;
-use crate::format::object::Manifest;
+use crate::format::object::{Manifest, Name};
 use crate::key::Key;
 use crate::object::{ObjectError, ResealObjectsError};
 use crate::report::Cursor;
@@ -128,9 +128,9 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let wrong = ResealObjectsError::Target;
         let mut upload = objects.create(other, key, Some(length), *random, ram).await.map_err(wrong)?;
         objects.begin(other, &mut upload).await.map_err(wrong)?;
-        let mut map = self.map_of(store.hash_of(key), &manifest);
+        self.map(Name { hash: store.hash_of(key), id: manifest.id }, &manifest);
         for index in 0..length.div_ceil(self.layout.chunk) {
-            let there = self.load_mapped(store, &mut map, index).await.map_err(ResealObjectsError::Source)?;
+            let there = self.load_mapped(store, index).await.map_err(ResealObjectsError::Source)?;
             if !there {
                 return Err(ResealObjectsError::Source(ObjectError::Damaged));
             }

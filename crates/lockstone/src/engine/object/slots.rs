@@ -2,21 +2,23 @@
 
 use core::ops::Range;
 
+use subtle::ConstantTimeEq;
+
+use super::super::load::length_u32;
 use super::blocks::note_of;
 use super::{Failure, NOWHERE, NorFlash, Objects, Seen, Store, TRIES, one_source};
-use crate::format::object::{HEAD, Head, NOTE_MAX, Name, Note, OPEN, SLOTS_MAX, Slot, Turn};
-use crate::format::{put, put_word};
+use crate::format::object::{HEAD, Head, Manifest, NOTE_MAX, Name, Note, OPEN, SLOTS_MAX, Slot, Turn};
+use crate::format::pins::{PIN, PINS, PINS_SIZE, Pin, pieces_for, pinned, pinned_by};
+use crate::format::{put, word};
 use crate::layout::Position;
 use crate::object::{ObjectError, PEEK, PEEK_LENGTH, Upload};
 use crate::seal::{Domain, Suite};
 use crate::trust::MonotonicCounter;
 
-/// Bytes of an entry of a table: slot and session.
-const ENTRY: u32 = 4;
-/// Entries of a table that are kept while an object is read through.
-const KEPT: u32 = 16;
+/// The first bytes of a tag, which are pinned.
+const CHECK: usize = 4;
 
-/// What a chunk or a table is: what it's sealed for.
+/// What a chunk or a table is: what a chunk is sealed for, and a table begins with.
 #[derive(Clone, Copy)]
 pub(super) struct What {
     pub(super) name: Name,
@@ -25,31 +27,31 @@ pub(super) struct What {
     pub(super) is_table: bool,
 }
 
-impl What {
-    const fn domain(&self) -> Domain {
-        if self.is_table { Domain::Table } else { Domain::Chunk }
-    }
-
-    const fn at(&self) -> Position {
-        Position::new(self.index, self.session)
-    }
+/// A piece of a table, which was verified.
+#[derive(Clone, Copy, Default)]
+struct Piece {
+    /// What is pinned of it.
+    check: u32,
+    /// What it pins.
+    pins: [Pin; PINS],
 }
 
-/// Where the chunks of a finished object are.
+/// Where the chunks of the finished object are that was read last. All of it was verified.
+#[derive(Default)]
 pub(super) struct Map {
     name: Name,
-    session: u32,
-    /// The slot of the first table; `OPEN`: chunk n is in slot n.
-    tables: u32,
-    /// Slot and session of a few chunks, as the tables say, and the number of the first of them.
-    kept: [(u32, u32); KEPT as usize],
-    from: u32,
+    chunks: u32,
+    root: Pin,
+    /// The piece that pins the chunk that was read last, and the one that pins that.
+    last: Kept,
+    above: Kept,
 }
 
-impl Map {
-    pub(super) const fn new(name: Name, session: u32, tables: u32) -> Self {
-        Self { name, session, tables, kept: [(0, 0); KEPT as usize], from: NOWHERE }
-    }
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    /// The number of the piece, and one more; 0: none.
+    number: u32,
+    pins: [Pin; PINS],
 }
 
 #[one_source]
@@ -131,7 +133,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         Ok(())
     }
 
-    /// Pads and seals the text in the RAM of the upload.
+    /// Pads and seals the chunk in the RAM of the upload.
     async fn seal<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
@@ -144,7 +146,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         text.get_mut(used as usize..).unwrap_or_default().fill(0);
         let text = text.get_mut(..self.layout.chunk as usize).unwrap_or_default();
         let name = what.name.to_bytes();
-        let tag = store.seal_other(what.domain(), what.at(), &name, text).await;
+        let tag = store.seal_other(Domain::Chunk, Position::new(what.index, what.session), &name, text).await;
         put(head, HEAD, tag.get(..S::TAG).unwrap_or_default());
     }
 
@@ -165,7 +167,6 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
             if upload.next.is_multiple_of(slots) {
                 let (block, ordinal) = self.open_block(store, upload.name, upload.next / slots).await?;
                 (upload.block, upload.next) = (block, ordinal * slots);
-                upload.first = upload.first.or(Some(upload.block));
             } else if self.is_lost(store, upload.block, upload.name).await {
                 // Nobody programs a block that is another's by now; what is true is found out at the next call.
                 return Err(ObjectError::GivenUp);
@@ -180,7 +181,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                     false
                 }
             };
-            upload.in_order &= good && !what.is_table && what.index == upload.next;
+            let place = what.index + if what.is_table { upload.chunks() } else { 0 };
+            upload.in_order &= good && place == upload.next;
             upload.next += 1;
             if good {
                 upload.turn = Turn::Next;
@@ -220,86 +222,209 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         if rest { self.append(store, upload, reach).await } else { Ok(()) }
     }
 
-    /// Writes tables of which chunk is in which slot, in slots of their own, and returns the first.
+    /// Writes tables, of pieces that pin all chunks, in slots of their own, and returns the pin of the last piece, which pins the others.
+    ///
+    /// What is pinned here of chunks was not verified yet: who computes the digest then reads by way of the pins.
     pub(super) async fn write_tables<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         upload: &mut Upload<'_>,
-        chunks: u32,
-    ) -> Result<u32, Failure<F, D>> {
-        let words = self.layout.chunk / ENTRY;
-        let mut first = None;
-        for table in 0..chunks.div_ceil(words) {
-            upload.part = 0..0;
-            upload.bytes.get_mut(..self.layout.slot as usize).unwrap_or_default().fill(0xff);
-            for slot in 0..upload.next {
-                let Some(head) = self.head(store, upload.name, slot).await? else { continue };
-                let at = HEAD + S::TAG + (ENTRY * (head.index % words)) as usize;
-                if head.is_table || head.index / words != table || head.index >= chunks {
-                    continue;
-                }
-                // A slot that does not count may say to have any chunk, so the second that says it is looked at; and a low
-                // byte is not a session when there were many.
-                let free = upload.bytes.get(at..).and_then(<[u8]>::first_chunk) == Some(&[0xff; 2]);
-                let session = if free && upload.session < 256 {
-                    Some(u32::from(head.low))
-                } else {
-                    self.session_of(store, upload, head.in_slot(slot)).await?
-                };
-                if let Some(session) = session {
-                    put_word(upload.bytes, at, slot | session << 16);
-                }
-            }
+    ) -> Result<Pin, Failure<F, D>> {
+        let (pieces, most) = (pieces_for(upload.chunks()), self.layout.pieces);
+        let mut root = Pin::default();
+        for table in 0..pieces.div_ceil(most) {
+            let within = table * most..((table + 1) * most).min(pieces);
+            self.collect_pins(store, upload, within.clone()).await?;
+            let check = self.seal_pieces(store, upload, within).await;
             let what = What { is_table: true, ..what_of(upload, table) };
-            self.seal(store, upload, what, self.layout.chunk).await;
             self.program(store, upload, what).await?;
             // This session's contents are read from here on, and are refused maybe: whoever goes on begins another, which
             // seals for itself.
             upload.settled = false;
-            let place = upload.next - 1;
-            if place != *first.get_or_insert(place) + table {
-                // One did not stick where it should: the next session writes them anew.
-                return Err(ObjectError::WornOut);
-            }
+            root = Pin::of(upload.next - 1, upload.session, check);
         }
-        Ok(first.unwrap_or(OPEN))
+        Ok(root)
     }
 
-    /// Reads chunk `index` of a finished object and verifies it; its text is in the buffer then.
+    /// Finds what the pieces of a table pin that is written already, and puts the pins into the RAM of the upload.
+    async fn collect_pins<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        upload: &mut Upload<'_>,
+        pieces: Range<u32>,
+    ) -> Result<(), Failure<F, D>> {
+        let chunks = upload.chunks();
+        let items = pinned(chunks, pieces.clone());
+        upload.part = 0..0;
+        upload.bytes.get_mut(..self.layout.slot as usize).unwrap_or_default().fill(0xff);
+        let slots = if upload.in_order {
+            let last = items.end.saturating_sub(1);
+            self.layout.slot_of(chunks, items.start)..(self.layout.slot_of(chunks, last) + 1).min(upload.next)
+        } else {
+            0..upload.next
+        };
+        for slot in slots {
+            let Some((head, check)) = self.head(store, upload.name, slot).await? else { continue };
+            if head.is_table {
+                self.collect_pieces(store, upload, head.in_slot(slot), &items).await?;
+                continue;
+            }
+            // Chunks behind the end may lie about.
+            if head.index >= chunks || !items.contains(&head.index) {
+                continue;
+            }
+            // A slot that does not count may say to have any chunk, so the second that says it is looked at; and a low
+            // byte is not a session when there were many.
+            let at = self.place_of_pin(chunks, head.index);
+            let free = upload.bytes.get(at..).and_then(<[u8]>::first_chunk) == Some(&[0xff; PIN]);
+            let found = if free && upload.session < 256 {
+                Some((u32::from(head.low), check))
+            } else {
+                self.session_of(store, upload, head.in_slot(slot)).await?
+            };
+            if let Some((session, check)) = found {
+                put(upload.bytes, at, &Pin::of(slot, session, check).to_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of a slot that says to have a table: of its pieces that were sealed in this session. Those of others may lie about.
+    async fn collect_pieces<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        upload: &mut Upload<'_>,
+        table: Slot,
+        items: &Range<u32>,
+    ) -> Result<(), Failure<F, D>> {
+        let (chunks, pieces) = (upload.chunks(), self.layout.pieces);
+        for piece in table.index * pieces..(table.index + 1) * pieces {
+            if !items.contains(&(chunks + piece)) {
+                continue;
+            }
+            if let Some(found) = self.load_piece(store, upload.name, piece, upload.session, table.slot).await? {
+                let pin = Pin::of(table.slot, upload.session, found.check);
+                put(upload.bytes, self.place_of_pin(chunks, chunks + piece), &pin.to_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals the pieces of a table in the RAM of the upload, each after those of the same table that it pins. Returns what is to be
+    /// pinned of the last.
+    async fn seal_pieces<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        upload: &mut Upload<'_>,
+        pieces: Range<u32>,
+    ) -> u32 {
+        let chunks = upload.chunks();
+        let name = upload.name.to_bytes();
+        let mut check = 0;
+        for piece in pieces.clone() {
+            let Range { start, end } = pinned(chunks, piece..piece + 1);
+            for item in start.max(chunks + pieces.start)..end {
+                let check = word(upload.bytes, self.place_of(item - chunks));
+                let at = self.place_of_pin(chunks, item);
+                put(upload.bytes, at, &Pin::here(upload.session, check).to_bytes());
+            }
+            let at = self.place_of(piece);
+            let text = upload.bytes.get_mut(at + S::TAG..at + S::TAG + PINS_SIZE).unwrap_or_default();
+            let tag = store.seal_other(Domain::Table, Position::new(piece, upload.session), &name, text).await;
+            put(upload.bytes, at, tag.get(..S::TAG).unwrap_or_default());
+            check = word(upload.bytes, at);
+        }
+        check
+    }
+
+    /// From here on [`load_mapped`](Self::load_mapped) reads this object.
+    pub(super) fn map(&mut self, name: Name, manifest: &Manifest) {
+        let chunks = manifest.length.div_ceil(self.layout.chunk);
+        if (self.map.name, self.map.chunks, self.map.root) != (name, chunks, manifest.root) {
+            self.map = Map { name, chunks, root: manifest.root, ..Map::default() };
+        }
+        // What was not found may only have been unreadable for a moment: each call looks for it anew.
+        if self.seen.name != name || self.seen.block == NOWHERE {
+            self.seen = Seen { name, ordinal: manifest.root.slot() / self.layout.slots, block: manifest.last };
+        }
+    }
+
+    /// Reads chunk `index` of the finished object that is mapped, and verifies that it's the one that is pinned; its text is in the
+    /// buffer then.
     pub(super) async fn load_mapped<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
-        map: &mut Map,
         index: u32,
     ) -> Result<bool, Failure<F, D>> {
-        let (from, at) = (index - index % KEPT, (index % KEPT) as usize);
-        if map.tables != OPEN && map.from != from && !self.look_up(store, map, from).await? {
+        let (piece, at) = pinned_by(self.map.chunks, index);
+        if !self.map.last.is(piece) && !self.look_up(store, index).await? {
             return Ok(false);
         }
-        let (slot, session) =
-            if map.tables == OPEN { (index, map.session) } else { map.kept.get(at).copied().unwrap_or_default() };
-        self.load(store, What { name: map.name, index, session, is_table: false }, slot).await
+        let pin = self.map.last.pin(at);
+        let what = What { name: self.map.name, index, session: pin.session(), is_table: false };
+        Ok(self.load(store, what, pin.slot()).await? && is_pinned(self.check(), pin))
     }
 
-    /// Reads from the tables where the chunks from one on are.
+    /// Reads the pieces on the way to a chunk: from the root down, or the last of them alone, if the one above it is kept.
     async fn look_up<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
-        map: &mut Map,
-        from: u32,
+        index: u32,
     ) -> Result<bool, Failure<F, D>> {
-        let words = self.layout.chunk / ENTRY;
-        let what = What { name: map.name, index: from / words, session: map.session, is_table: true };
-        if !self.load(store, what, map.tables.wrapping_add(from / words)).await? {
-            return Ok(false);
+        let Map { name, chunks, root, .. } = self.map;
+        let (last, _) = pinned_by(chunks, index);
+        let (above, at) = pinned_by(chunks, chunks + last);
+        let (mut piece, mut pin) = (pieces_for(chunks).saturating_sub(1), root);
+        if self.map.above.is(above) {
+            (piece, pin) = (last, self.map.above.pin(at));
         }
-        let bytes = self.text((ENTRY * (from % words)) as usize);
-        for (place, entry) in map.kept.iter_mut().zip(bytes.as_chunks::<{ ENTRY as usize }>().0) {
-            let entry = u32::from_le_bytes(*entry);
-            *place = (entry & SLOTS_MAX, entry >> 16);
+        loop {
+            let found = self.load_piece(store, name, piece, pin.session(), pin.slot()).await?;
+            let Some(Piece { pins, .. }) = found.filter(|found| is_pinned(found.check, pin)) else { return Ok(false) };
+            let kept = Kept { number: piece + 1, pins };
+            if piece == last {
+                self.map.last = kept;
+                return Ok(true);
+            }
+            if piece == above {
+                self.map.above = kept;
+            }
+            // The one on the way that this one pins.
+            let mut child = last;
+            let mut by = pinned_by(chunks, chunks + child);
+            while by.0 < piece {
+                (child, by) = (by.0, pinned_by(chunks, chunks + by.0));
+            }
+            (piece, pin) = (child, kept.pin(by.1));
         }
-        map.from = from;
-        Ok(true)
+    }
+
+    /// Reads a piece of a table and verifies that it's one that was sealed for this place.
+    async fn load_piece<D: NorFlash, C: MonotonicCounter>(
+        &mut self,
+        store: &mut Store<'_, D, S, C>,
+        name: Name,
+        piece: u32,
+        session: u32,
+        slot: u32,
+    ) -> Result<Option<Piece>, Failure<F, D>> {
+        let Some(block) = self.block_of(store, name, slot / self.layout.slots).await? else { return Ok(None) };
+        let place = self.place_of(piece);
+        // Whole read units.
+        let before = place % F::READ_SIZE;
+        let length = (before + S::TAG + PINS_SIZE).next_multiple_of(F::READ_SIZE);
+        let at = self.layout.address(block, slot % self.layout.slots) + length_u32(place - before);
+        let bytes = self.buffer.get_mut(..length).unwrap_or_default();
+        if self.flash.read(at, bytes).await.is_err() {
+            return Ok(None);
+        }
+        let Some((tag, text)) = bytes.get_mut(before..).and_then(|bytes| bytes.split_at_mut_checked(S::TAG)) else {
+            return Ok(None);
+        };
+        let text = text.get_mut(..PINS_SIZE).unwrap_or_default();
+        let good = store.unseal_other(Domain::Table, Position::new(piece, session), &name.to_bytes(), text, tag).await;
+        let pins = core::array::from_fn(|at| Pin::of_bytes(text, PIN * at).seen_in(slot));
+        Ok(good.then(|| Piece { check: word(tag, 0), pins }))
     }
 
     /// Reads a chunk of an unfinished object and verifies it; its text is in the buffer then.
@@ -313,7 +438,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         for slot in slots.rev() {
             let head = self.head(store, upload.name, slot).await?;
             // A slot that does not count may say to have any chunk.
-            if let Some(head) = head
+            if let Some((head, _)) = head
                 && head.index == index
                 && !head.is_table
                 && self.load_slot(store, upload, head.in_slot(slot)).await?
@@ -350,7 +475,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         }
         upload.forget();
         (upload.session, upload.begun, upload.turn) = (note.session, false, Turn::New);
-        (upload.stale, upload.again, upload.first, upload.in_order) = (None, None, None, false);
+        (upload.stale, upload.again, upload.in_order) = (None, None, false);
         self.seen = Seen::default();
         let mut end = 0;
         let mut tail = Tail::default();
@@ -363,7 +488,6 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
                     self.pass(store, upload, &mut tail, slot).await?;
                 }
             }
-            upload.first = upload.first.or(Some(block));
             upload.block = block;
             upload.stale = (!used).then_some(block);
             if !used {
@@ -399,7 +523,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         tail: &mut Tail,
         slot: u32,
     ) -> Result<(), Failure<F, D>> {
-        let mut head = self.head(store, upload.name, slot).await?;
+        let mut head = self.head(store, upload.name, slot).await?.map(|(head, _)| head);
         if let Some(first @ Head { turn: Turn::New | Turn::Copy, .. }) = head
             && !self.load_slot(store, upload, first.in_slot(slot)).await?
         {
@@ -456,26 +580,32 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         Ok(self.session_of(store, upload, slot).await?.is_some())
     }
 
-    /// The same, and the session that wrote it.
+    /// The session that wrote a slot of an unfinished object, and what is pinned of it. Of a table the first piece is verified: so the session
+    /// that is said to begin there did.
     async fn session_of<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         upload: &Upload<'_>,
         slot: Slot,
-    ) -> Result<Option<u32>, Failure<F, D>> {
+    ) -> Result<Option<(u32, u32)>, Failure<F, D>> {
         let [newest, ..] = upload.session.to_le_bytes();
         let mut session = upload.session.checked_sub(u32::from(newest.wrapping_sub(slot.low)));
         while let Some(now) = session {
-            let what = What { name: upload.name, index: slot.index, session: now, is_table: slot.is_table };
-            if self.load(store, what, slot.slot).await? {
-                return Ok(Some(now));
+            let Slot { index, slot, is_table, .. } = slot;
+            if is_table {
+                let first = index * self.layout.pieces;
+                if let Some(piece) = self.load_piece(store, upload.name, first, now, slot).await? {
+                    return Ok(Some((now, piece.check)));
+                }
+            } else if self.load(store, What { name: upload.name, index, session: now, is_table }, slot).await? {
+                return Ok(Some((now, self.check())));
             }
             session = now.checked_sub(256);
         }
         Ok(None)
     }
 
-    /// Reads a slot and verifies it; its text is in the buffer then.
+    /// Reads a chunk and verifies it; its text is in the buffer then.
     pub(super) async fn load<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
@@ -492,25 +622,58 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let Some((head, text)) = bytes.split_at_mut_checked(HEAD + S::TAG) else { return Ok(false) };
         let text = text.get_mut(..self.layout.chunk as usize).unwrap_or_default();
         let tag = head.get(HEAD..).unwrap_or_default();
-        let name = what.name.to_bytes();
-        Ok(store.unseal_other(what.domain(), what.at(), &name, text, tag).await)
+        let (at, name) = (Position::new(what.index, what.session), what.name.to_bytes());
+        Ok(store.unseal_other(Domain::Chunk, at, &name, text, tag).await)
     }
 
-    /// What a slot says of itself; nothing of it is verified.
+    /// What a slot says of itself, and what would be pinned of a chunk; nothing of it is verified.
     async fn head<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
         name: Name,
         slot: u32,
-    ) -> Result<Option<Head>, Failure<F, D>> {
+    ) -> Result<Option<(Head, u32)>, Failure<F, D>> {
         let Some(block) = self.block_of(store, name, slot / self.layout.slots).await? else { return Ok(None) };
         let mut head = [0; PEEK];
-        let length = HEAD.next_multiple_of(F::READ_SIZE);
+        let length = (HEAD + CHECK).next_multiple_of(F::READ_SIZE);
         let at = self.layout.address(block, slot % self.layout.slots);
         let read = self.flash.read(at, head.get_mut(..length).unwrap_or_default()).await;
         let [a, b, c, d, ..] = head;
-        Ok(read.ok().and_then(|()| Head::of_bytes([a, b, c, d])))
+        Ok(read.ok().and_then(|()| Head::of_bytes([a, b, c, d])).map(|found| (found, word(&head, HEAD))))
     }
+}
+
+impl<F, S: Suite> Objects<'_, F, S> {
+    /// What is pinned of the chunk in the buffer: of its tag, which was verified.
+    fn check(&self) -> u32 {
+        word(self.buffer, HEAD)
+    }
+
+    /// Where a piece begins in the slot of its table.
+    const fn place_of(&self, piece: u32) -> usize {
+        HEAD + (piece % self.layout.pieces) as usize * (S::TAG + PINS_SIZE)
+    }
+
+    /// Where the pin of an item is in the slot of its table.
+    const fn place_of_pin(&self, chunks: u32, item: u32) -> usize {
+        let (piece, at) = pinned_by(chunks, item);
+        self.place_of(piece) + S::TAG + PIN * at as usize
+    }
+}
+
+impl Kept {
+    const fn is(&self, piece: u32) -> bool {
+        self.number == piece + 1
+    }
+
+    fn pin(&self, at: u32) -> Pin {
+        self.pins.get(at as usize).copied().unwrap_or_default()
+    }
+}
+
+/// Whether what was verified is what is pinned.
+fn is_pinned(check: u32, pin: Pin) -> bool {
+    check.ct_eq(&pin.check()).into()
 }
 
 /// A chunk that is written now.
