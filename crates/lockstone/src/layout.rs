@@ -19,7 +19,7 @@ pub enum LayoutError {
     ProgramUnit,
     /// The erase block must be from 128 bytes to 256 KiB and a multiple of the program unit.
     EraseBlock,
-    /// The read unit must divide the program unit, or be at most 4 bytes.
+    /// The read unit must divide the program unit, or be at most 4 bytes; and it has at most 32.
     ReadUnit,
     /// Fewer than four segments fit: the log needs one to write, one to compact and two in reserve.
     TooSmall,
@@ -42,7 +42,9 @@ impl LayoutError {
         match self {
             Self::ProgramUnit => "the program unit must be a power of two from 1 to 512 bytes",
             Self::EraseBlock => "the erase block must be from 128 bytes to 256 KiB and a multiple of the program unit",
-            Self::ReadUnit => "the read unit must divide the program unit (or be at most 4 bytes)",
+            Self::ReadUnit => {
+                "the read unit must divide the program unit (or be at most 4 bytes), and have at most 32 bytes"
+            }
             Self::TooSmall => {
                 "at least four segments (of at least 2 KiB, 32 program units and one erase block each) must fit"
             }
@@ -159,6 +161,8 @@ const OVERHEAD_MAX: u32 = 4 + 4 + 8 * 24 + 16 + 16;
 const SEGMENT_MIN: u32 = 2048;
 /// A mark takes a program unit or more: with few of them to the segment, sessions that are cut early soon fill it.
 const UNITS_MIN: u32 = 32;
+/// Most bytes of a read unit. So many are read back at once from what was programmed, beside the record buffer.
+pub(crate) const READ_MAX: usize = 32;
 const CELL_MIN: u32 = 128;
 
 // The small functions are always inlined: where the sizes are constants, little remains of them.
@@ -204,7 +208,8 @@ impl Layout {
             return Err(LayoutError::EraseBlock);
         }
         let unit = if program < 4 { 4 } else { as_u32(program) };
-        if read == 0 || !(unit as usize).is_multiple_of(read) || !erase.is_multiple_of(unit as usize) {
+        if read == 0 || read > READ_MAX || !(unit as usize).is_multiple_of(read) || !erase.is_multiple_of(unit as usize)
+        {
             return Err(LayoutError::ReadUnit);
         }
         let erase = as_u32(erase);

@@ -16,7 +16,7 @@ use crate::format::pointer::Pointer;
 use crate::format::record::CLEAR;
 use crate::format::{same, word};
 use crate::key::SYSTEM;
-use crate::layout::Position;
+use crate::layout::{Position, READ_MAX};
 use crate::seal::{Domain, Suite};
 use crate::state::{Run, State};
 use crate::trust::MonotonicCounter;
@@ -153,7 +153,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Whether flash holds what the buffer says.
     async fn sticks(&mut self, address: u32, length: u32) -> Result<bool, F::Error> {
         let mut done = 0;
-        let mut readback = [0; 32];
+        let mut readback = [0; READ_MAX];
         let Some(wanted) = self.buffer.get(..length as usize) else { return Ok(false) };
         for part in wanted.chunks(readback.len()) {
             let Some(read) = readback.get_mut(..part.len()) else { return Ok(false) };

@@ -229,6 +229,8 @@ fn parts_that_cannot_hold_a_store_are_refused_with_a_reason() {
         ((1, 256, 1000, mib), LayoutError::EraseBlock),
         ((0, 4, 4096, mib), LayoutError::ReadUnit),
         ((8, 4, 4096, mib), LayoutError::ReadUnit),
+        ((64, 64, 4096, mib), LayoutError::ReadUnit),
+        ((256, 256, 4096, mib), LayoutError::ReadUnit),
         ((1, 4, 4096, 3 * 4096), LayoutError::TooSmall),
         ((1, 4, 4096, 0), LayoutError::TooSmall),
         ((1, 4, 128, 3 * 2048), LayoutError::TooSmall),
