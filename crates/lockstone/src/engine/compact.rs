@@ -17,6 +17,7 @@
 use super::ops::Cost;
 use super::scan::Step;
 use super::{NorFlash, Store, one_source};
+use crate::attributes::How;
 use crate::error::Stop;
 use crate::format::header::Class;
 use crate::format::pointer::{Pointer, pointer_length};
@@ -204,14 +205,22 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.has_room(bytes, kept + growth)
     }
 
-    /// Whether a change of `bytes` has room, and owes nothing for it, unless it has paid.
-    pub(super) fn has_paid_room(&mut self, bytes: u32, kept: u32) -> bool {
+    /// Whether a change of `bytes` has room, and owes nothing for it, unless it has paid. If not, they are what is wanted.
+    // Not inlined: the stack of its caller is deep.
+    #[inline(never)]
+    pub(super) fn has_paid_room(&mut self, bytes: u32, how: How) -> bool {
         self.turn_page(bytes);
-        if C::SMALL || self.state.log.paid {
-            return self.has_room(bytes, kept);
+        let kept = self.kept_by(how);
+        let has = if C::SMALL || self.state.log.paid {
+            self.has_room(bytes, kept)
+        } else {
+            self.owe(bytes);
+            self.state.log.debt == 0 && self.has_ample_room(bytes, kept)
+        };
+        if !has {
+            self.state.log.wanted = bytes;
         }
-        self.owe(bytes);
-        self.state.log.debt == 0 && self.has_ample_room(bytes, kept)
+        has
     }
 
     /// A run of `bytes` comes that does not fit into this segment any more. When little is lost, it begins in the next one: a segment

@@ -258,8 +258,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.state.log.measured += bytes;
             return Ok(true);
         }
-        if !self.has_paid_room(bytes, self.kept_by(how)) {
-            self.state.log.wanted = bytes;
+        if !self.has_paid_room(bytes, how) {
             return Err(Stop::Full);
         }
         self.begin_run(protect);
