@@ -42,6 +42,8 @@ pub(super) struct Map {
     name: Name,
     chunks: u32,
     root: Pin,
+    /// The block of the root, as the manifest says.
+    hint: u32,
     /// The piece that pins the chunk that was read last, and the one that pins that.
     last: Kept,
     above: Kept,
@@ -341,11 +343,11 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     pub(super) fn map(&mut self, name: Name, manifest: &Manifest) {
         let chunks = manifest.length.div_ceil(self.layout.chunk);
         if (self.map.name, self.map.chunks, self.map.root) != (name, chunks, manifest.root) {
-            self.map = Map { name, chunks, root: manifest.root, ..Map::default() };
+            self.map = Map { name, chunks, root: manifest.root, hint: manifest.last, ..Map::default() };
         }
         // What was not found may only have been unreadable for a moment: each call looks for it anew.
         if self.seen.name != name || self.seen.block == NOWHERE {
-            self.seen = Seen { name, ordinal: manifest.root.slot() / self.layout.slots, block: manifest.last };
+            self.see_root();
         }
     }
 
@@ -377,6 +379,8 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
         let (mut piece, mut pin) = (pieces_for(chunks).saturating_sub(1), root);
         if self.map.above.is(above) {
             (piece, pin) = (last, self.map.above.pin(at));
+        } else {
+            self.see_root();
         }
         loop {
             let found = self.load_piece(store, name, piece, pin.session(), pin.slot()).await?;
@@ -647,6 +651,12 @@ impl<F, S: Suite> Objects<'_, F, S> {
     /// What is pinned of the chunk in the buffer: of its tag, which was verified.
     fn check(&self) -> u32 {
         word(self.buffer, HEAD)
+    }
+
+    /// The next block that is looked at is that of the root: no header has to be read for it, as pieces answer for themselves.
+    const fn see_root(&mut self) {
+        let Map { name, root, hint: block, .. } = self.map;
+        self.seen = Seen { name, ordinal: root.slot() / self.layout.slots, block };
     }
 
     /// Where a piece begins in the slot of its table.
