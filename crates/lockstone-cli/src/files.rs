@@ -230,13 +230,11 @@ pub(crate) fn write_like(path: &Path, content: &[u8], like: &Path, access: Acces
 fn give_like(file: &File, like: &Path) -> io::Result<()> {
     let owners = |metadata: fs::Metadata| (metadata.uid(), metadata.gid());
     let (user, group) = owners(fs::metadata(like)?);
-    if owners(file.metadata()?) == (user, group) {
-        return Ok(());
+    if owners(file.metadata()?) != (user, group) {
+        // Where nothing can be given away, or that owner is not known (in a container), it stays this user's.
+        let _ = std::os::unix::fs::fchown(file, Some(user), Some(group));
     }
-    match std::os::unix::fs::fchown(file, Some(user), Some(group)) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        given => given,
-    }
+    Ok(())
 }
 
 /// Files have no owners that could be told here.

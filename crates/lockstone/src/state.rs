@@ -176,7 +176,7 @@ pub(crate) struct Log {
     pub(crate) settled: bool,
     /// Nothing more fits or may go into the newest segment.
     pub(crate) closed: bool,
-    /// The newest segment is a small store's.
+    /// The newest segment is a small store's, and what stands was not counted yet.
     pub(crate) taken_over: bool,
     /// A segment that a mark had freed could not be read whole: the digest in the newest header says nothing then.
     pub(crate) incomplete: bool,

@@ -96,10 +96,8 @@ pub(super) fn write_private_like(path: &Path, content: &[u8], like: &Path) -> io
         use std::os::unix::fs::{MetadataExt, fchown};
         let (new, old) = (file.metadata()?, fs::metadata(like)?);
         if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            match fchown(&file, Some(old.uid()), Some(old.gid())) {
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-                given => given?,
-            }
+            // Where nothing can be given away, or that owner is not known (in a container), it stays this user's.
+            let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
         }
     }
     file.write_all(content)?;

@@ -107,7 +107,7 @@ fn few_heads_are_enough_for_many_keys() {
     assert!(failures.is_empty(), "{} lives:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// A segment that was opened in the session before is filled no further than another.
+/// Sessions as short as three changes on a full store: what a mount finds is as good a start as what it was.
 #[test]
 fn a_full_store_is_mounted_again_and_again() {
     let mut failures = Vec::new();
