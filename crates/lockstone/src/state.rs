@@ -111,6 +111,10 @@ impl State {
         self.log.failed = None;
         self.log.stuck = false;
         self.log.stale = 0;
+        self.list_since = 0;
+        self.list_full = 0;
+        self.list_from = 0;
+        self.list_whole = false;
         self.scan.leave();
         self.read_only = false;
         self.every = false;

@@ -195,12 +195,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
     }
 
     /// Replaces the value of what another client shares, on its owner's quota; false: there is no such key, or this
-    /// client may not write it.
+    /// client may not write it, as nobody but its owner writes an object.
     ///
     /// # Errors
     /// As [`put`](Self::put).
     pub async fn put_shared(&mut self, owner: ClientId, name: &[u8], value: &[u8]) -> Result<bool, Error<F::Error>> {
-        if !self.may(Key::new(name).of_client(owner), Rights::WRITE).await? {
+        let key = Key::new(name).of_client(owner);
+        if !self.may(key, Rights::WRITE).await? || self.all.has(key, Attributes::OBJECT).await? {
             return Ok(false);
         }
         self.all.put_for(owner, name, value, How::USUAL).await?;
@@ -257,13 +258,22 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Clients<'_, F, S, C> {
 
     /// Whether a value may be stored for a client with a quota; counts it as if it were.
     async fn admit(&mut self, key: Key<'_>, value: &[u8], how: How) -> Result<(), Stop<F::Error>> {
-        let (mut old, mut had) = (0, Attributes::NONE);
+        let (mut old, mut had, mut copied) = (0, Attributes::NONE, 0);
         if self.store.look_up(key).await? {
             had = self.store.attributes();
-            old = weigh(self.store.cost_found(), had);
+            old = weigh(self.store.cost_found());
+        }
+        if had.any(Attributes::FACTORY) && self.store.seek(key.of_copy()).await? {
+            copied = weigh(self.store.cost_found());
+            old = old.saturating_add(copied);
         }
         let cut = Cut { attributes: how.attributes(had), ..self.store.cut(key, value.len())? };
-        let new = weigh(self.store.cost_of(self.store.entry_shape(key, cut), cut), cut.attributes);
+        let mut new = weigh(self.store.cost_of(self.store.entry_shape(key, cut), cut));
+        // A copy is made of the value when that is asked for, and else stays as long as the entry has one.
+        let copy = if how.given().any(Attributes::FACTORY) { new } else { copied };
+        if cut.attributes.any(Attributes::FACTORY) {
+            new = new.saturating_add(copy);
+        }
         let Some(Quota { limit, used, .. }) = self.quota(key.client) else { return Ok(()) };
         let grown = used.saturating_sub(old).saturating_add(new);
         if new > old && grown > *limit {
@@ -320,8 +330,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Clients<'_, F, S, C> {
         let mut cursor = Cursor::new();
         self.store.ready().await?;
         while self.store.next_record(&mut cursor).await? {
-            if self.store.state.record.class == Class::Key {
-                let weight = weigh(self.store.cost_found(), self.store.attributes());
+            let copy = self.store.attributes().any(Attributes::COPY);
+            if copy || self.store.state.record.class == Class::Key {
+                let weight = weigh(self.store.cost_found());
                 if let Some(quota) = self.quota(self.store.field(CLIENT)) {
                     quota.used = quota.used.saturating_add(weight);
                 }
@@ -358,7 +369,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Clients<'_, F, S, C> {
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Name of the grant of an entry.
-    fn grant_of(&self, key: Key<'_>) -> [u8; GRANT_NAME] {
+    pub(super) fn grant_of(&self, key: Key<'_>) -> [u8; GRANT_NAME] {
         let mut name = [GRANTS; GRANT_NAME];
         let [_, a, b, c, d, hash @ ..] = &mut name;
         [*a, *b, *c, *d] = key.client.to_le_bytes();
@@ -367,11 +378,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 }
 
-/// What a value counts for its client, in bytes; its factory copy counts too.
+/// What a value, or a factory copy of one, counts for its client, in bytes.
 #[inline(never)]
-fn weigh(cost: Cost, attributes: Attributes) -> u32 {
-    let weight = cost.bytes.saturating_add(cost.records * WEIGHT_OF_POINTERS);
-    if attributes.any(Attributes::FACTORY) { weight.saturating_add(weight) } else { weight }
+fn weigh(cost: Cost) -> u32 {
+    cost.bytes.saturating_add(cost.records * WEIGHT_OF_POINTERS)
 }
 
 impl<F, S, C> core::fmt::Debug for Clients<'_, F, S, C> {

@@ -19,7 +19,7 @@ use super::scan::Step;
 use super::{NorFlash, Store, one_source};
 use crate::attributes::How;
 use crate::error::Stop;
-use crate::format::header::Class;
+use crate::format::header::{Class, PREVIOUS};
 use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::{FIRST, MORE};
 use crate::layout::Layout;
@@ -115,7 +115,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 Ok(())
             }
             Step::End if !C::SMALL && self.state.scan.damaged => {
-                self.check_index().await?;
+                self.check_index(sequence + 1).await?;
                 self.free_tail().await
             }
             Step::End => self.free_tail().await,
@@ -161,13 +161,13 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Ok(())
     }
 
-    /// Makes sure that the index reaches nothing that can't be read, and nothing in the oldest segment but tombstones that
-    /// stand for nothing: a part of it could not be read when it was passed.
-    async fn check_index(&mut self) -> Result<(), Stop<F::Error>> {
+    /// Makes sure that the index reaches nothing that can't be read, and nothing in segments before `next` but tombstones that
+    /// stand for nothing: a part of them could not be read when they were passed.
+    async fn check_index(&mut self, next: u32) -> Result<(), Stop<F::Error>> {
         let mut cursor = Cursor::new();
         while self.next_record(&mut cursor).await? {
             let Record { at, class, .. } = self.state.record;
-            if at.sequence <= self.state.log.tail && class != Class::Tombstone {
+            if at.sequence < next && class != Class::Tombstone {
                 return Err(Stop::Damaged);
             }
         }
@@ -176,7 +176,17 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Everything live was written again: the oldest segment is free.
     async fn free_tail(&mut self) -> Result<(), Stop<F::Error>> {
-        let next = self.next_segment(self.state.log.tail).await.unwrap_or(self.state.log.end.sequence);
+        let tail = self.state.log.tail;
+        let mut next = tail + 1;
+        if !C::SMALL {
+            // Numbers of retired segments are left out. Is it the header that can't be read, what is in the segment still stands.
+            next = self.next_segment(tail).await.ok_or(Stop::Damaged)?;
+            let previous = self.state.header.get(PREVIOUS);
+            if previous > tail && previous < next {
+                next = previous;
+                self.check_index(next).await?;
+            }
+        }
         self.clear_heads_before(next, true).await?;
         self.state.log.tail = next;
         self.state.scan.leave();
@@ -215,7 +225,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             self.has_room(bytes, kept)
         } else {
             self.owe(bytes);
-            self.state.log.debt == 0 && self.has_ample_room(bytes, kept)
+            self.state.log.debt <= 0 && self.has_ample_room(bytes, kept)
         };
         if !has {
             self.state.log.wanted = bytes;
@@ -241,6 +251,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// Bytes of records that a segment surely takes, if none of them [is long](Self::is_long).
+    #[inline(always)]
     fn segment_yield(&self) -> u32 {
         self.densest() - self.record_usual() + self.waste()
     }
@@ -290,6 +301,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// What is counted.
+    #[inline(always)]
     pub(super) fn counted(&self) -> Cost {
         let counts = &self.state.counts;
         Cost { bytes: counts.live(), records: counts.records(), long: counts.long() }
@@ -318,6 +330,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         super::load::length_u32(pointer_length::<S>()) * sixteenths
     }
 
+    #[inline(always)]
     pub(super) fn pointer_allowance(&self) -> u32 {
         self.allowance(self.state.counts.records()).div_ceil(16)
     }

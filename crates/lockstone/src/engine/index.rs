@@ -37,6 +37,7 @@ pub(super) fn trie_bits(hash: u64) -> u64 {
 }
 
 /// First level at which two hashes differ; [`BITS`] when they don't.
+#[inline(never)]
 fn differing_level(a: u64, b: u64) -> u32 {
     trie_bits(a ^ b).leading_zeros()
 }
@@ -203,6 +204,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// What a tombstone counts as.
+    #[inline(always)]
     pub(super) fn tombstone_cost(&self) -> u32 {
         self.cost(Shape::TOMBSTONE)
     }

@@ -30,6 +30,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.writable().await?;
         let segments = self.sizes().segments;
         let first = self.state.log.end.sequence;
+        // All that is live goes on first, as in any compaction: a segment that is opened early costs the rest of the one before,
+        // and where all is full there is none to spare.
+        while self.state.log.tail <= first && self.compact_segment().await? {
+            progress(0, segments);
+        }
         // The segment that the log stands in now is erased too, when the round comes back to it.
         while self.state.log.end.sequence <= first + segments {
             let done = self.state.log.end.sequence - first;
@@ -54,9 +59,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     ///
     /// # Errors
     /// [`Error::CounterExhausted`] when the counter has no two steps left: nothing was erased then, and images from before
-    /// would be accepted. [`Error::WornOut`] when a block can't be erased: what is in it stays, sealed.
+    /// would be accepted. [`Error::ReadOnly`]: nothing was erased either. [`Error::WornOut`] when a block can't be erased: what is in it stays, sealed.
     pub async fn erase(mut self) -> Result<F, Error<F::Error>> {
         const { assert!(!C::READER, "a reader erases nothing") };
+        if self.state.read_only {
+            return Err(Error::ReadOnly);
+        }
         if self.counter.is_present() {
             self.ready().await?;
             self.check_steps(2)?;

@@ -173,6 +173,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// Bytes of the record on flash.
+    #[inline(always)]
     pub(super) fn record_length(&self) -> u32 {
         self.padded_length(self.state.record.shape)
     }
@@ -188,6 +189,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// What the record in the buffer is to the index.
+    // Not inlined: the stack of its caller is deeper where it unseals.
+    #[inline(never)]
     fn classify(&mut self) {
         let client = self.field(CLIENT);
         let (shape, attributes) = (self.state.record.shape, self.attributes());

@@ -787,6 +787,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             // What it freed is free, if it is believed. Records before it may have been counted against others that are gone
             // with a freed segment.
             self.state.header.counts_to(&mut self.state.counts);
+            self.forget_before(self.state.header.get(OLDEST)).await;
         }
         let run_counts = C::SMALL || self.state.replay.run_counts;
         let in_index = run_counts && class != Class::Mark;
@@ -831,7 +832,16 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         if replay.in_run && more && counts && !in_newest {
             counted.set(before);
             replay.counting = true;
+            let oldest = replay.oldest;
+            self.forget_before(oldest).await;
         }
+    }
+
+    /// These are the counts without the tombstones that stood for nothing in segments that were freed by then: what is counted from
+    /// now on must not meet them, and count them out once more.
+    #[inline(never)]
+    async fn forget_before(&mut self, oldest: u32) {
+        let _ = self.clear_heads_before(oldest, false).await;
     }
 
     /// Whether the run whose first record was just passed was written to its end: reads on over holes and segments, and
@@ -919,6 +929,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         if digest != NO_DIGEST && !self.state.log.incomplete {
             self.settle_doubt(digest, oldest, Position::new(header, 0)).await;
         }
+        self.forget_before(oldest).await;
         self.state.replay.counting = true;
     }
 }

@@ -109,7 +109,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     /// Copies the value of a key to the start of `buffer` and returns its length; `None`: there is no such key, and
-    /// that is as authentic as a value.
+    /// that is as authentic as a value. Of an [object](crate::Attributes::is_object) that is what the store says of it, in the
+    /// store's own format: its content is read by way of `Objects`.
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`] when the value is longer than the buffer, or what [`Error`] says of damage.

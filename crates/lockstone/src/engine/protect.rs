@@ -57,16 +57,20 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// [`Error::NotPermitted`] when the store was not rolled back, [`Error::CounterExhausted`], or as
     /// [`put`](Self::put); the store is then as it was.
     pub async fn danger_accept_rollback(&mut self) -> Result<(), Error<F::Error>> {
-        self.ready().await?;
+        self.look_again().await?;
         if !self.state.report.rolled_back {
             return Err(Error::NotPermitted);
         }
         self.check_steps(2)?;
-        self.accept().await?;
+        // A factory reset that had begun then goes on when the store may be written to.
+        let resetting = core::mem::take(&mut self.state.log.resetting);
+        let accepted = self.accept().await;
+        self.state.log.resetting |= resetting;
+        accepted?;
         self.state.read_only = false;
         self.state.forgiving = false;
         self.state.report.rolled_back = false;
-        Ok(())
+        Ok(self.ready().await?)
     }
 
     /// The record that it happened comes first, and is not counted, whatever the store does with its commits: an intent

@@ -3,11 +3,12 @@
 //! ```text
 //! put with FACTORY     one run: the copy (an entry in a hash space of its own, counted with the store's own), the entry
 //! factory_reset        1 would everything fit?   2 entry `resetting`, a counted commit: from here on it is done
-//!                      3 each entry: kept, deleted, or brought back from its copy, a run each    4 `resetting` deleted
+//!                      3 each entry: kept or deleted, a run each   4 each copy: its value brought back, a run each
+//!                      5 `resetting` deleted
 //! ```
 //!
-//! Step 3 may be cut anywhere, and compaction may work between its runs, so a reset needs no more room than its largest
-//! entry. A mount that finds `resetting` serves nothing until the rest of step 3 was done: whoever looks sees the store
+//! Steps 3 and 4 may be cut anywhere, and compaction may work between their runs. An entry that has a copy is deleted first, like
+//! those that have none: so there never is more than what is there at the end, which was asked for at the beginning. A mount that finds `resetting` serves nothing until the rest was done: whoever looks sees the store
 //! from before the reset, or the one after it.
 //!
 //! The commit is counted: an older image does not bring back what a reset removed. So a store without a counter has no
@@ -36,6 +37,15 @@ const REMOVE: How = RESET.and(How::DELETE);
 /// That everything fits was asked at the beginning.
 const BRING_BACK: How = RESET.and(How::RESTORE).and(How::ADMITTED);
 
+/// What is done with all entries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Would fit what is left?
+    Ask,
+    Remove,
+    BringBack,
+}
+
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Brings entries with a factory copy back to it, keeps those that are write-once, non-deletable, protected or
@@ -56,7 +66,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if !self.counter.is_present() {
             return Err(Stop::NoCounter);
         }
-        self.reset_entries(false).await?;
+        self.reset_entries(Pass::Ask).await?;
         self.change(RESETTING, &[], How::EXACT.and(How::ADMITTED).and(How::PROTECT)).await?;
         self.state.log.resetting = true;
         self.ready().await
@@ -76,15 +86,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Does what is left of a reset.
     pub(super) async fn finish_reset(&mut self) -> Result<(), Stop<F::Error>> {
-        self.reset_entries(true).await?;
+        self.reset_entries(Pass::Remove).await?;
+        self.reset_entries(Pass::BringBack).await?;
         self.change(RESETTING, &[], REMOVE).await?;
         self.state.log.resetting = false;
         Ok(())
     }
 
-    /// Deletes what a reset removes, and brings back what it brings back; or, without `act`, finds out whether all that is
-    /// left then will fit.
-    async fn reset_entries(&mut self, act: bool) -> Result<(), Stop<F::Error>> {
+    /// Deletes what a reset removes, or brings back what it brings back; or finds out whether all that is left then will fit.
+    async fn reset_entries(&mut self, pass: Pass) -> Result<(), Stop<F::Error>> {
         let mut left = Cost::NONE;
         let mut cursor = Cursor::new();
         while self.next_record(&mut cursor).await? {
@@ -94,24 +104,37 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             let unfinished = self.is_note();
             #[cfg(not(feature = "objects"))]
             let unfinished = false;
+            if !copy && !unfinished && self.state.record.class != Class::Key {
+                continue;
+            }
             // Of an entry with a copy, the copy decides.
-            if !copy && !unfinished && (self.state.record.class != Class::Key || attributes.any(Attributes::FACTORY)) {
+            let removed = !copy && (attributes.any(Attributes::FACTORY) || !attributes.outlives_reset());
+            if pass == Pass::Ask {
+                // A copy, and what it brings back.
+                for _ in 0..if copy { 2 } else { u32::from(!removed) } {
+                    left = left.plus(self.cost_found());
+                }
                 continue;
             }
             let mut name = [0; NAME_MAX];
             let key = self.copy_key(&mut name);
-            let removed = !copy && !attributes.outlives_reset();
-            if act && (copy || removed) {
-                let back = BRING_BACK.and(How::with(attributes.without(Attributes::COPY)));
-                self.change(key, &[], if copy { back } else { REMOVE }).await?;
-            } else if !act && !removed {
-                // A copy, and what it brings back.
-                for _ in 0..if copy { 2 } else { 1 } {
-                    left = left.plus(self.cost_found());
+            if pass == Pass::Remove && removed {
+                if attributes.any(Attributes::SHARED) {
+                    self.forget_grant(key).await?;
                 }
+                self.change(key, &[], REMOVE).await?;
+            } else if pass == Pass::BringBack && copy {
+                let back = BRING_BACK.and(How::with(attributes.without(Attributes::COPY)));
+                self.change(key, &[], back).await?;
             }
         }
         if self.need(left) > self.capacity() { Err(Stop::Full) } else { Ok(()) }
+    }
+
+    /// Nothing is shared of an entry that goes: what says so would stay for ever.
+    async fn forget_grant(&mut self, key: Key<'_>) -> Result<(), Stop<F::Error>> {
+        let grant = self.grant_of(key);
+        self.change(Key::new(&grant).of_client(SYSTEM), &[], REMOVE).await.map(drop)
     }
 
     /// Finds a chunk of a factory copy. Not inlined: the stack of its caller is deeper elsewhere.

@@ -78,12 +78,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     async fn count_standing(&mut self) {
         self.state.counts.stand_anew();
         let mut cursor = Cursor::new();
-        // What can't be read is not written again either.
-        while self.next_record(&mut cursor).await.unwrap_or(false) {
-            let Record { shape, class, .. } = self.state.record;
-            self.count_stand(shape, class, 1);
+        // What can't be read is not written again either; what comes behind it is.
+        while !cursor.done {
+            if let Ok(true) = self.next_record(&mut cursor).await {
+                let Record { shape, class, .. } = self.state.record;
+                self.count_stand(shape, class, 1);
+            }
         }
-        self.state.before.set(&self.state.counts);
+        // What was counted before the last record stays: a replay counts that one once more.
+        self.state.before.stand_as(&self.state.counts);
         self.state.log.taken_over = false;
     }
 

@@ -14,9 +14,9 @@ use crate::error::Stop;
 use crate::format::header::{CHECKPOINT, Class, OLDEST};
 use crate::format::pointer::pointer_length;
 use crate::format::record::{ATTRIBUTES, CLIENT, FIRST, Flag, HEAD, Kind, LONG, RESUME, Shape};
-use crate::format::{put, put_word};
+use crate::format::{put, put_word, word};
 use crate::key::SYSTEM;
-use crate::layout::Position;
+use crate::layout::{Position, READ_MAX};
 use crate::seal::Suite;
 use crate::state::{Draft, NOWHERE, Record, Run, State};
 use crate::trust::MonotonicCounter;
@@ -112,14 +112,20 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Whether the last thing written is still there: nobody has exchanged the flash under this session. What is written
     /// to another history would be lost without a word.
+    // Not inlined: the stack of its caller is deep. The buffer keeps what is in it, a record that is to be written again.
+    #[inline(never)]
     async fn is_intact(&mut self) -> bool {
         if S::LINK == 0 || self.has_hole() {
             return true;
         }
-        let unit = self.sizes().unit;
         let (tag_at, link) = (self.state.log.tag_at, self.state.log.link);
-        self.state.record.at = Position::new(self.state.log.end.sequence, tag_at - tag_at % unit);
-        self.fetch(0, unit).await && self.word((tag_at % unit) as usize) == link
+        let mut bytes = [0; READ_MAX];
+        // Not less than the flash reads at once, which divides a unit.
+        let length = self.sizes().unit.min(length_u32(READ_MAX));
+        let from = tag_at - tag_at % length;
+        let address = self.address(Position::new(self.state.log.end.sequence, from));
+        let read = bytes.get_mut(..length as usize).unwrap_or_default();
+        self.flash.read(address, read).await.is_ok() && word(read, (tag_at - from) as usize) == link
     }
 
     /// Sets the path to the place of the draft, unless the last walk led there.
@@ -145,7 +151,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 self.put_checkpoint(text + name.len(), shape.inline() > CHECKPOINT).await;
             }
         } else {
-            if !self.load(copy, 0).await {
+            // It's mostly what was looked at last.
+            if self.state.record.at != copy && !self.load(copy, 0).await {
                 return Err(Stop::Damaged);
             }
             (client, whole) = (self.field(CLIENT), self.field(LONG));

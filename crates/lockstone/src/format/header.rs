@@ -77,6 +77,7 @@ impl Image {
     pub(crate) const EMPTY: Self = Self { words: [0; FIXED / 4] };
 
     /// Takes the words from place `from` on from where they were read to.
+    #[inline(always)]
     pub(crate) fn read(&mut self, from: usize, bytes: &[u8]) {
         let words = self.words.get_mut(from / 4..).unwrap_or_default();
         for (place, word) in words.iter_mut().zip(bytes.as_chunks().0) {
@@ -85,6 +86,7 @@ impl Image {
     }
 
     /// Writes the words from place `from` on.
+    #[inline(always)]
     pub(crate) fn write(&self, from: usize, bytes: &mut [u8]) {
         let words = self.words.get(from / 4..).unwrap_or_default();
         for (word, place) in words.iter().zip(bytes.as_chunks_mut().0) {
@@ -130,6 +132,7 @@ impl Image {
     }
 
     /// Sets the checkpoint.
+    #[inline(always)]
     pub(crate) fn set_checkpoint(&mut self, oldest: u32, counts: &Counts, digest: u64) {
         self.set(OLDEST, oldest);
         if let Some(words) = self.words.get_mut(COUNTS / 4..).and_then(|words| words.first_chunk_mut()) {
@@ -242,6 +245,13 @@ impl Counts {
     pub(crate) fn stand_anew(&mut self) {
         let [.., bad, standing, _] = &mut self.0;
         (*bad, *standing) = (*bad % LONG, 0);
+    }
+
+    /// Takes what records take up from others.
+    pub(crate) fn stand_as(&mut self, other: &Self) {
+        self.stand_anew();
+        let [.., bad, standing, _] = &mut self.0;
+        (*bad, *standing) = (*bad | other.long() * LONG, other.standing());
     }
 
     /// The same of one that takes up so many bytes, and may be long.

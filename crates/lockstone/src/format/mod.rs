@@ -24,6 +24,7 @@ pub(crate) fn word(bytes: &[u8], at: usize) -> u32 {
 
 /// The same of eight bytes.
 #[cfg(feature = "objects")]
+#[inline(always)]
 pub(crate) fn long(bytes: &[u8], at: usize) -> u64 {
     u64::from(word(bytes, at + 4)) << 32 | u64::from(word(bytes, at))
 }

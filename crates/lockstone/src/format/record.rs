@@ -172,6 +172,7 @@ impl Shape {
     }
 
     /// Bytes from the start to the first byte of the name.
+    #[inline(always)]
     pub(crate) fn name_at<S: Suite>(self) -> usize {
         self.field_at::<S>(Flag(1 << 8))
     }

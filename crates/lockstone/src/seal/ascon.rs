@@ -103,6 +103,8 @@ impl Sponge {
     }
 
     /// Combines the next output, after [`finish`](Self::finish), with what is in `text`. More can follow whole blocks only.
+    // Not inlined: where the permutation is, its caller would keep room for it while it absorbs, which has its own.
+    #[inline(never)]
     fn squeeze(&mut self, text: &mut [u8]) {
         for block in text.chunks_mut(8) {
             self.permute();

@@ -20,6 +20,7 @@ const STEPS: usize = 3;
 const WORDS: u32 = 5;
 
 /// Bytes that a digest takes between two pauses: of SHA-256 some 4,000 instructions a block of 64.
+#[cfg(feature = "objects")]
 pub(crate) const PIECE: usize = 256;
 
 /// Gives the processor away once: what is ready runs, then we go on.

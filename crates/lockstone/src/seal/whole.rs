@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use super::{Keys, Message, Suite, Tag};
 
 /// Bytes that a digest takes between two pauses.
+#[cfg(feature = "objects")]
 pub(crate) const PIECE: usize = usize::MAX;
 
 /// Nobody else waits.

@@ -208,3 +208,37 @@ fn long_values_find_room_on_a_full_store() {
     failures.extend(replaced::<8>(128, 1000, 100).err());
     assert!(failures.is_empty(), "{} lives:\n{}", failures.len(), failures.join("\n"));
 }
+
+/// Bytes that a change of one of `keys` values of 40 bytes reads on the average, and writes.
+fn costs_of_a_change(keys: usize) -> (u64, u64) {
+    let (mut flash, mut memory) = (Chip::new(64 * 4096, 0xff), Memory::<600, RAM>::new());
+    let mut store = Store::<_, Ascon>::format(&mut flash, Part::NOR, &root(), &mut Fixed(3), &mut memory).unwrap();
+    let mut random = Random(8);
+    let mut change = |store: &mut Store<'_, &mut Chip, Ascon>, turns: usize| {
+        let before = store.flash().counts();
+        for turn in 0..turns {
+            let key = if turn < keys { turn } else { random.below(keys) };
+            store.put(&*format!("key {key}"), &[turn.to_le_bytes()[0]; 40]).unwrap();
+        }
+        let spent = store.flash().counts() - before;
+        (spent.bytes_read / turns as u64, spent.bytes_programmed / turns as u64)
+    };
+    change(&mut store, keys.max(5000));
+    change(&mut store, 5000)
+}
+
+#[test]
+fn a_change_looks_for_what_is_there_once_when_compaction_was_done_in_advance() {
+    let (read, written) = costs_of_a_change(100);
+    println!("100 keys: a change reads {read} bytes and writes {written}");
+    // What is there, of about as many bytes, and back what was written; a quarter more of them for compaction.
+    assert!(read < written * 9 / 4, "{read} read, {written} written");
+}
+
+#[test]
+fn compaction_reads_what_it_copies_no_more_often_than_it_must() {
+    let (read, written) = costs_of_a_change(1500);
+    println!("1,500 keys: a change reads {read} bytes and writes {written}");
+    // Each copy is found in the log, looked up, and read back.
+    assert!(read < written * 6, "{read} read, {written} written");
+}

@@ -21,6 +21,7 @@ mod key_life;
 mod protected;
 mod random;
 mod replayed;
+mod reviewed;
 mod short;
 mod small;
 mod trust;

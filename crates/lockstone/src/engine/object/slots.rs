@@ -575,6 +575,7 @@ impl<F: NorFlash, S: Suite> Objects<'_, F, S> {
     }
 
     /// Reads a slot of an unfinished object and verifies it; its text is in the buffer then.
+    #[inline(always)]
     async fn load_slot<D: NorFlash, C: MonotonicCounter>(
         &mut self,
         store: &mut Store<'_, D, S, C>,
@@ -682,6 +683,7 @@ impl Kept {
 }
 
 /// Whether what was verified is what is pinned.
+#[inline(always)]
 fn is_pinned(check: u32, pin: Pin) -> bool {
     check.ct_eq(&pin.check()).into()
 }
