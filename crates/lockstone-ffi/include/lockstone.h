@@ -51,7 +51,7 @@ extern "C" {
 #define LOCKSTONE_E_ROLLED_BACK (-11)
 /* The value is longer than the store could ever hold. */
 #define LOCKSTONE_E_TOO_LARGE (-12)
-/* The key is write-once, an object, or the client's number is not one that has keys. */
+/* The key is write-once, or an object that can't be read as a value, or the client's number is not one that has keys. */
 #define LOCKSTONE_E_NOT_PERMITTED (-13)
 /* This needs a counter, and the platform has none. */
 #define LOCKSTONE_E_NO_COUNTER (-14)

@@ -6,7 +6,7 @@
  *
  * An object is begun under a name, takes its bytes in any order and over any number of starts, and is there in one step when it
  * is finished; until then the name keeps what it had. Its name is a key of the caller's: lockstone_find lists it and
- * lockstone_delete deletes it; lockstone_get and lockstone_put are answered LOCKSTONE_E_NOT_PERMITTED.
+ * lockstone_delete deletes it, lockstone_get is answered LOCKSTONE_E_NOT_PERMITTED, and lockstone_put puts a value in its place.
  *
  * All functions return 0 or a negative LOCKSTONE_E_* code, lengths and addresses are in bytes. Beside what is said below, any may
  * return NOT_OPEN (the store or the volume of objects is not open), ARGUMENT, FLASH, and what lockstone_get and lockstone_put

@@ -134,6 +134,14 @@ pub enum AttributesError {
     WithoutValue,
 }
 
+impl core::fmt::Display for AttributesError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl core::error::Error for AttributesError {}
+
 impl AttributesError {
     /// One sentence for people.
     #[must_use]

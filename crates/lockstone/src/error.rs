@@ -110,6 +110,17 @@ pub enum ResealError<E, T> {
     Target(Error<T>),
 }
 
+impl<E: core::fmt::Debug, T: core::fmt::Debug> core::fmt::Display for ResealError<E, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Source(error) => write!(f, "what is sealed anew can't be read: {error}"),
+            Self::Target(error) => write!(f, "what it's sealed into can't be written: {error}"),
+        }
+    }
+}
+
+impl<E: core::fmt::Debug, T: core::fmt::Debug> core::error::Error for ResealError<E, T> {}
+
 /// Why a store could not be formatted or mounted. Nothing was changed on flash by a failed mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -338,6 +338,17 @@ pub enum ResealObjectsError<S, T> {
     Target(T),
 }
 
+impl<S: core::fmt::Debug, T: core::fmt::Debug> core::fmt::Display for ResealObjectsError<S, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Source(error) => write!(f, "what is sealed anew can't be read: {error:?}"),
+            Self::Target(error) => write!(f, "what it's sealed into can't be written: {error:?}"),
+        }
+    }
+}
+
+impl<S: core::fmt::Debug, T: core::fmt::Debug> core::error::Error for ResealObjectsError<S, T> {}
+
 impl<E, D> From<crate::Error<D>> for ObjectError<E, D> {
     fn from(error: crate::Error<D>) -> Self {
         Self::Store(error)

@@ -27,6 +27,14 @@ pub use slot::{SlotCounter, SlotCounterError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RootKeyError;
 
+impl core::fmt::Display for RootKeyError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the root key could not be used")
+    }
+}
+
+impl core::error::Error for RootKeyError {}
+
 /// A device-unique secret that never has to leave its hardware: it only derives other keys.
 pub trait RootKey {
     /// Derives 32 bytes for a label. Equal labels give equal keys; keys of different labels say nothing of each other.

@@ -67,6 +67,20 @@ pub enum NorCounterError<E> {
     Exhausted,
 }
 
+impl<E: core::fmt::Debug> core::fmt::Display for NorCounterError<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Flash(error) => write!(f, "the flash of the counter failed: {error:?}"),
+            Self::Blank => f.write_str("the counter was never made"),
+            Self::Damaged => f.write_str("the counter is damaged, or its flash worn out"),
+            Self::Geometry => f.write_str("a counter needs two erase blocks of at least eight records"),
+            Self::Exhausted => f.write_str("the counter can't go up any more"),
+        }
+    }
+}
+
+impl<E: core::fmt::Debug> core::error::Error for NorCounterError<E> {}
+
 impl<E> From<E> for NorCounterError<E> {
     fn from(error: E) -> Self {
         Self::Flash(error)

@@ -105,6 +105,18 @@ pub enum OtpCounterError<E> {
     Exhausted,
 }
 
+impl<E: core::fmt::Debug> core::fmt::Display for OtpCounterError<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Bits(error) => write!(f, "the bits of the counter failed: {error:?}"),
+            Self::Damaged => f.write_str("the highest bit of the counter does not get firm"),
+            Self::Exhausted => f.write_str("the counter can't go up any more"),
+        }
+    }
+}
+
+impl<E: core::fmt::Debug> core::error::Error for OtpCounterError<E> {}
+
 impl<E> From<E> for OtpCounterError<E> {
     fn from(error: E) -> Self {
         Self::Bits(error)

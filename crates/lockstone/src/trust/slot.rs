@@ -23,6 +23,18 @@ pub enum SlotCounterError<E> {
     Exhausted,
 }
 
+impl<E: core::fmt::Debug> core::fmt::Display for SlotCounterError<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Slot(error) => write!(f, "the trusted slot failed: {error:?}"),
+            Self::Foreign => f.write_str("the trusted slot does not hold a counter"),
+            Self::Exhausted => f.write_str("the counter can't go up any more"),
+        }
+    }
+}
+
+impl<E: core::fmt::Debug> core::error::Error for SlotCounterError<E> {}
+
 impl<E> From<E> for SlotCounterError<E> {
     fn from(error: E) -> Self {
         Self::Slot(error)
