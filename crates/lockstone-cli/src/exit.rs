@@ -73,6 +73,11 @@ impl Failure {
         }
     }
 
+    /// Whether a slot does not hold what the store says, and nothing else is wrong.
+    pub(crate) fn is_of_the_slot(&self) -> bool {
+        self.hint.as_deref() == Some(AFTER_INSTALL)
+    }
+
     pub(crate) fn sentence(&self) -> &str {
         &self.sentence
     }

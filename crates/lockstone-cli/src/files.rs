@@ -1,7 +1,8 @@
 //! Files and folders that appear whole or not at all.
 //!
-//! Everything is written in a hidden directory beside the place, flushed, and then linked or renamed. Whatever goes
-//! wrong, the hidden directory is removed, and what stood at the place before still does.
+//! Everything is written in a hidden directory beside the place, flushed, and then linked or renamed; a new file is copied
+//! where the file system has no links. Whatever goes wrong, the hidden directory is removed, and what stood at the place
+//! before still does.
 //!
 //! ```text
 //! .NAME.new-0123456789abcdef/    random digits; what is to become NAME. Its process has it locked
@@ -13,10 +14,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 
@@ -40,7 +43,11 @@ pub(crate) fn make_file(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<
     });
     written.map_err(|error| Failure::file("write", path, &error))?;
     // A link, as a rename would replace what came in the meantime.
-    fs::hard_link(&inside, path).and_then(|()| flush_parent(path)).map_err(|error| match error.kind() {
+    let made = fs::hard_link(&inside, path).or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Err(error),
+        _ => copy_new(&inside, path),
+    });
+    made.and_then(|()| flush_parent(path)).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => there_already(path),
         _ => Failure::file("make", path, &error),
     })
@@ -58,8 +65,29 @@ pub(crate) fn make_folder(
     hidden.show_as(path).map_err(|error| Failure::file("make", path, &error))
 }
 
-/// Replaces a file; the new one is for its owner alone. What is no plain file (a pipe, a device) is written to.
+/// Brings a file to its place where the file system has no links (FAT): nothing is overwritten, but a process that is killed may
+/// leave half of it there.
+fn copy_new(from: &Path, path: &Path) -> io::Result<()> {
+    let mut file = new_private_file(path)?;
+    let copied = File::open(from).and_then(|mut from| io::copy(&mut from, &mut file)).and_then(|_| file.sync_all());
+    if copied.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    copied
+}
+
+/// Replaces a file; the new one is for its owner alone. What is no plain file (a pipe, a device) is written to, as is what a
+/// process has open: others may write there before and after.
 pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    match open_file(path) {
+        Some(Open::Output) => {
+            let mut output = io::stdout().lock();
+            return output.write_all(content).and_then(|()| output.flush());
+        }
+        Some(Open::Errors) => return io::stderr().write_all(content),
+        Some(Open::Other) => return OpenOptions::new().append(true).open(path)?.write_all(content),
+        None => {}
+    }
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return OpenOptions::new().write(true).open(path)?.write_all(content);
     }
@@ -69,6 +97,61 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     write_new(&inside, content, Access::Private)?;
     fs::rename(&inside, &path)?;
     flush_parent(&path)
+}
+
+/// A plain file that a process has open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    /// Standard output of this process. Opened once more it would be written from its beginning.
+    Output,
+    /// Its standard error.
+    Errors,
+    Other,
+}
+
+/// Links that are followed before a path is taken for one that leads nowhere, as systems do.
+const LINKS_MAX: usize = 40;
+
+/// Whether a path leads to a plain file by way of `/proc`, as `/dev/stdout` does: a link would be followed to the file itself.
+fn open_file(path: &Path) -> Option<Open> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let (folder, name) = (fs::canonicalize(parent(&path)).ok()?, path.file_name()?.to_owned());
+        if folder.starts_with("/proc") || folder == Path::new("/dev/fd") || folder == Path::new("/dev") {
+            let own = fs::canonicalize("/proc/self/fd").is_ok_and(|own| own == folder) || !folder.starts_with("/proc");
+            return Some(match name.to_str() {
+                Some("1" | "stdout") if own => Open::Output,
+                Some("2" | "stderr") if own => Open::Errors,
+                _ => Open::Other,
+            });
+        }
+        path = folder.join(fs::read_link(folder.join(&name)).ok()?);
+    }
+    None
+}
+
+/// Where a file is, or would be made: links are followed.
+pub(crate) fn place_of(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path).or_else(|_| {
+        let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+        Ok(fs::canonicalize(parent(path))?.join(name))
+    })
+}
+
+/// Reads a file that was named. If it has more than `longest` bytes it is refused, and `why` says what sets the limit.
+pub(crate) fn read_named(path: &Path, longest: u64, why: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failed = |error| Failure::input(path, &error);
+    let too_long = || Failure::usage(format!("{} is too long: {why}", path.display()));
+    let file = File::open(path).map_err(failed)?;
+    // A pipe or a device has no length: there it is found out.
+    let length = file.metadata().map_err(failed)?.len();
+    if length > longest {
+        return Err(too_long());
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0)));
+    file.take(longest + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > longest { Err(too_long()) } else { Ok(bytes) }
 }
 
 fn refuse_if_there(path: &Path) -> Result<(), Failure> {
@@ -292,6 +375,22 @@ mod tests {
         replace_file(&place.path().join("out"), b"new").unwrap();
         assert_eq!(fs::read(place.path().join("out")).unwrap(), b"new");
         make_folder(&place.path().join("folder"), Access::Private, |_| Ok(())).unwrap();
+    }
+
+    /// As on file systems without links.
+    #[test]
+    fn a_copy_overwrites_nobody_and_is_whole_or_gone() {
+        let place = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| place.path().join(name));
+        fs::write(&from, b"new").unwrap();
+        copy_new(&from, &to).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"new");
+        fs::write(&from, b"newer").unwrap();
+        assert_eq!(copy_new(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&to).unwrap(), b"new");
+        fs::remove_file(&to).unwrap();
+        copy_new(place.path(), &to).unwrap_err();
+        assert!(!to.exists(), "half a file stays");
     }
 
     #[test]

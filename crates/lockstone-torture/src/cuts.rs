@@ -12,7 +12,7 @@ use lockstone_sim::geometry::{Geometry, Scenario, for_each_geometry, run_on};
 use lockstone_sim::{SimFlash, Tear};
 
 use crate::caught;
-use crate::replay::Image;
+use crate::replay::{Image, NO_SUCH_OPERATION};
 use crate::scenes::{SCENES, Scene, Script, afterlife};
 use crate::tale::Tale;
 use crate::tried::{Sort, Tried, for_sort};
@@ -119,7 +119,7 @@ impl<'a, const R: usize, const W: usize, const E: usize> Stage<'a, R, W, E> {
         match world.run::<S>(self.script) {
             Err(Stop::PowerCut) => {}
             Err(wrong) => return Err(wrong),
-            Ok(()) => return Err(Stop::Wrong("the script ends before the cut".to_owned())),
+            Ok(()) => return Err(Stop::Wrong(NO_SUCH_OPERATION.to_owned())),
         }
         let mut second = case.second;
         loop {

@@ -19,6 +19,9 @@ life/GEOMETRY/SUITE/SEED                              a random life
 flicker/GEOMETRY/SUITE/SEED                           power cut again and again, early in each session
 fuzz/TARGET/HEX                                       an input of a fuzz target, or --file F for the input";
 
+/// The verdict on a case whose power cut is in an operation behind the end of its script: no case at all.
+pub const NO_SUCH_OPERATION: &str = "the script ends before the cut";
+
 /// A case that can be played.
 #[derive(Clone, Debug)]
 pub enum Id {

@@ -6,6 +6,7 @@ mod object;
 mod volume;
 
 use std::ffi::OsString;
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -132,12 +133,12 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Store every file of a folder or tar file, every item of an ESP-IDF NVS partition, or a sealed export.
     #[command(
-        after_help = "Examples:\n  lockstone import dev settings/\n  lockstone import dev backup.tar\n  lockstone import dev nvs.bin --nvs\n  lockstone import dev backup.bin --key backup.key\n\nKeys that are there keep their attributes and get the new value; new ones have none: `lockstone attributes`."
+        after_help = "Examples:\n  lockstone import dev settings/\n  lockstone import dev backup.tar\n  lockstone import dev nvs.bin --nvs\n  lockstone import dev backup.bin --key backup.key\n\nAttributes that an export brings along are set, on keys that are there already too. Where it says none, a key that\nis there keeps its own, and a new one has none: `lockstone attributes`."
     )]
     Import(Import),
     /// Write all keys of a client to a new folder or tar file in the clear, or to a sealed image.
     #[command(
-        after_help = "Examples:\n  lockstone export dev --plain -o backup.tar\n  lockstone export dev --plain -o folder\n  lockstone export dev --sealed backup.key -o backup.bin\n\nAttributes, factory copies and shares are not exported, sealed or not. To change the key of a device with all it\nhas: `lockstone rekey`."
+        after_help = "Examples:\n  lockstone export dev --plain -o backup.tar\n  lockstone export dev --plain -o folder\n  lockstone export dev --sealed backup.key -o backup.bin\n\nThe attributes of the keys come along: in the file .lockstone-attributes, or sealed with the keys. Factory copies and\nshares do not. To change the key of a device with all it has: `lockstone rekey`."
     )]
     Export(Export),
     /// Make and verify factory images: the same bytes each time, for one device or thousands.
@@ -559,8 +560,12 @@ pub(crate) fn size(text: &str) -> Result<u32, String> {
         "M" | "MIB" => 1024 * 1024,
         _ => return Err("a size is a number of bytes, with K or M for KiB and MiB".to_owned()),
     };
-    let number: u32 = digits.parse().map_err(|_| "a size is a whole number of bytes".to_owned())?;
-    number.checked_mul(factor).ok_or_else(|| "that is more than 4 GiB".to_owned())
+    let too_large = || "that is more than 4 GiB".to_owned();
+    let number: u32 = digits.parse().map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => too_large(),
+        _ => "a size is a whole number of bytes".to_owned(),
+    })?;
+    number.checked_mul(factor).ok_or_else(too_large)
 }
 
 /// Whom something is shared with: a number, or `everyone`.
@@ -616,6 +621,9 @@ mod tests {
         }
         for text in ["", "K", "-1", "1.5M", "1G", "4096M", "99999999999"] {
             assert!(size(text).is_err(), "{text}");
+        }
+        for text in ["4294967296", "18014398509481984K", "99999999999999", "18446744073709551616"] {
+            assert_eq!(size(text), Err("that is more than 4 GiB".to_owned()), "{text}");
         }
     }
 }

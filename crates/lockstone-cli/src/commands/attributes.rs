@@ -1,6 +1,6 @@
 //! `attributes`: what may be done to a key, shown or changed.
 
-use lockstone::{Attributes, Error};
+use lockstone::{Attributes, AttributesError, Error};
 use serde_json::json;
 
 use super::{close_after, key, no_such_key};
@@ -19,7 +19,16 @@ pub(super) fn attributes(args: &ChangeAttributes) -> Result<(), Failure> {
     let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
     let found = if changes {
-        let changed = change(&mut session, args, add, remove);
+        let changed = change(&mut session, args, add, remove).map_err(|error| match error {
+            // It had it, and what made it replayable is to go.
+            Error::Attributes(AttributesError::NothingReplayable) if !add.any(Attributes::DANGER_REPLAYABLE) => {
+                let both = words(remove).join(",");
+                let hint =
+                    format!("accept-replay has to go with it: `--remove {both},accept-replay`; nothing was changed");
+                Failure::from(error).hint(hint)
+            }
+            error => error.into(),
+        });
         close_after(session, changed)?
     } else {
         session.attributes_of(key(&args.named))?

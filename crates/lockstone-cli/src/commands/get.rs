@@ -15,7 +15,7 @@ use crate::terminal::{LONG_WORK, bar, escaped_text, print};
 type Value = zeroize::Zeroizing<Vec<u8>>;
 
 pub(super) fn get(args: &Get) -> Result<(), Failure> {
-    let target = Target::of(args.output.as_deref(), args.show)?;
+    let target = Target::of(args.output.as_deref(), args.show, &args.named.place.device)?;
     // The device is free again when the value is written: whoever reads it may take long.
     let value = Device::read(&args.named.place.device, |held| {
         let mut memory = AnyRam::new();
@@ -38,9 +38,13 @@ pub(super) enum Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// A terminal only if that is asked for.
-    pub(super) fn of(output: Option<&'a Path>, show: bool) -> Result<Self, Failure> {
+    /// A terminal only if that is asked for; never what the device is made of.
+    pub(super) fn of(output: Option<&'a Path>, show: bool, device: &Path) -> Result<Self, Failure> {
         match output {
+            Some(path) if Device::is_made_of(device, path) => {
+                Err(Failure::usage(format!("{} belongs to the device itself", path.display()))
+                    .hint("nothing was changed; choose another place with -o"))
+            }
             Some(path) => Ok(Self::File(path)),
             None if !io::stdout().is_terminal() => Ok(Self::Output),
             None if show => Ok(Self::Terminal),

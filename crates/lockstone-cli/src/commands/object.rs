@@ -292,7 +292,7 @@ fn as_text(lines: &[Line], begun: &[Begun]) -> String {
 }
 
 fn get(args: &GetObject) -> Result<(), Failure> {
-    let target = Target::of(args.output.as_deref(), args.show)?;
+    let target = Target::of(args.output.as_deref(), args.show, &args.named.place.device)?;
     let content = Device::read(&args.named.place.device, |held| {
         let mut memory = AnyRam::new();
         let mut session = held.mount(&mut memory)?;

@@ -10,16 +10,19 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use lockstone_sim::{Cut, TraceEntry};
-use lockstone_torture::replay::{GRAMMAR, Id, Image, Played, to_hex};
+use lockstone_torture::replay::{GRAMMAR, Id, Image, NO_SUCH_OPERATION, Played, to_hex};
 use lockstone_torture::{HEADS, ROOT, SCENES, Step};
 use serde_json::{Value, json};
 
 use crate::args::{self, Replay};
 use crate::device::{self, Config, Geometry, Suite};
 use crate::exit::{Exit, Failure};
+use crate::files::read_named;
 use crate::terminal::{print, print_json};
 use crate::{demo, fuzzing};
 
+/// More than any fuzzer makes.
+const LONGEST: u64 = 16 << 20;
 /// Accesses are wrapped here.
 const WIDTH: usize = 100;
 
@@ -30,9 +33,14 @@ pub(super) fn replay(args: &Replay) -> Result<(), Failure> {
     if let Some(path) = args.keep.as_deref().filter(|path| std::fs::symlink_metadata(path).is_ok()) {
         return Err(Failure::usage(format!("{} is there already", path.display())));
     }
-    let input = args.file.as_deref().map(|path| std::fs::read(path).map_err(|error| Failure::input(path, &error)));
-    let id = Id::parse(&args.id, &fuzzing::targets(), input.transpose()?).map_err(|bad| nonsense(&bad.to_string()))?;
+    let input =
+        args.file.as_deref().map(|path| read_named(path, LONGEST, "no input of a fuzz target is larger than 16 MiB"));
+    let input = input.transpose()?.map(|input| input.to_vec());
+    let id = Id::parse(&args.id, &fuzzing::targets(), input).map_err(|bad| nonsense(&bad.to_string()))?;
     let played = quietly(|| id.play());
+    if played.verdict.as_ref().is_err_and(|wrong| wrong == NO_SUCH_OPERATION) {
+        return Err(Failure::usage(format!("`{}` is no case: its scene ends before that operation", args.id)));
+    }
     let kept = match (&args.keep, &played.image) {
         (Some(path), Some(image)) => Some(keep(path, image)?),
         (Some(_), None) => Some("nothing is kept: this case has no flash".to_owned()),

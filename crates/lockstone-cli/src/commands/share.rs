@@ -1,6 +1,6 @@
 //! `share`: what the owner of a key lets others do with it.
 
-use lockstone::Rights;
+use lockstone::{Error, Rights, SHARES_MAX};
 
 use super::{close_after, name, no_such_key};
 use crate::args::{Share, rights_in_words};
@@ -18,6 +18,11 @@ pub(super) fn share(args: &Share) -> Result<(), Failure> {
     let mut memory = AnyRam::new();
     let session = device.mount(&mut memory)?;
     let (session, shared) = session.share(owner, name(&args.named), args.with, args.rights);
+    let shared = shared.map_err(|error| match error {
+        // The value is there already: it is not what is too long.
+        Error::TooLarge => too_many(),
+        error => error.into(),
+    });
     if !close_after(session, shared)? {
         return Err(no_such_key(&args.named.key));
     }
@@ -31,4 +36,9 @@ pub(super) fn share(args: &Share) -> Result<(), Failure> {
         rights => format!("{shown}: {whom} may {} it.\n", rights_in_words(rights)),
     };
     print(said.as_bytes())
+}
+
+fn too_many() -> Failure {
+    Failure::usage(format!("at most {SHARES_MAX} others can share a key, and as many do; nothing was changed"))
+        .hint("`--rights none` takes what one of them has back; `--with everyone` counts as one")
 }

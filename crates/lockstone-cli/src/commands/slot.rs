@@ -139,6 +139,8 @@ fn install(args: &WhichSlot) -> Result<(), Failure> {
     let bar = bar(length as usize > LONG_WORK, length.into(), "installing");
     let installed = session.install(args.slot, |done, _| bar.set_position(done.into()));
     bar.finish_and_clear();
+    // It would fail again.
+    let installed = installed.map_err(|failure| if failure.is_of_the_slot() { damaged(args.slot) } else { failure });
     print(said(&close_after(session, installed)?).as_bytes())
 }
 
@@ -150,7 +152,14 @@ fn confirm(args: &ConfirmInstall) -> Result<(), Failure> {
     let device = Device::find(&args.which.device)?.hold(Purpose::Use)?;
     let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;
+    let state = session.slot_state(args.which.slot)?;
     let confirmed = session.confirm_install(args.which.slot, args.protect);
+    // What was confirmed before is not installed again by an install alone.
+    let is_confirmed = state.is_some_and(|state| !state.pending);
+    let confirmed = confirmed.map_err(|failure| match failure.is_of_the_slot() && is_confirmed {
+        true => damaged(args.which.slot),
+        false => failure,
+    });
     print(said(&close_after(session, confirmed)?).as_bytes())
 }
 
@@ -196,7 +205,7 @@ fn unknown(number: u8) -> Failure {
 }
 
 fn get(args: &GetSlot) -> Result<(), Failure> {
-    let target = Target::of(args.output.as_deref(), args.show)?;
+    let target = Target::of(args.output.as_deref(), args.show, &args.which.device)?;
     let device = Device::find(&args.which.device)?.hold(Purpose::Look)?;
     let mut memory = AnyRam::new();
     let mut session = device.mount(&mut memory)?;

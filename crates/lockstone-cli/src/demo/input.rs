@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::dice::Dice;
 use crate::exit::Failure;
+use crate::files::read_named;
 
 /// Where machines keep the certificates that they trust.
 const BUNDLES: [&str; 3] =
@@ -17,6 +18,9 @@ const OWN_BUNDLE: &str = include_str!("../../assets/demo-ca.pem");
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
+
+/// A hundred times what machines have.
+const LONGEST: u64 = 64 << 20;
 
 /// A small firmware.
 pub(crate) const FIRMWARE_BYTES: usize = 32 * 1024;
@@ -35,7 +39,7 @@ impl Bundle {
     /// Reads the bundle asked for, or the machine's, or our own.
     pub(crate) fn load(asked: Option<&Path>) -> Result<Self, Failure> {
         if let Some(path) = asked {
-            let text = fs::read(path).map_err(|error| Failure::input(path, &error))?;
+            let text = read_named(path, LONGEST, "no bundle of certificates is larger than 64 MiB")?;
             let bundle = Self::parse(path.display().to_string(), &String::from_utf8_lossy(&text));
             let none = || Failure::usage(format!("there is no certificate in {}", path.display()));
             return bundle.ok_or_else(none);

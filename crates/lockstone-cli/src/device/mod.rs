@@ -46,7 +46,7 @@ pub(crate) use trusted::why_the_counter_failed;
 
 use crate::exit::{Exit, Failure, is_denied};
 use crate::file_flash::FileFlash;
-use crate::files::{flush_directory, same_file};
+use crate::files::{flush_directory, place_of, same_file};
 
 /// Bucket heads of every device made here; part of what a store is formatted with.
 pub(crate) const HEADS: usize = 1024;
@@ -151,6 +151,14 @@ impl Device {
         });
         let config = read.and_then(|_| Config::parse(&text))?;
         Ok(Self { path: path.to_owned(), config, file })
+    }
+
+    /// Whether `target` is, or would become, a file that the device at `path` is made of.
+    pub(crate) fn is_made_of(path: &Path, target: &Path) -> bool {
+        let Ok(target) = place_of(target) else { return false };
+        let is_trusted = place_of(&path.join(TRUSTED)).is_ok_and(|trusted| target.starts_with(trusted));
+        let files = [FLASH, CONFIG, ROOT_KEY, COUNTER].into_iter().chain(rekey::NEXT);
+        is_trusted || files.into_iter().any(|name| place_of(&path.join(name)).is_ok_and(|place| place == target))
     }
 
     /// Reads from the device at `path`, held alone, as a read may have to write what a cut left in question. Where the system
@@ -357,7 +365,7 @@ pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
 }
 
 /// `None`: it's no key.
-fn read_key_bytes(path: &Path) -> std::io::Result<Option<Zeroizing<[u8; 32]>>> {
+pub(crate) fn read_key_bytes(path: &Path) -> std::io::Result<Option<Zeroizing<[u8; 32]>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(64));
     File::open(path)?.take(64).read_to_end(&mut bytes)?;
     Ok(<[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new))

@@ -35,6 +35,8 @@ use crate::terminal::{bar, counted, say};
 pub(super) const NEXT_KEY: &str = "trusted/root.key.next";
 const NEXT_FLASH: &str = "flash.bin.next";
 const NEXT_CONFIG: &str = "device.toml.next";
+/// All of them.
+pub(super) const NEXT: [&str; 3] = [NEXT_KEY, NEXT_FLASH, NEXT_CONFIG];
 
 /// A counter in memory, for an image that is to be bound to a value that the device's counter will have.
 #[derive(Debug)]
@@ -70,7 +72,7 @@ pub(super) enum Settled {
 impl Held {
     /// Sees to what a rekey left that was cut.
     pub(super) fn settle(mut self) -> Result<Settled, Failure> {
-        if ![NEXT_KEY, NEXT_FLASH, NEXT_CONFIG].iter().any(|name| self.is_there(name)) {
+        if !NEXT.iter().any(|name| self.is_there(name)) {
             return Ok(Settled::Yes(self));
         }
         let next_key = if self.is_there(NEXT_KEY) { NEXT_KEY } else { ROOT_KEY };

@@ -97,7 +97,7 @@ impl Whole {
             return Ok(Vec::new());
         }
         if !self.durable {
-            flush_directory(parent(&fs::canonicalize(&self.path)?))?;
+            flush_directory(parent(&place(&self.path)?))?;
             self.durable = true;
         }
         let mut content = Vec::with_capacity(longest + 1);
@@ -113,8 +113,7 @@ impl Whole {
     }
 
     fn try_replace(&self, content: &[u8]) -> io::Result<()> {
-        // Where a link leads to, if it is one; fails if it leads nowhere.
-        let place = fs::canonicalize(&self.path)?;
+        let place = place(&self.path)?;
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(place.file_name().ok_or(io::ErrorKind::IsADirectory)?);
         hidden.push(".new");
@@ -129,10 +128,31 @@ impl Whole {
 
     fn failed(&self, error: &io::Error) -> TrustedError {
         match error.kind() {
-            io::ErrorKind::NotFound => TrustedError::Gone(self.name),
+            // Something else may be missing, such as the directory that this process works in.
+            io::ErrorKind::NotFound if is_gone(&self.path) => TrustedError::Gone(self.name),
             kind => TrustedError::Io(self.name, kind),
         }
     }
+}
+
+fn is_gone(path: &Path) -> bool {
+    fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Links that are followed before a path is taken for one that leads nowhere, as systems do.
+const LINKS_MAX: usize = 40;
+
+/// Where a link leads to, if it is one; fails if it leads nowhere. Nothing asks for the directory that this process works in:
+/// it may have been removed, and the device still be there.
+fn place(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        if !fs::symlink_metadata(&path)?.is_symlink() {
+            return Ok(path);
+        }
+        path = parent(&path).join(fs::read_link(&path)?);
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 fn parent(path: &Path) -> &Path {

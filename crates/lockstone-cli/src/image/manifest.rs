@@ -22,16 +22,21 @@
 //! client = 7
 //! ```
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::args::size;
-use crate::device::{Geometry, Suite};
+use crate::device::{Geometry, Suite, read_key_bytes};
 use crate::exit::Failure;
+use crate::files::read_named;
 
+/// As long as a batch of so many devices can need, each with a long name.
+const LONGEST: u64 = 128 << 20;
+/// Letters and digits of the name of a device, at most.
+const NAME_MAX: usize = 100;
 /// More devices than this are several batches.
 const DEVICES_MAX: u32 = 1_000_000;
 
@@ -65,7 +70,7 @@ fn said(text: &str, error: &toml::de::Error) -> String {
 
 /// `4096` or `"4K"`.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a size is a whole number of bytes below 4 GiB, or a text such as \"4K\"")]
 enum Size {
     Number(u32),
     Text(String),
@@ -134,9 +139,10 @@ impl Size {
 
 impl Manifest {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path).map_err(|error| Failure::input(path, &error))?;
+        let text = read_named(path, LONGEST, "no manifest is larger than 128 MiB")?;
+        let text = std::str::from_utf8(&text).map_err(|_| Failure::usage(format!("{} is no text", path.display())))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self::parse(&text, folder).map_err(|reason| Failure::usage(format!("{}: {reason}", path.display())))
+        Self::parse(text, folder).map_err(|reason| Failure::usage(format!("{}: {reason}", path.display())))
     }
 
     fn parse(text: &str, folder: PathBuf) -> Result<Self, String> {
@@ -180,17 +186,36 @@ impl Manifest {
             return Ok(Zeroizing::new(text.replace("{device}", device).into_bytes()));
         }
         let file = entry.file.as_deref().unwrap_or(Path::new(""));
-        let file = file.to_string_lossy().replace("{device}", device);
-        let path = self.folder.join(file);
-        fs::read(&path).map(Zeroizing::new).map_err(|error| Failure::input(&path, &error))
+        let flash = self.geometry.flash;
+        read_named(&self.file_of(file, device), flash.into(), &format!("the whole flash has {flash} bytes"))
+    }
+
+    fn file_of(&self, file: &Path, device: &str) -> PathBuf {
+        self.folder.join(file.to_string_lossy().replace("{device}", device))
+    }
+
+    /// Whether the files of all these devices are there and may be read, before any device is made.
+    pub(crate) fn check_files(&self, devices: &[String]) -> Result<(), Failure> {
+        for file in self.entries.iter().filter_map(|entry| entry.file.as_deref()) {
+            let differs = file.to_string_lossy().contains("{device}");
+            let each = if differs { devices } else { devices.get(..1).unwrap_or_default() };
+            for device in each {
+                let path = self.file_of(file, device);
+                let opened = fs::metadata(&path).and_then(|metadata| {
+                    // Whoever opens a pipe waits for its other end.
+                    if metadata.is_file() { File::open(&path).map(drop) } else { Ok(()) }
+                });
+                opened.map_err(|error| Failure::input(&path, &error))?;
+            }
+        }
+        Ok(())
     }
 
     /// The secret from which the root keys of a batch follow.
     pub(crate) fn secret(&self, batch: &Batch) -> Result<Zeroizing<[u8; 32]>, Failure> {
         let path = self.folder.join(&batch.secret);
-        let bytes = Zeroizing::new(fs::read(&path).map_err(|error| Failure::input(&path, &error))?);
-        let secret = <[u8; 32]>::try_from(bytes.as_slice());
-        secret.map(Zeroizing::new).map_err(|_| {
+        let secret = read_key_bytes(&path).map_err(|error| Failure::input(&path, &error))?;
+        secret.ok_or_else(|| {
             Failure::usage(format!("{} is not a secret of 32 bytes", path.display()))
                 .hint(format!("make one with: head -c 32 /dev/urandom > {}", path.display()))
         })
@@ -205,14 +230,21 @@ impl Batch {
         if self.count.is_some_and(|count| count == 0 || count > DEVICES_MAX) {
             return Err(format!("a batch has from 1 to {DEVICES_MAX} devices"));
         }
+        // Before the names are made: a million long ones would take all memory.
+        if let Some(digits) = self.digits.filter(|digits| *digits > NAME_MAX) {
+            return Err(format!("the name of a device has at most {NAME_MAX} letters and digits, not {digits}"));
+        }
+        if self.prefix.len() > NAME_MAX {
+            return Err(format!("the name of a device has at most {NAME_MAX} letters and digits: the prefix has more"));
+        }
         let mut names = self.devices();
         let is_plain = |name: &String| {
             let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-            letters && !name.starts_with('.') && (1..=100).contains(&name.len())
+            letters && !name.starts_with('.') && (1..=NAME_MAX).contains(&name.len())
         };
         if let Some(odd) = names.iter().find(|name| !is_plain(name)) {
             return Err(format!(
-                "the name of a device is of letters, digits, - _ and ., 1 to 100 of them: not {odd:?}"
+                "the name of a device is of letters, digits, - _ and ., 1 to {NAME_MAX} of them: not {odd:?}"
             ));
         }
         names.sort_unstable();
@@ -250,12 +282,16 @@ mod tests {
         let reasons: Vec<String> = [
             "",
             "flash = { size = \"1G\", block = 4096, write = 4 }",
+            "flash = { size = 1.5, block = 4096, write = 4 }",
             "flash = { size = 4096, block = 4096, write = 4 }",
             &format!("{GOOD}[[key]]\nname = \"\"\ntext = \"x\""),
             &format!("{GOOD}[[key]]\nname = \"a\""),
             &format!("{GOOD}[[key]]\nname = \"a\"\ntext = \"x\"\n[[key]]\nname = \"a\"\ntext = \"y\""),
             &format!("{GOOD}[devices]\nsecret = \"s\""),
             &format!("{GOOD}[devices]\nsecret = \"s\"\ncount = 0"),
+            &format!("{GOOD}[devices]\nsecret = \"s\"\ncount = 3\ndigits = 65536"),
+            &format!("{GOOD}[devices]\nsecret = \"s\"\ncount = 3\ndigits = 101"),
+            &format!("{GOOD}[devices]\nsecret = \"s\"\ncount = 3\nprefix = \"{}\"", "x".repeat(101)),
             &format!("{GOOD}[devices]\nsecret = \"s\"\nnames = [\"../up\"]"),
             &format!("{GOOD}[devices]\nsecret = \"s\"\nnames = [\"one\", \"one\"]"),
             &format!("{GOOD}volume = 3"),
@@ -266,12 +302,16 @@ mod tests {
         expect_test::expect![[r#"
             missing field `flash`, line 1
             a size is a number of bytes, with K or M for KiB and MiB
+            a size is a whole number of bytes below 4 GiB, or a text such as "4K", line 1
             no store fits such a flash: at least four segments (of at least 2 KiB, 32 program units and one erase block each) must fit
             a key has a name of 1 to 255 bytes
             key a needs a text or a file, one of them
             key a is there twice
             devices need a count or names, one of them
             a batch has from 1 to 1000000 devices
+            the name of a device has at most 100 letters and digits, not 65536
+            the name of a device has at most 100 letters and digits, not 101
+            the name of a device has at most 100 letters and digits: the prefix has more
             the name of a device is of letters, digits, - _ and ., 1 to 100 of them: not "../up"
             device one is there twice
             unknown field `volume`, expected one of `suite`, `flash`, `heads`, `devices`, `key`, line 2"#]]

@@ -5,15 +5,15 @@
 //!                                                                              OUT/NAME/trusted/root.key  --with-keys
 //! ```
 //!
-//! Devices are made in parallel, on as many threads as there are cores; each appears whole or not at all. A device that
-//! is there already is never overwritten. Tested by the suite `image`.
+//! Devices are made in parallel, on as many threads as there are cores; each appears whole or not at all. If one can't be
+//! made, those that were made are removed. A device that is there already is never overwritten. Tested by the suite `image`.
 
 mod build;
 mod manifest;
 mod verify;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Mutex;
@@ -28,7 +28,7 @@ use self::verify::{Verdict, verify};
 use crate::args::{BuildImage, ImageKey, VerifyImage};
 use crate::device::{AnyRam, Config, create_image, read_key};
 use crate::exit::{Exit, Failure};
-use crate::files::make_file;
+use crate::files::{make_file, no_place, read_named};
 use crate::terminal::{bar, counted, escaped, print, print_json};
 
 /// Devices of which at most so many are named when they are wrong.
@@ -48,25 +48,54 @@ fn build_one(args: &BuildImage, manifest: &Manifest) -> Result<(), Failure> {
         return Err(Failure::usage("which root key? The manifest names no devices, so there is one image and one key")
             .hint("give a file of 32 bytes with --key FILE"));
     };
+    refuse(args.device.is_some(), FOR_A_BATCH)?;
+    refuse(
+        args.with_keys,
+        "the manifest names no devices: --with-keys is for those, one image has the key that was given",
+    )?;
     let key = read_key(key)?;
     let image = build::build(Order { manifest, device: "", key: &key }, &mut AnyRam::new())?;
     make_file(&args.output, |file| file.write_all(&image))
 }
 
+const FOR_A_BATCH: &str = "the manifest names no devices: --device is for one that does";
+const FOR_ONE_IMAGE: &str =
+    "the manifest names devices, whose root keys follow from the batch secret: --key is for one image";
+
+/// An option that would be ignored is refused: who gives it expects something else.
+fn refuse(is_given: bool, why: &str) -> Result<(), Failure> {
+    if is_given { Err(Failure::usage(why)) } else { Ok(()) }
+}
+
 fn build_batch(args: &BuildImage, manifest: &Manifest, batch: &Batch) -> Result<(), Failure> {
+    refuse(args.key.is_some(), FOR_ONE_IMAGE)?;
     let devices = chosen(batch, args.device.as_deref())?;
     let secret = manifest.secret(batch)?;
+    manifest.check_files(&devices)?;
     let config = Config::with_heads(manifest.suite, manifest.geometry, manifest.heads);
-    fs::create_dir_all(&args.output).map_err(|error| Failure::file("make", &args.output, &error))?;
+    let is_new = !args.output.exists();
+    fs::create_dir_all(&args.output).map_err(|error| no_folder(&args.output, &error))?;
     if let Some(there) = devices.iter().map(|device| args.output.join(device)).find(|path| path.exists()) {
         let failure = Failure::usage(format!("{} is there already", there.display()));
         return Err(failure.hint("a device is never overwritten; choose another folder with -o, or remove it yourself"));
     }
-    for_each(&devices, "making devices", |device, memory| {
+    let made = Mutex::new(Vec::new());
+    let done = for_each(&devices, "making devices", |device, memory| {
         let key = build::device_key(&secret, device)?;
         let image = build::build(Order { manifest, device, key: &key }, memory)?;
-        create_image(&args.output.join(device), &config, args.with_keys.then_some(&*key), &image)
-    })?;
+        let place = args.output.join(device);
+        create_image(&place, &config, args.with_keys.then_some(&*key), &image)?;
+        made.lock().map_err(|_| Failure::new(Exit::Io, "a thread failed"))?.push(place);
+        Ok(())
+    });
+    if let Err(failure) = done {
+        // Half a batch would be in the way of the next try.
+        made.into_inner().unwrap_or_default().iter().for_each(|place| drop(fs::remove_dir_all(place)));
+        if is_new {
+            let _ = fs::remove_dir(&args.output);
+        }
+        return Err(failure);
+    }
     let keys = if args.with_keys {
         "their root keys in trusted/ of each"
     } else {
@@ -75,43 +104,78 @@ fn build_batch(args: &BuildImage, manifest: &Manifest, batch: &Batch) -> Result<
     print(format!("{} in {}, {keys}.\n", counted(devices.len() as u64, "device"), args.output.display()).as_bytes())
 }
 
+/// The folder for a batch could not be made.
+fn no_folder(path: &Path, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::usage(format!("{} is there already, and no folder", path.display())),
+        _ => no_place("make", path, error),
+    }
+}
+
 pub(crate) fn verify_images(args: &VerifyImage) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.manifest)?;
-    let mut found = Counts::default();
     match &manifest.batch {
-        None => {
-            let Some(key) = &args.key else {
-                return Err(Failure::usage("which root key?").hint("give a file of 32 bytes with --key FILE"));
-            };
-            let key = read_key(key)?;
-            let order = Order { manifest: &manifest, device: "", key: &key };
-            let verdict = verify(order, &read_image(&args.images)?, &mut AnyRam::new())?;
-            found.add(&args.images.display().to_string(), verdict);
-        }
-        Some(batch) => {
-            let devices = chosen(batch, args.device.as_deref())?;
-            let (secret, config) =
-                (manifest.secret(batch)?, Config::with_heads(manifest.suite, manifest.geometry, manifest.heads));
-            let counts = Mutex::new(&mut found);
-            for_each(&devices, "verifying devices", |device, memory| {
-                let key = build::device_key(&secret, device)?;
-                let path = args.images.join(device).join("flash.bin");
-                let verdict = match trusted_parts(&args.images.join(device), &config, &key).and(read_image(&path)) {
-                    Ok(image) => verify(Order { manifest: &manifest, device, key: &key }, &image, memory)?,
-                    Err(failure) => Verdict::Wrong(failure.sentence().to_owned()),
-                };
-                counts.lock().map_err(|_| Failure::new(Exit::Io, "a thread failed"))?.add(device, verdict);
-                Ok(())
-            })?;
-        }
+        None => verify_one(args, &manifest)?,
+        Some(batch) => verify_batch(args, &manifest, batch)?,
     }
-    found.say(args.json)
+    .say(args.json)
+}
+
+fn verify_one(args: &VerifyImage, manifest: &Manifest) -> Result<Counts, Failure> {
+    let Some(key) = &args.key else {
+        return Err(Failure::usage("which root key?").hint("give a file of 32 bytes with --key FILE"));
+    };
+    refuse(args.device.is_some(), FOR_A_BATCH)?;
+    let key = read_key(key)?;
+    let order = Order { manifest, device: "", key: &key };
+    let mut found = Counts::default();
+    let verdict = match read_image(&args.images, manifest) {
+        Ok(image) => verify(order, &image, &mut AnyRam::new())?,
+        Err(failure) if failure.exit == Exit::Damaged => Verdict::Wrong(failure.sentence().to_owned()),
+        Err(failure) => return Err(failure),
+    };
+    found.add(&args.images.display().to_string(), verdict);
+    Ok(found)
+}
+
+fn verify_batch(args: &VerifyImage, manifest: &Manifest, batch: &Batch) -> Result<Counts, Failure> {
+    refuse(args.key.is_some(), FOR_ONE_IMAGE)?;
+    let devices = chosen(batch, args.device.as_deref())?;
+    let folder = fs::metadata(&args.images).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::usage(format!("there is no folder {}", args.images.display())),
+        _ => Failure::input(&args.images, &error),
+    })?;
+    refuse(!folder.is_dir(), &format!("{} is no folder, and the manifest names devices", args.images.display()))?;
+    let secret = manifest.secret(batch)?;
+    let config = Config::with_heads(manifest.suite, manifest.geometry, manifest.heads);
+    let found = Mutex::new(Counts::default());
+    for_each(&devices, "verifying devices", |device, memory| {
+        let key = build::device_key(&secret, device)?;
+        let place = args.images.join(device);
+        let image = trusted_parts(&place, &config, &key).and_then(|()| read_image(&place.join("flash.bin"), manifest));
+        let verdict = match image {
+            Ok(image) => verify(Order { manifest, device, key: &key }, &image, memory)?,
+            Err(failure) => Verdict::Wrong(failure.sentence().to_owned()),
+        };
+        found.lock().map_err(|_| Failure::new(Exit::Io, "a thread failed"))?.add(device, verdict);
+        Ok(())
+    })?;
+    found.into_inner().map_err(|_| Failure::new(Exit::Io, "a thread failed"))
 }
 
 /// Whether the rest of a device directory is as it was made. The key may be elsewhere, but not another one.
 fn trusted_parts(device: &Path, config: &Config, key: &[u8; 32]) -> Result<(), Failure> {
     let wrong = |what: &str| Err(Failure::new(Exit::Damaged, what));
-    if fs::read_to_string(device.join("device.toml")).ok().as_deref() != Some(config.to_text()?.as_str()) {
+    let is_gone = |path: &Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let path = device.join("device.toml");
+    if is_gone(device) {
+        return wrong("it is not there");
+    }
+    if is_gone(&path) {
+        return wrong("device.toml is not there");
+    }
+    let text = config.to_text()?;
+    if !read_named(&path, text.len() as u64, "").is_ok_and(|found| found.as_slice() == text.as_bytes()) {
         return wrong("device.toml is not as it was made");
     }
     let path = device.join("trusted/root.key");
@@ -121,8 +185,13 @@ fn trusted_parts(device: &Path, config: &Config, key: &[u8; 32]) -> Result<(), F
     Ok(())
 }
 
-fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| Failure::input(path, &error))
+fn read_image(path: &Path, manifest: &Manifest) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let flash = manifest.geometry.flash;
+    let length = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len());
+    if let Some(length) = length.filter(|length| *length > flash.into()) {
+        return Err(Failure::new(Exit::Damaged, format!("has {length} bytes instead of {flash}")));
+    }
+    read_named(path, flash.into(), &format!("the flash has {flash} bytes"))
 }
 
 /// What a verification found.
@@ -180,7 +249,7 @@ fn chosen(batch: &Batch, device: Option<&str>) -> Result<Vec<String>, Failure> {
     }
 }
 
-/// Does something for each device, on all cores. The first failure ends it; what was made stays.
+/// Does something for each device, on all cores. The first failure ends it.
 fn for_each(
     devices: &[String],
     doing: &str,

@@ -138,13 +138,30 @@ fn read(path: &Path, offset: u32) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Replaces a drawing, and nothing else: not the flash, not a key.
+/// Replaces a drawing, and nothing else: not the flash, not a key. A pipe is written to.
 fn write_svg(path: &Path, drawing: &str) -> Result<(), Failure> {
-    let is_drawing = |old: Vec<u8>| old.starts_with(b"<svg ");
-    if fs::symlink_metadata(path).is_ok() && !fs::read(path).is_ok_and(is_drawing) {
+    if fs::symlink_metadata(path).is_ok() && !is_pipe(path) && !is_drawing(path) {
         return Err(Failure::usage(format!("{} is there already, and no drawing", path.display())));
     }
     replace_file(path, drawing.as_bytes()).map_err(|error| no_place("write", path, &error))
+}
+
+fn is_drawing(path: &Path) -> bool {
+    const BEGIN: [u8; 5] = *b"<svg ";
+    let mut begin = [0; BEGIN.len()];
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    // What is no file may never come to an end of reading, or to a beginning.
+    is_file && File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == BEGIN
+}
+
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_fifo(&metadata.file_type()))
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &Path) -> bool {
+    false
 }
 
 /// The picture in every form: for tests.

@@ -1,25 +1,22 @@
 //! Archives: a folder or a tar file, a file a key, and one for their attributes.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use tar::{Archive, Builder, EntryType, Header};
 use zeroize::Zeroizing;
 
-use super::Item;
 use super::names::name_of;
 use super::table::{self, TABLE};
+use super::{Item, LONGEST};
 use crate::exit::Failure;
-use crate::files::{Access, make_file, make_folder, write_new};
-
-/// No value is longer than a flash.
-const LONGEST: u64 = 1 << 30;
+use crate::files::{Access, make_file, make_folder, read_named, write_new};
 
 /// Reads all plain files below a folder, sorted.
 pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Item>, Failure> {
     let (mut items, mut table) = (Vec::new(), None);
-    let mut folders = vec![PathBuf::new()];
+    let (mut folders, mut left) = (vec![PathBuf::new()], LONGEST);
     while let Some(below) = folders.pop() {
         let place = folder.join(&below);
         let failed = |error: io::Error| Failure::file("read", &place, &error);
@@ -31,8 +28,9 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Item>, Failure> {
                 folders.push(path);
             } else if kind.is_file() {
                 let file = folder.join(&path);
-                let value = fs::read(&file).map_err(|error| Failure::file("read", &file, &error))?;
-                sort_in(path.as_os_str().as_encoded_bytes(), Zeroizing::new(value), &mut items, &mut table)?;
+                let value = read_named(&file, left, "no flash holds more than 1 GiB, all values together")?;
+                left -= value.len() as u64;
+                sort_in(path.as_os_str().as_encoded_bytes(), value, &mut items, &mut table)?;
             } else {
                 return Err(Failure::usage(format!("{} is no plain file", folder.join(&path).display())));
             }
@@ -44,9 +42,7 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Item>, Failure> {
 
 /// Reads all plain files of a tar file, in their order.
 pub(crate) fn read_tar(path: &Path) -> Result<Vec<Item>, Failure> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
-    read.map_err(|error| Failure::input(path, &error))?;
+    let bytes = read_named(path, LONGEST, "no flash holds more than 1 GiB, all values together")?;
     let broken = || Failure::usage(format!("{} is no whole tar file", path.display()));
     // Two blocks of zeros end an archive: without them it was cut, maybe between two files.
     if bytes.len() < 1024 || bytes[bytes.len() - 1024..].iter().any(|byte| *byte != 0) {

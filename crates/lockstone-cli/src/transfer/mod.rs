@@ -16,7 +16,6 @@ mod sealed;
 mod table;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -28,8 +27,13 @@ use crate::attributes::given;
 use crate::commands::{names as list_names, read_value, store, warn_if_low};
 use crate::device::{AnyRam, Device, Purpose, Session, read_key};
 use crate::exit::{Exit, Failure};
-use crate::files::make_file;
+use crate::files::{make_file, read_named};
 use crate::terminal::{bar, counted, escaped, on_one_line, print, say};
+
+/// No flash that a store could be on is longer, nor are all its values together.
+const LONGEST: u64 = 1 << 30;
+/// More than any chip with such a partition has.
+const NVS_LONGEST: u64 = 128 << 20;
 
 /// One key and its value.
 pub(crate) struct Item {
@@ -48,6 +52,9 @@ pub(crate) fn import(args: &Import) -> Result<(), Failure> {
     let items = read_source(args)?;
     if items.is_empty() {
         let failure = Failure::new(Exit::NoSuchKey, format!("{} holds no key", args.source.display()));
+        if args.key.is_none() || args.source.is_dir() {
+            return Err(failure);
+        }
         return Err(failure.hint("a sealed export holds the keys of one client: name it with --client N"));
     }
     let mut names: Vec<&[u8]> = items.iter().map(|item| item.name.as_slice()).collect();
@@ -97,8 +104,8 @@ fn read_source(args: &Import) -> Result<Vec<Item>, Failure> {
         return read_sealed(source, key, args.place.client);
     }
     if args.nvs {
-        let bytes = fs::read(source).map_err(|error| Failure::input(source, &error))?;
-        return nvs::read(source, bytes);
+        let mut bytes = read_named(source, NVS_LONGEST, "no NVS partition is larger than 128 MiB")?;
+        return nvs::read(source, std::mem::take(&mut *bytes));
     }
     archive::read_tar(source).map_err(|failure| {
         if failure.exit == Exit::Usage && source.is_file() {
@@ -113,7 +120,7 @@ fn read_source(args: &Import) -> Result<Vec<Item>, Failure> {
 /// A sealed export is a flash image with a key of its own.
 fn read_sealed(source: &Path, key: &Path, client: u32) -> Result<Vec<Item>, Failure> {
     let key = read_key(key)?;
-    let image = fs::read(source).map_err(|error| Failure::input(source, &error))?;
+    let image = read_named(source, LONGEST, "no image is larger than 1 GiB")?;
     sealed::open(&image, client, &key)
 }
 

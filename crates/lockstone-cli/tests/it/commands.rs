@@ -599,3 +599,16 @@ fn a_description_that_does_not_fit_is_named() {
         1
     "#]].assert_eq(&seen);
 }
+
+#[test]
+fn numbers_that_are_too_large_are_called_so() {
+    let bench = Bench::with_device("");
+    for words in [
+        "new other --flash 18014398509481984K",
+        "object get dev key --length 99999999999999",
+        "inspect dev --offset 18446744073709551615",
+    ] {
+        let ran = bench.run(words);
+        assert!(ran.code() == 2 && ran.err().contains("that is more than 4 GiB"), "{words}: {}", ran.err());
+    }
+}

@@ -655,3 +655,58 @@ fn a_rekey_keeps_who_may_read_the_files() {
         assert_eq!([FLASH, CONFIG, KEY].map(|name| bench.mode(name)), [mode, mode, 0o600], "{mode:o}");
     }
 }
+
+#[test]
+fn so_many_can_share_a_key() {
+    let bench = Bench::with_device("");
+    bench.feed("put dev key", b"value");
+    for client in 1..=8 {
+        assert_eq!(bench.run(&format!("share dev key --with {client} --rights r")).code(), 0, "{client}");
+    }
+    expect![[r#"
+        $ share dev key --with 9 --rights r
+        ! lockstone: at most 8 others can share a key, and as many do; nothing was changed
+        !   hint: `--rights none` takes what one of them has back; `--with everyone` counts as one
+        = 2
+        $ share dev key --with 8 --rights rw
+        key: client 8 may read and write it.
+        $ share dev key --with 8 --rights none
+        key is not shared with client 8 any more.
+        $ share dev key --with 9 --rights r
+        key: client 9 may read it.
+    "#]]
+    .assert_eq(&bench.session(
+        "
+        share dev key --with 9 --rights r
+        share dev key --with 8 --rights rw
+        share dev key --with 8 --rights none
+        share dev key --with 9 --rights r
+        ",
+    ));
+}
+
+#[test]
+fn what_accepts_a_replay_is_taken_away_whole() {
+    let bench = Bench::with_device("");
+    expect![[r#"
+        $ put dev key --read-only --accept-replay < 1
+        $ attributes dev key --remove read-only
+        ! lockstone: only write-once, read-only and non-deletable entries are made replayable
+        !   hint: accept-replay has to go with it: `--remove read-only,accept-replay`; nothing was changed
+        = 2
+        $ attributes dev key --remove read-only,accept-replay
+        none
+        $ attributes dev key --add accept-replay
+        ! lockstone: only write-once, read-only and non-deletable entries are made replayable
+        !   hint: nothing was changed
+        = 2
+    "#]]
+    .assert_eq(&bench.session(
+        "
+        put dev key --read-only --accept-replay < 1
+        attributes dev key --remove read-only
+        attributes dev key --remove read-only,accept-replay
+        attributes dev key --add accept-replay
+        ",
+    ));
+}

@@ -1,5 +1,7 @@
 //! The demo, small.
 
+use expect_test::expect;
+
 use super::Bench;
 
 #[test]
@@ -70,4 +72,18 @@ fn the_demo_explains_what_it_needs() {
         = 2
     "#]]
     .assert_eq(&seen);
+}
+
+#[test]
+fn inputs_without_an_end_are_refused() {
+    let bench = Bench::new();
+    expect![[r#"
+        $ demo --pem /dev/zero
+        ! lockstone: /dev/zero is too long: no bundle of certificates is larger than 64 MiB
+        = 2
+        $ replay fuzz/mount --file /dev/zero
+        ! lockstone: /dev/zero is too long: no input of a fuzz target is larger than 16 MiB
+        = 2
+    "#]]
+    .assert_eq(&bench.session("demo --pem /dev/zero\nreplay fuzz/mount --file /dev/zero"));
 }

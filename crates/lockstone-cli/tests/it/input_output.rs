@@ -204,3 +204,76 @@ fn kills_while_a_file_is_written_leave_nothing_for_long() {
     let hidden = bench.directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(hidden.filter(|name| name.as_bytes().starts_with(b".")).count(), 0);
 }
+
+/// Others write to the same file before and after.
+#[test]
+fn standard_output_is_written_and_never_replaced() {
+    let bench = Bench::with_device("");
+    bench.feed("put dev key", b"secret\n");
+    std::os::unix::fs::symlink("/dev/stdout", bench.path("link")).unwrap();
+    let lockstone = env!("CARGO_BIN_EXE_lockstone");
+    for (place, into) in [
+        ("/dev/stdout", "> out"),
+        ("/dev/fd/1", "> out"),
+        ("/proc/self/fd/1", "> out"),
+        ("link", "> out"),
+        ("/dev/stderr", "> out 2>&1"),
+        ("/dev/fd/3", ">> three 3>> three"),
+    ] {
+        let script = format!("{{ echo before; {lockstone} get dev key -o {place}; echo after; }} {into}");
+        assert!(bench.command_of("sh").args(["-c", &script]).status().unwrap().success(), "{place}");
+        let out = bench.read(if into.contains("three") { "three" } else { "out" });
+        assert_eq!(String::from_utf8_lossy(&out), "before\nsecret\nafter\n", "{place}");
+    }
+    // A file in memory is one as any other.
+    if Path::new("/dev/shm").is_dir() {
+        let place = tempfile::tempdir_in("/dev/shm").unwrap();
+        let file = place.path().join("out");
+        for _ in 0..2 {
+            assert_eq!(bench.run(&format!("get dev key -o {}", file.display())).shown(), "");
+            assert_eq!(std::fs::read(&file).unwrap(), b"secret\n");
+        }
+    }
+}
+
+#[test]
+fn no_output_comes_in_the_place_of_what_a_device_is_made_of() {
+    let bench = Bench::with_device("--flash 2M --objects 1M --slot 64K");
+    bench.feed("put dev key", b"secret");
+    bench.write("code", &[1; 100]);
+    bench.session("object put dev fw --file code\nslot adopt dev --file code");
+    std::os::unix::fs::symlink("dev/trusted/root.key", bench.path("link")).unwrap();
+    let files = ["flash.bin", "device.toml", "trusted/root.key", "trusted/counter"].map(|name| format!("dev/{name}"));
+    let before = files.clone().map(|name| bench.read(&name));
+    expect![[r#"
+        $ get dev key -o dev/flash.bin
+        ! lockstone: dev/flash.bin belongs to the device itself
+        !   hint: nothing was changed; choose another place with -o
+        = 2
+    "#]]
+    .assert_eq(&bench.session("get dev key -o dev/flash.bin"));
+    let others = ["dev/trusted/slot", "dev/flash.bin.next", "dev/../dev/device.toml.next", "link"].map(str::to_owned);
+    for file in files.iter().chain(&others) {
+        for words in ["get dev key", "object get dev fw", "slot get dev"] {
+            let ran = bench.run(&format!("{words} -o {file}"));
+            assert_eq!(ran.code(), 2, "{words}, {file}");
+            assert!(ran.err().contains("belongs to the device itself"), "{words}, {file}: {}", ran.err());
+        }
+    }
+    assert_eq!(files.map(|name| bench.read(&name)), before);
+    assert_eq!(bench.run("get dev key -o dev/out").shown(), "");
+}
+
+#[test]
+fn a_device_is_found_from_a_directory_that_is_gone() {
+    let bench = Bench::with_device("");
+    bench.feed("put dev key", b"secret");
+    let lockstone = env!("CARGO_BIN_EXE_lockstone");
+    let script = format!(
+        "mkdir gone && cd gone && rmdir ../gone && {lockstone} get ../dev key && echo new | {lockstone} put ../dev key --protect"
+    );
+    let mut command = bench.command_of("sh");
+    let ran = super::Ran(command.args(["-c", &script]).output().unwrap());
+    assert_eq!(ran.shown(), "secret\n");
+    assert_eq!(bench.read("dev/trusted/counter"), b"2\n");
+}

@@ -196,3 +196,17 @@ fn a_device_without_its_key_still_shows_something() {
     assert!(shown.contains("NOT VERIFIED") && shown.contains("(key-missing)"), "{shown}");
     assert!(shown.ends_with("= 3\n"), "{shown}");
 }
+
+#[test]
+fn a_drawing_goes_into_a_pipe() {
+    let bench = small("plain");
+    let made = std::process::Command::new("mkfifo").arg(bench.path("pipe")).status().unwrap();
+    assert!(made.success());
+    let reader = bench.command_of("cat").arg("pipe").spawn().unwrap();
+    assert_eq!(bench.run("inspect dev --svg pipe").code(), 0);
+    assert!(reader.wait_with_output().unwrap().stdout.starts_with(b"<svg "));
+    for other in ["dev/flash.bin", "/dev/null", "/dev/zero"] {
+        let ran = bench.run(&format!("inspect dev --svg {other}"));
+        assert!(ran.code() == 2 && ran.err().contains("is there already, and no drawing"), "{}", ran.err());
+    }
+}

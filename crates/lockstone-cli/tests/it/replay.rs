@@ -139,7 +139,12 @@ fn an_id_that_makes_no_sense_is_explained() {
         ! lockstone: `demo/four` is no case: a demo is demo/SEED/CUTS"#]]
     .assert_eq(&sentences.join("\n"));
     assert_eq!(bench.run("replay demo/4").code(), 2);
-    assert_eq!(bench.run("replay mixed/word4/ascon/999999/bits").code(), 3, "a script that ends before its cut");
+    expect![[r#"
+        ! lockstone: `mixed/word4/ascon/999999/bits` is no case: its scene ends before that operation
+        = 2
+    "#]]
+    .assert_eq(&bench.run("replay mixed/word4/ascon/999999/bits --keep kept").shown());
+    assert!(!bench.path("kept").exists());
 }
 
 #[test]

@@ -291,3 +291,86 @@ fn names_from_elsewhere_move_no_cursor() {
     let said = bench.run("image build twice.toml -o x --key key").err();
     assert!(said.contains("is there twice") && !said.contains('\u{1b}'), "{said}");
 }
+
+#[test]
+fn the_help_says_what_becomes_of_attributes() {
+    let bench = Bench::with_device("--flash 64K");
+    let last = |words: &str| {
+        let help = String::from_utf8_lossy(bench.run(words).out()).into_owned();
+        help.split("\n\n").last().unwrap().to_owned()
+    };
+    expect![[r#"
+        Attributes that an export brings along are set, on keys that are there already too. Where it says none, a key that
+        is there keeps its own, and a new one has none: `lockstone attributes`.
+
+        The attributes of the keys come along: in the file .lockstone-attributes, or sealed with the keys. Factory copies and
+        shares do not. To change the key of a device with all it has: `lockstone rekey`.
+    "#]].assert_eq(&format!("{}\n{}", last("import --help"), last("export --help")));
+    let seen = bench.session(
+        "
+        put dev marked --retain < 1
+        put dev plain < 2
+        export dev --plain -o folder
+        new other --flash 64K
+        put other marked < old
+        put other plain --no-delete < old
+        import other folder
+        ls other -l
+        ",
+    );
+    let listed = seen.split("$ ls other -l\n").last().unwrap();
+    assert_eq!(listed, "       1  t     marked\n       1  pd    plain\n");
+}
+
+#[test]
+fn what_is_too_long_is_not_read() {
+    let bench = filled();
+    std::fs::create_dir(bench.path("folder")).unwrap();
+    for name in ["long", "folder/long"] {
+        std::fs::File::create(bench.path(name)).unwrap().set_len(5 << 30).unwrap();
+    }
+    let seen = bench.session(
+        "
+        import dev long
+        import dev long --nvs
+        import dev /dev/zero --nvs
+        import dev long --key key
+        import dev folder
+        ",
+    );
+    expect![[r#"
+        $ import dev long
+        ! lockstone: long is too long: no flash holds more than 1 GiB, all values together
+        !   hint: a folder and a tar file are known as such; --nvs reads an ESP-IDF partition, --key F a sealed export
+        = 2
+        $ import dev long --nvs
+        ! lockstone: long is too long: no NVS partition is larger than 128 MiB
+        = 2
+        $ import dev /dev/zero --nvs
+        ! lockstone: /dev/zero is too long: no NVS partition is larger than 128 MiB
+        = 2
+        $ import dev long --key key
+        ! lockstone: long is too long: no image is larger than 1 GiB
+        = 2
+        $ import dev folder
+        ! lockstone: folder/long is too long: no flash holds more than 1 GiB, all values together
+        = 2
+    "#]]
+    .assert_eq(&seen);
+}
+
+#[test]
+fn what_holds_no_key_says_so() {
+    let bench = filled();
+    std::fs::create_dir(bench.path("empty")).unwrap();
+    bench.write("zeros.tar", &[0; 1024]);
+    expect![[r#"
+        $ import dev empty
+        ! lockstone: empty holds no key
+        = 1
+        $ import dev zeros.tar
+        ! lockstone: zeros.tar holds no key
+        = 1
+    "#]]
+    .assert_eq(&bench.session("import dev empty\nimport dev zeros.tar"));
+}

@@ -316,12 +316,12 @@ fn code_that_was_changed_is_not_run() {
         !   hint: request an install of the object that belongs there, and do it: `lockstone slot request`, `lockstone slot install`
         = 3
         $ slot install dev
-        ! lockstone: the slot does not hold what the store says
-        !   hint: don't run it; `lockstone slot install DEV` brings the slot to hold what was requested
+        ! lockstone: slot 0 does not hold what the store says: don't run it
+        !   hint: request an install of the object that belongs there, and do it: `lockstone slot request`, `lockstone slot install`
         = 3
         $ slot confirm dev
-        ! lockstone: the slot does not hold what the store says
-        !   hint: don't run it; `lockstone slot install DEV` brings the slot to hold what was requested
+        ! lockstone: slot 0 does not hold what the store says: don't run it
+        !   hint: request an install of the object that belongs there, and do it: `lockstone slot request`, `lockstone slot install`
         = 3
         $ check dev
         The store was closed in order.
