@@ -425,7 +425,9 @@ impl Scan {
 pub(crate) struct Replay {
     /// The oldest segment that the log needed, as the newest header says.
     pub(crate) oldest: u32,
-    /// The digest in that header.
+    /// The segment whose header has the digest that lists are held against.
+    pub(crate) check: u32,
+    /// The digest in the newest header.
     pub(crate) digest: u64,
     /// It stands in a run; the counts in it, kept in [`State::before`], are those before the run.
     pub(crate) in_run: bool,
@@ -464,6 +466,7 @@ pub(crate) struct Undo {
 impl Replay {
     pub(crate) const START: Self = Self {
         oldest: 0,
+        check: 0,
         digest: 0,
         in_run: false,
         counting: false,

@@ -106,7 +106,7 @@ fn a_factory_reset_is_announced_and_done() {
         token
         $ check dev
         The store was closed in order.
-        27 records of the log read well.
+        28 records of the log read well.
         2 keys of client 0 read well.
         1 key of other clients: read them with --client N.
         Nothing is damaged.
@@ -350,7 +350,7 @@ fn everything_is_sealed_anew() {
         stable
         $ check dev
         The store was closed in order.
-        24 records of the log read well.
+        25 records of the log read well.
         2 keys of client 0 read well.
         Nothing is damaged.
         $ rekey dev --suite plain

@@ -439,7 +439,7 @@ fn attributes_and_the_counter_are_honoured() {
            80000  8289ef3749bea1945cb2d5c23b25a68fc4b64127d477c356b1e33175f2050517  once
         $ check dev
         The store was closed in order.
-        44 records of the log read well.
+        45 records of the log read well.
         3 keys of client 0 read well.
         Nothing is damaged.
     "#]]

@@ -195,13 +195,12 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Client<'_, '_, F, S, C> {
     }
 
     /// Replaces the value of what another client shares, on its owner's quota; false: there is no such key, or this
-    /// client may not write it, as nobody but its owner writes an object.
+    /// client may not write it. An object is replaced like any other value.
     ///
     /// # Errors
     /// As [`put`](Self::put).
     pub async fn put_shared(&mut self, owner: ClientId, name: &[u8], value: &[u8]) -> Result<bool, Error<F::Error>> {
-        let key = Key::new(name).of_client(owner);
-        if !self.may(key, Rights::WRITE).await? || self.all.has(key, Attributes::OBJECT).await? {
+        if !self.may(Key::new(name).of_client(owner), Rights::WRITE).await? {
             return Ok(false);
         }
         self.all.put_for(owner, name, value, How::USUAL).await?;

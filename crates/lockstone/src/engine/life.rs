@@ -62,7 +62,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// would be accepted. [`Error::ReadOnly`]: nothing was erased either. [`Error::WornOut`] when a block can't be erased: what is in it stays, sealed.
     pub async fn erase(mut self) -> Result<F, Error<F::Error>> {
         const { assert!(!C::READER, "a reader erases nothing") };
-        if self.state.read_only {
+        // One that was rolled back may go.
+        if self.state.read_only && !self.state.forgiving {
             return Err(Error::ReadOnly);
         }
         if self.counter.is_present() {

@@ -671,6 +671,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.state.replay.counting = false;
         self.state.replay.run_counts = true;
         self.state.replay.in_step = false;
+        self.state.replay.check = start.map_or(0, |start| start.check);
         self.state.report.newest = newest;
         self.state.report.oldest = self.state.log.tail;
         self.state.log.declaring = self.state.log.tail;
@@ -833,7 +834,10 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             counted.set(before);
             replay.counting = true;
             let oldest = replay.oldest;
-            self.forget_before(oldest).await;
+            // Not what an older header's digest has yet to vouch for.
+            if replay.record.at.sequence >= replay.check {
+                self.forget_before(oldest).await;
+            }
         }
     }
 

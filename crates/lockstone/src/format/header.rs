@@ -251,7 +251,7 @@ impl Counts {
     pub(crate) fn stand_as(&mut self, other: &Self) {
         self.stand_anew();
         let [.., bad, standing, _] = &mut self.0;
-        (*bad, *standing) = (*bad | other.long() * LONG, other.standing());
+        (*bad, *standing) = (*bad | (other.long() * LONG), other.standing());
     }
 
     /// The same of one that takes up so many bytes, and may be long.
