@@ -845,7 +845,9 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
     /// now on must not meet them, and count them out once more.
     #[inline(never)]
     async fn forget_before(&mut self, oldest: u32) {
-        let _ = self.clear_heads_before(oldest, false).await;
+        if !C::READER {
+            let _ = self.clear_heads_before(oldest, false).await;
+        }
     }
 
     /// Whether the run whose first record was just passed was written to its end: reads on over holes and segments, and
