@@ -425,11 +425,11 @@ impl Scan {
 pub(crate) struct Replay {
     /// The oldest segment that the log needed, as the newest header says.
     pub(crate) oldest: u32,
-    /// The segment whose header has the digest that lists are held against.
-    pub(crate) check: u32,
     /// The digest in the newest header.
     pub(crate) digest: u64,
-    /// It stands in a run; the counts in it, kept in [`State::before`], are those before the run.
+    /// Lists were held against a digest, or there are none.
+    pub(crate) held: bool,
+    /// The newest header stands in a run; the counts in it, kept in [`State::before`], are those before the run.
     pub(crate) in_run: bool,
     /// What comes changes the counts; before the newest header they are not known.
     pub(crate) counting: bool,
@@ -466,7 +466,7 @@ pub(crate) struct Undo {
 impl Replay {
     pub(crate) const START: Self = Self {
         oldest: 0,
-        check: 0,
+        held: false,
         digest: 0,
         in_run: false,
         counting: false,

@@ -671,7 +671,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         self.state.replay.counting = false;
         self.state.replay.run_counts = true;
         self.state.replay.in_step = false;
-        self.state.replay.check = start.map_or(0, |start| start.check);
+        self.state.replay.held = start.is_none();
         self.state.report.newest = newest;
         self.state.report.oldest = self.state.log.tail;
         self.state.log.declaring = self.state.log.tail;
@@ -687,6 +687,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             {
                 self.learn_tags().await;
                 self.settle_doubt(digest, oldest, Position::new(check, 0)).await;
+                self.state.replay.held = true;
             }
             if sequence == header {
                 self.check_newest(header).await;
@@ -835,7 +836,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             replay.counting = true;
             let oldest = replay.oldest;
             // Not what an older header's digest has yet to vouch for.
-            if replay.record.at.sequence >= replay.check {
+            if replay.held {
                 self.forget_before(oldest).await;
             }
         }
