@@ -179,7 +179,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let tail = self.state.log.tail;
         let mut next = tail + 1;
         if !C::SMALL {
-            // Numbers of retired segments are left out. Is it the header that can't be read, what is in the segment still stands.
+            // The numbers of retired segments are left out. One that is missing because its header can't be read still stands.
             next = self.next_segment(tail).await.ok_or(Stop::Damaged)?;
             let previous = self.state.header.get(PREVIOUS);
             if previous > tail && previous < next {
