@@ -56,6 +56,8 @@ fn pkg_config(prefix: &str, of_system: &[&str]) -> String {
     let private: String = of_system.iter().map(|library| format!(" -l{library}")).collect();
     let private = if private.is_empty() { private } else { format!("Libs.private:{private}\n") };
     let definition = if of_system.is_empty() { " -DLOCKSTONE_NO_STD" } else { "" };
+    // A blank would end it.
+    let prefix = prefix.replace(' ', "\\ ");
     format!(
         "prefix={prefix}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\n\
          Name: lockstone\nDescription: Secure storage on flash: native, PSA Secure Storage, CFSTORE\nVersion: {}\n\
@@ -169,6 +171,7 @@ mod tests {
         assert!(text.starts_with("prefix=/opt/lockstone\nlibdir=${prefix}/lib\n"), "{text}");
         assert!(text.contains("\nCflags: -I${includedir}\nLibs: -L${libdir} -llockstone\n"), "{text}");
         assert!(text.ends_with("\nLibs.private: -lm -lpthread -ldl\n"), "{text}");
+        assert!(pkg_config("/opt/lock stone", OF_HOST).starts_with("prefix=/opt/lock\\ stone\n"));
     }
 
     #[test]

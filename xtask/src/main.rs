@@ -56,9 +56,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<(), Failure> {
     match arguments.split_first() {
         Some((chore, [])) if chore == "ci" => ci::run(),
-        Some((chore, options)) if chore == "firmware" => {
-            firmware::run(&firmware::Options::parse(options).ok_or(USAGE)?)
-        }
+        Some((chore, options)) if chore == "firmware" => firmware::run(&firmware::Options::parse(options)?),
         Some((chore, [])) if chore == "capi" => capi::run(),
         Some((chore, [install, prefix, place])) if chore == "capi" && install == "install" && prefix == "--prefix" => {
             install::run(Path::new(place))

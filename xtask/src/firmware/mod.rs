@@ -38,16 +38,20 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the options; `None` when there is one that we don't know.
-    pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
+    /// Reads the options.
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, Failure> {
         let (board, program) = match arguments {
             [] => (None, None),
             [board] => (Some(board.clone()), None),
             [board, program] => (Some(board.clone()), Some(program.clone())),
-            _ => return None,
+            _ => return Err("usage: cargo xtask firmware [BOARD] [PROGRAM]".to_owned()),
         };
-        let known = board.as_deref().is_none_or(is_board);
-        known.then_some(Self { board, program })
+        match board.as_deref().filter(|name| !is_board(name)) {
+            Some(other) => {
+                Err(format!("there is no board {other}; the boards are {}", BOARDS.map(|board| board.name).join(", ")))
+            }
+            None => Ok(Self { board, program }),
+        }
     }
 
     fn is_asked(&self, board: &Board, program: &str) -> bool {
@@ -247,8 +251,10 @@ mod tests {
         let options = parse("microbit certs").unwrap();
         assert!(options.is_asked(&BOARDS[1], "certs"));
         assert!(!options.is_asked(&BOARDS[1], "config") && !options.is_asked(&BOARDS[0], "certs"));
-        assert_eq!(parse(""), Some(Options::default()));
-        assert_eq!(parse("toaster"), None);
+        assert_eq!(parse(""), Ok(Options::default()));
+        let boards = "there is no board toaster; the boards are mps3-an547, microbit, lm3s6965evb, riscv-virt";
+        assert_eq!(parse("toaster"), Err(boards.to_owned()));
+        assert!(parse("microbit certs more").is_err());
     }
 
     #[test]
