@@ -59,7 +59,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     ///
     /// # Errors
     /// [`Error::CounterExhausted`] when the counter has no two steps left: nothing was erased then, and images from before
-    /// would be accepted. [`Error::ReadOnly`]: nothing was erased either. [`Error::WornOut`] when a block can't be erased: what is in it stays, sealed.
+    /// would be accepted. [`Error::ReadOnly`]: nothing was erased either. [`Error::WornOut`] when a block can't be erased: what
+    /// is in it stays, sealed.
     pub async fn erase(mut self) -> Result<F, Error<F::Error>> {
         const { assert!(!C::READER, "a reader erases nothing") };
         // One that was rolled back may go.

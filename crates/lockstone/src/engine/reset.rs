@@ -7,9 +7,10 @@
 //!                      5 `resetting` deleted
 //! ```
 //!
-//! Steps 3 and 4 may be cut anywhere, and compaction may work between their runs. An entry that has a copy is deleted first, like
-//! those that have none: so there never is more than what is there at the end, which was asked for at the beginning. A mount that finds `resetting` serves nothing until the rest was done: whoever looks sees the store
-//! from before the reset, or the one after it.
+//! Steps 3 and 4 may be cut anywhere, and compaction may work between their runs. An entry that has a copy is deleted first,
+//! like those that have none: so there never is more than what is there at the end, which was asked for at the beginning. A
+//! mount that finds `resetting` serves nothing until the rest was done: whoever looks sees the store from before the reset, or
+//! the one after it.
 //!
 //! The commit is counted: an older image does not bring back what a reset removed. So a store without a counter has no
 //! factory reset; its caller can delete, or format.
