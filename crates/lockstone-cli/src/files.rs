@@ -110,7 +110,7 @@ enum Open {
 }
 
 /// Links that are followed before a path is taken for one that leads nowhere, as systems do.
-const LINKS_MAX: usize = 40;
+pub(crate) const LINKS_MAX: usize = 40;
 
 /// Whether a path leads to a plain file by way of `/proc`, as `/dev/stdout` does: a link would be followed to the file itself.
 fn open_file(path: &Path) -> Option<Open> {

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use lockstone::trust::{MonotonicCounter, TrustedSlot};
 
 use crate::exit::{Exit, Failure, is_denied};
-use crate::files::{Access, flush_directory, write_like};
+use crate::files::{Access, LINKS_MAX, flush_directory, write_like};
 
 /// What can go wrong with trusted state in a file. Each says which file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,9 +138,6 @@ impl Whole {
 fn is_gone(path: &Path) -> bool {
     fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
-
-/// Links that are followed before a path is taken for one that leads nowhere, as systems do.
-const LINKS_MAX: usize = 40;
 
 /// Where a link leads to, if it is one; fails if it leads nowhere. Nothing asks for the directory that this process works in:
 /// it may have been removed, and the device still be there.

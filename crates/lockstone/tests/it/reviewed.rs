@@ -1,10 +1,13 @@
 //! What a hostile reading of the engine found. Each of these failed first.
 
+use core::cell::Cell;
+
+use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use lockstone::trust::{Anchor, Protection, Small};
 use lockstone::{
     Ascon, Attributes, Clients, Cursor, Error, Memory, Part, Plain, Put, Quota, Rights, Store, buffer_size, seal::Suite,
 };
-use lockstone_sim::{SimCounter, SimFlash, Tear};
+use lockstone_sim::{SimCounter, SimError, SimFlash, Tear};
 use lockstone_torture::{Fixed, Random, Trusted, root};
 
 type Chip = SimFlash<1, 4, 4096>;
@@ -142,6 +145,65 @@ fn a_small_store_that_was_not_closed_is_counted_as_it_is_when_it_is_taken_over()
             assert_eq!((store.stats().unwrap().keys, listed), (31, 31), "closed {closed}, session {session}");
         }
     }
+}
+
+/// Fails two reads in a row, and no more.
+struct Failing<'a> {
+    chip: &'a mut Chip,
+    left: &'a Cell<i32>,
+}
+
+impl ErrorType for Failing<'_> {
+    type Error = SimError;
+}
+
+impl ReadNorFlash for Failing<'_> {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), SimError> {
+        self.left.set(self.left.get().saturating_sub(1));
+        if matches!(self.left.get(), -1..=0) { Err(SimError::Ecc) } else { self.chip.read(offset, bytes) }
+    }
+
+    fn capacity(&self) -> usize {
+        ReadNorFlash::capacity(&*self.chip)
+    }
+}
+
+impl NorFlash for Failing<'_> {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), SimError> {
+        self.chip.erase(from, to)
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SimError> {
+        self.chip.write(offset, bytes)
+    }
+}
+
+/// What stands behind a record that could not be read was not counted, and every change compacted far more than it owed.
+#[test]
+fn a_failed_read_does_not_end_the_count_of_what_is_taken_over() {
+    let (mut chip, left) = (Chip::new(64 * 4096, 0xff), Cell::new(i32::MAX));
+    let mut memory = Memory::<64, RAM>::new();
+    let mut small =
+        Store::<_, Ascon, Small>::format_small(&mut chip, Part::NOR, &root(), &mut Fixed(3), &mut memory).unwrap();
+    for number in 0..1400 {
+        small.put(&*format!("{number:06}"), &[1; 60]).unwrap();
+    }
+    drop(small);
+    let before = chip.counts().erases;
+    let flash = Failing { chip: &mut chip, left: &left };
+    let mut store = Store::<_, Ascon>::mount(flash, Part::NOR, &root(), &mut memory).unwrap();
+    left.set(20);
+    for number in 0..1000 {
+        let _ = store.put(&*format!("{:06}", number % 10), &[2; 60]);
+    }
+    drop(store);
+    let erases = chip.counts().erases - before;
+    assert!(erases < 1000, "{erases} erases for 1,000 changes");
 }
 
 #[test]
