@@ -43,12 +43,6 @@ fn reason(sheet: &Sheet, name: &str) -> Option<String> {
                 number(found + written)
             ))
         }
-        "10,000 keys, RAM at most 8 kB, get" | "10,000 keys, RAM at most 8 kB, miss" => Some(
-            "a hop verifies the whole record, name and value too, before its pointers are believed \
-             ([decision b](../ARCHITECTURE.md#b-every-hop-verifies-the-whole-record)). The bar was set by a model in which a hop \
-             reads a head with a tag of its own, which costs each record 4 bytes more to write and the code a second reader."
-                .to_owned(),
-        ),
         "transaction of 8, sealed, write amplification" => {
             let tally = &sheet.find("transaction 8 put", ASCON)?.tally;
             let tags = 7.0 * 16.0 * tally.operations as f64 / tally.payload as f64;

@@ -267,9 +267,12 @@ pub(crate) fn of_counter(standing: &Standing, accepted: Option<u32>) -> Vec<Find
     findings
 }
 
-/// What the state of a segment has to say.
-pub(crate) fn of_segment(physical: u32, state: SegmentState) -> Option<Finding> {
+/// What the look at a segment has to say.
+pub(crate) fn of_segment(physical: u32, state: SegmentState, signposts_broken: u32) -> Option<Finding> {
     let (class, sentence) = match state {
+        _ if signposts_broken > 0 => {
+            (Class::DamagedRecord, "has records whose signposts are wrong; they are read whole")
+        }
         SegmentState::Retired => (Class::RetiredSegment, "failed once and is not used any more"),
         SegmentState::Misplaced => (Class::Misplaced, "holds a genuine header of another place or time"),
         SegmentState::Unknown => (Class::Leftover, "holds what a cut erase left, or a stranger; it is ignored"),

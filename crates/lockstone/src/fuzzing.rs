@@ -4,11 +4,13 @@ use crate::format::pointer::{Pointer, pointer_length};
 use crate::format::record::Shape;
 use crate::layout::{Layout, Position};
 use crate::seal::Suite;
+use crate::trust::NoCounter;
 
 /// What the head of a record says: the head written again, and where the text, the name and the end of the record are.
 pub fn record<S: Suite>(head: [u8; 4]) -> Option<([u8; 4], [usize; 3])> {
     let shape = Shape::of_head(u32::from_le_bytes(head));
-    let ends = [shape.associated::<S>() + S::TAG, shape.name_at::<S>(), shape.length::<S>()];
+    let ends =
+        [shape.tag_at::<S, NoCounter>() + S::TAG, shape.name_at::<S, NoCounter>(), shape.length::<S, NoCounter>()];
     shape.is_sound().then(|| (shape.head().to_le_bytes(), ends))
 }
 

@@ -25,6 +25,9 @@ pub struct Report {
     pub unfinished_runs: u32,
     /// The flash is older than the counter says, and was mounted all the same.
     pub rolled_back: bool,
+    /// A record was met whose signpost, which vouches for its pointers alone, does not fit. From then on records are read whole, so
+    /// nothing hangs on it; a bit of the flash has changed, or somebody tried something.
+    pub signposts_broken: bool,
     /// The newest damage that may hide the newest state of a key. Keys whose newest record is older than this place
     /// can't be answered for (`Error::Damaged`), nor can absence there; the others are served as usual. Writes are
     /// refused. `None`: every key is answered for.
@@ -43,13 +46,14 @@ impl Report {
         torn_bytes: 0,
         unfinished_runs: 0,
         rolled_back: false,
+        signposts_broken: false,
         doubt: None,
     };
 
     /// Nothing unexpected was found. A torn tail is expected after a power cut.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
-        self.damaged_records == 0 && self.damaged_headers == 0 && self.doubt.is_none()
+        self.damaged_records == 0 && self.damaged_headers == 0 && !self.signposts_broken && self.doubt.is_none()
     }
 }
 

@@ -110,6 +110,7 @@ impl State {
         self.log.void = NOWHERE;
         self.log.failed = None;
         self.log.stuck = false;
+        self.report.signposts_broken = false;
         self.log.stale = 0;
         self.list_since = 0;
         self.list_full = 0;
@@ -134,7 +135,8 @@ impl State {
         self.log.debt = 0;
         self.log.uncounted = false;
         self.log.resetting = false;
-        self.report = Report::NONE;
+        // What was met is remembered: who provokes a second look has no second try.
+        self.report = Report { signposts_broken: self.report.signposts_broken, ..Report::NONE };
         self.path.is_true = false;
     }
 }
@@ -312,6 +314,10 @@ pub(crate) struct Path {
     pub(crate) target: u64,
     /// It still does.
     pub(crate) is_true: bool,
+    /// A glance at the next record is enough, if it has a signpost.
+    pub(crate) glance: bool,
+    /// Of the record in the buffer no more was read than its signpost vouches for.
+    pub(crate) glanced: bool,
     /// There is a record there, at `old`.
     pub(crate) found: bool,
     pub(crate) old: Position,
@@ -326,6 +332,8 @@ impl Path {
         omitted: 0,
         target: 0,
         is_true: false,
+        glance: false,
+        glanced: false,
         found: false,
         old: NOWHERE,
         old_shape: Shape::of_head(0),

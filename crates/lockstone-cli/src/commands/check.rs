@@ -88,7 +88,8 @@ fn look(session: &mut Session<'_>, client: u32) -> Result<Findings, Failure> {
     bar.finish_and_clear();
     let mut odd = Vec::new();
     for physical in 0..stats.segments {
-        odd.extend(of_segment(physical, session.look(physical)?.state));
+        let view = session.look(physical)?;
+        odd.extend(of_segment(physical, view.state, view.signposts_broken));
     }
     let (unfinished, volume) = look_at_objects(session, client)?;
     let slots = damaged_slots(session)?;

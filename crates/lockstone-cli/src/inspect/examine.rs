@@ -176,10 +176,11 @@ fn mount<S: Suite>(
             Segment { physical, state: SegmentState::Unknown, sequence: None, erases: None, parts: Vec::new() };
         let mut sights = Vec::new();
         let view = store.look(physical, &mut |sight| sights.push(owned(sight)));
+        let broken = view.as_ref().map_or(0, |view| view.signposts_broken);
         if let Ok(view) = view {
             fill(&mut segment, view, sights, bytes, sizes);
         }
-        picture.findings.extend(of_segment(physical, segment.state));
+        picture.findings.extend(of_segment(physical, segment.state, broken));
         picture.segments.push(segment);
     }
     None

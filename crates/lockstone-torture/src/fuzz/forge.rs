@@ -28,7 +28,7 @@ struct Piece {
     address: usize,
     at: Position,
     is_header: bool,
-    /// The part before the tag.
+    /// The part before the tag, without a signpost.
     clear: Vec<u8>,
     /// The part behind it, not encrypted.
     text: Vec<u8>,
@@ -102,7 +102,7 @@ impl<S: Suite> Forge<S> {
         let mut offset = 0;
         while offset + HEADER < segment.len() {
             let piece = self.piece(segment, Position { sequence, offset: offset as u32 }, start + offset);
-            let length = piece.as_ref().map_or(1, |piece| piece.clear.len() + S::TAG + piece.text.len());
+            let length = piece.as_ref().map_or(1, |piece| piece.tag_at() + S::TAG + piece.text.len());
             match piece {
                 None if offset == 0 => return,
                 piece => self.pieces.extend(piece),
@@ -114,9 +114,11 @@ impl<S: Suite> Forge<S> {
     fn piece(&self, segment: &[u8], at: Position, address: usize) -> Option<Piece> {
         let bytes = &segment[at.offset as usize..];
         let is_header = at.offset == 0;
-        let (clear, length) = if is_header { (HEADER, HEADER + S::TAG) } else { lengths::<S>(bytes) };
-        let (associated, tag) = (bytes.get(..clear)?, bytes.get(clear..clear + S::TAG)?);
-        let mut text = bytes.get(clear + S::TAG..length)?.to_vec();
+        let (clear, behind) = if is_header { (HEADER, 0) } else { lengths::<S>(bytes) };
+        let associated = bytes.get(..clear)?;
+        let tag_at = clear + if is_header { 0 } else { signpost(associated) };
+        let tag = bytes.get(tag_at..tag_at + S::TAG)?;
+        let mut text = bytes.get(tag_at + S::TAG..tag_at + S::TAG + behind)?.to_vec();
         let genuine = S::unseal(&self.keys, domain(is_header, associated), at, associated, &mut text, tag);
         let (clear, tag) = (associated.to_vec(), tag.to_vec());
         genuine.then_some(Piece { address, at, is_header, clear, text, tag })
@@ -152,7 +154,13 @@ impl<S: Suite> Forge<S> {
         let mut text = piece.text.clone();
         let tag = S::seal(&self.keys, domain(piece.is_header, &piece.clear), piece.at, &piece.clear, &mut text);
         piece.tag = tag[..S::TAG].to_vec();
-        let bytes = piece.clear.iter().chain(&piece.tag).chain(&text);
+        let mut signpost = vec![];
+        if piece.tag_at() > piece.clear.len() {
+            let covered: Vec<u8> = piece.clear.iter().chain(&piece.tag[..4]).copied().collect();
+            let space = 1 << 63 | u64::from(piece.at.sequence) << 32 | u64::from(piece.at.offset);
+            signpost.extend(&S::hash(&self.keys, space, &covered).to_le_bytes()[..4]);
+        }
+        let bytes = piece.clear.iter().chain(&signpost).chain(&piece.tag).chain(&text);
         image[piece.address..].iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     }
 }
@@ -165,13 +173,18 @@ impl Piece {
         let places = self.clear.iter_mut().chain(&mut self.text).skip(offset);
         places.zip(&edit.bytes).for_each(|(to, from)| *to = *from);
         if !self.is_header {
-            let (clear, length) = lengths::<S>(&self.clear);
+            let (clear, behind) = lengths::<S>(&self.clear);
             let mut whole = std::mem::take(&mut self.clear);
             whole.append(&mut self.text);
-            whole.resize(length - S::TAG, 0);
+            whole.resize(clear + behind, 0);
             self.text = whole.split_off(clear);
             self.clear = whole;
         }
+    }
+
+    /// Bytes before the tag.
+    fn tag_at(&self) -> usize {
+        self.clear.len() + if self.is_header { 0 } else { signpost(&self.clear) }
     }
 
     /// Makes link and pointers mean pieces that were sealed again.
@@ -191,7 +204,19 @@ impl Piece {
             if !link.is_empty() {
                 rename(link);
             }
-            pointers.chunks_exact_mut(4 + S::CHECK).for_each(|pointer| rename(&mut pointer[4..]));
+            for pointer in pointers.chunks_exact_mut(4 + S::CHECK) {
+                // The top five bits say other things.
+                let top = 4 + S::CHECK - 1;
+                let other = pointer[top] & 0xf8;
+                let found = renamed.iter().find(|(old, _)| {
+                    old[..S::CHECK - 1] == pointer[4..top] && (old[S::CHECK - 1] ^ pointer[top]) & 7 == 0
+                });
+                if let Some((_, new)) = found {
+                    pointer[4..=top].copy_from_slice(&new[..S::CHECK]);
+                    pointer[top] = pointer[top] & 7 | other;
+                    changed = true;
+                }
+            }
         }
         changed
     }
@@ -210,11 +235,16 @@ fn prefix(tag: &[u8]) -> [u8; 4] {
     [tag[0], tag[1], tag[2], tag[3]]
 }
 
-/// Bytes of a record in the clear, and of all of it, as its head says.
+/// Bytes of a record in the clear without its signpost, and of all that is behind its tag, as its head says.
 fn lengths<S: Suite>(record: &[u8]) -> (usize, usize) {
     let head = u32::from_le_bytes([record[0], record[1], record[2], record[3]]);
-    let clear = 4 + S::LINK + (head >> 27) as usize * (4 + S::CHECK);
+    let pointers = (head >> 27) as usize - if signpost(record) > 0 { 22 } else { 0 };
     // Hole start, client, attributes, whole length.
     let fields = 4 * (head >> 4 & 0b1111).count_ones() as usize;
-    (clear, clear + S::TAG + fields + (head >> 8 & 0xff) as usize + (head >> 16 & 0x3ff) as usize)
+    (4 + S::LINK + pointers * (4 + S::CHECK), fields + (head >> 8 & 0xff) as usize + (head >> 16 & 0x3ff) as usize)
+}
+
+/// Bytes of a record's signpost: there are more than 24 pointers only as a way to say that it has one.
+fn signpost(record: &[u8]) -> usize {
+    if record[3] >> 3 > 24 { 4 } else { 0 }
 }

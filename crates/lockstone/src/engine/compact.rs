@@ -327,7 +327,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             let whole = keys.ilog2();
             17 * (whole - 4) + (keys >> (whole - 4)) - 14
         };
-        super::load::length_u32(pointer_length::<S>()) * sixteenths
+        // So many of them have the three pointers or more that a signpost comes with, or fewer.
+        let signposts = if C::SMALL { 0 } else { (sixteenths.saturating_sub(20) * 3 / 2).min(64) };
+        super::load::length_u32(pointer_length::<S>()) * sixteenths + signposts
     }
 
     #[inline(always)]

@@ -25,7 +25,7 @@ use crate::format::record::{RESUME, Shape};
 use crate::layout::POINTERS_MAX;
 use crate::memory::UNKNOWN;
 use crate::seal::Suite;
-use crate::state::{Path, Record, State};
+use crate::state::{NOWHERE, Path, Record, State};
 use crate::trust::MonotonicCounter;
 
 /// Bits of a hash.
@@ -44,28 +44,54 @@ fn differing_level(a: u64, b: u64) -> u32 {
 
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
-    /// Walks to `hash`. Afterwards `path` says what was found there, and holds the pointers for a new record; the record
-    /// found is in the buffer.
+    /// Walks to `hash`, by signposts where there are any. Afterwards `path` says what was found there, and the record is in the
+    /// buffer; it holds the pointers for a new record if it is true.
     ///
     /// A tombstone counts as a record: it's the newest word on its key.
     pub(super) async fn walk(&mut self, hash: u64) -> Result<(), Stop<F::Error>> {
-        self.walk_in(self.bucket_of(hash), hash).await
+        self.walk_in(self.bucket_of(hash), hash, false).await
+    }
+
+    /// The same, and `path` is true also when there is no such record.
+    #[inline(always)]
+    pub(super) async fn walk_exactly(&mut self, hash: u64) -> Result<(), Stop<F::Error>> {
+        if Self::GLANCES { self.walk_in(self.bucket_of(hash), hash, true).await } else { self.walk(hash).await }
     }
 
     /// The same in a given bucket: iteration walks to positions that are nobody's hash.
-    pub(super) async fn walk_in(&mut self, bucket: usize, hash: u64) -> Result<(), Stop<F::Error>> {
+    pub(super) async fn walk_in(&mut self, bucket: usize, hash: u64, exactly: bool) -> Result<(), Stop<F::Error>> {
         let mut head = self.head(bucket);
         self.state.path.clear();
         self.check_doubt(head)?;
         let mut level = 0;
+        // Each turn was where the hashes differ first, and not only where keys branch off.
+        let mut exact = true;
         while !head.is_empty() {
+            if Self::GLANCES {
+                // What a head knows is how the tag begins, and no more.
+                self.state.path.glanced = false;
+                self.state.path.glance = !exactly && (level == 0 || !head.is_to_whole::<S>());
+            }
             self.hop(head).await?;
             if !C::SMALL && level == 0 {
                 self.put_root(bucket, head);
             }
-            let differs = differing_level(hash, self.state.record.hash);
+            let mut differs = BITS;
+            if Self::GLANCES && self.state.path.glanced {
+                exact = false;
+                differs = self.branch_to(hash, level);
+                if differs == BITS && !self.complete(self.first_length(self.state.record.shape)).await {
+                    return Err(Stop::Damaged);
+                }
+            }
+            if differs == BITS {
+                differs = differing_level(hash, self.state.record.hash);
+            }
             if differs < level {
-                return Err(Stop::Damaged);
+                if exact {
+                    return Err(Stop::Damaged);
+                }
+                break;
             }
             head = self.turn(head, level, differs);
             level = differs + 1;
@@ -75,8 +101,18 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
                 path.old = record.at;
                 path.old_shape = record.shape;
                 path.old_class = record.class;
+                exact = true;
                 break;
             }
+            if Self::GLANCES && !exactly && head.passes_by::<S>(hash) {
+                exact = false;
+                break;
+            }
+        }
+        if Self::GLANCES && !exact {
+            // Nor is all of a record in the buffer, maybe.
+            self.state.record.at = NOWHERE;
+            return Ok(());
         }
         if self.state.path.length > POINTERS_MAX {
             return Err(Stop::Collision);
@@ -104,12 +140,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// The record in the buffer is the newest of its bucket.
     pub(super) fn set_head(&mut self) {
-        let head = Pointer::new::<S>(
-            &self.sizes(),
-            self.address(self.state.record.at),
-            self.record_length(),
-            self.state.record.link,
-        );
+        let head = self.pointer_here(self.first_length(self.state.record.shape));
         let bucket = self.bucket_of(self.state.record.hash);
         self.state.path.is_true = false;
         if C::SMALL {
@@ -119,10 +150,26 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
     }
 
+    /// Points to the record in the buffer, so much of which is to be read at first.
+    pub(super) fn pointer_here(&self, length: u32) -> Pointer {
+        let Record { at, link, .. } = self.state.record;
+        Pointer::new::<S>(&self.sizes(), self.address(at), length, link)
+    }
+
+    /// The level, not above this one, at which a walk leaves the record in the buffer if there is anything where it leads;
+    /// [`BITS`] if that can only be this record.
+    fn branch_to(&self, hash: u64, level: u32) -> u32 {
+        let mut pointers = (0..self.state.record.shape.pointers::<C>()).map(|index| self.pointer(index));
+        let turns = |pointer: &Pointer| {
+            pointer.level() >= level && pointer.side::<S>() != bit(trie_bits(hash), pointer.level())
+        };
+        pointers.find(turns).map_or(BITS, Pointer::level)
+    }
+
     /// The record in the buffer is what this head means. One without pointers is the only one of its bucket.
     #[inline(never)]
     fn put_root(&mut self, bucket: usize, head: Pointer) {
-        let alone = self.state.record.shape.pointers() == 0;
+        let alone = self.state.record.shape.pointers::<C>() == 0;
         self.put_head(bucket, if alone { head.alone(self.state.record.hash) } else { head });
     }
 
@@ -152,24 +199,39 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     #[inline(never)]
     fn turn(&mut self, head: Pointer, level: u32, differs: u32) -> Pointer {
         let mut next = Pointer::EMPTY;
-        // A tombstone with nothing behind the turn stands for nothing.
-        let mut lone = self.state.record.class == Class::Tombstone;
-        for index in 0..self.state.record.shape.pointers() {
+        let mut behind = 0;
+        for index in 0..self.state.record.shape.pointers::<C>() {
             let pointer = self.pointer(index);
             if pointer.level() == differs {
                 next = pointer;
             } else if pointer.level() > differs {
-                lone = false;
+                behind += 1;
             } else if pointer.level() >= level {
                 self.state.path.push(pointer);
             }
         }
-        if differs < BITS && lone {
+        // A tombstone with nothing behind the turn stands for nothing.
+        if differs < BITS && behind == 0 && self.state.record.class == Class::Tombstone {
             self.state.path.omitted += 1;
         } else if differs < BITS {
-            self.state.path.push(head.at_level(differs));
+            let back = self.pointer_back(head, differs, behind);
+            self.state.path.push(back);
         }
         next
+    }
+
+    /// Points to the record in the buffer from one that comes after it, with what can be known of it: so many branches go on
+    /// from there.
+    fn pointer_back(&self, head: Pointer, differs: u32, behind: u32) -> Pointer {
+        if C::SMALL {
+            return head.at_level::<S>(differs);
+        }
+        let Record { shape, hash, .. } = self.state.record;
+        let whole = behind < 2;
+        let length = if whole { self.record_length() } else { self.first_length(shape) };
+        let pointer = self.pointer_here(length).at_level::<S>(differs);
+        let pointer = if whole { pointer.to_whole::<S>() } else { pointer };
+        if behind == 0 && !self.state.path.glanced { pointer.to_only::<S>(hash) } else { pointer }
     }
 
     /// Counts a record of a segment in (1) or out (-1).
@@ -219,6 +281,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 }
 
 /// The bit of a position (in trie order) that a level tests.
+#[inline(never)]
 pub(super) fn bit(position: u64, level: u32) -> bool {
     // Two words: a shift of 64 bits by a number is a call on small processors.
     let word = if level < 32 { low_word(position >> 32) } else { low_word(position) };

@@ -72,7 +72,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Loads the first record of the bucket at or behind the cursor, dead keys included; false: there is none.
     async fn at_or_after(&mut self, cursor: &Cursor) -> Result<bool, Stop<F::Error>> {
-        self.walk_in(cursor.bucket as usize, trie_bits(cursor.next)).await?;
+        self.walk_in(cursor.bucket as usize, trie_bits(cursor.next), true).await?;
         // That leads to no key, though a key of another bucket may have this hash.
         self.state.path.is_true = false;
         if self.state.path.found {
@@ -102,7 +102,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// The first branch deeper than `level` whose hashes are less than that of the record in the buffer.
     fn lesser_branch(&self, level: u32) -> Option<Pointer> {
         let position = trie_bits(self.state.record.hash);
-        let mut pointers = (0..self.state.record.shape.pointers()).map(|index| self.pointer(index));
+        let mut pointers = (0..self.state.record.shape.pointers::<C>()).map(|index| self.pointer(index));
         pointers.find(|pointer| pointer.level() > level && bit(position, pointer.level()))
     }
 

@@ -211,7 +211,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Says in the first record too that the segment is one of the reserve: should its header be lost.
     pub(super) async fn write_reserve(&mut self) -> Result<bool, Stop<F::Error>> {
-        let name = Shape::single(Kind::Mark, 1, 0).name_at::<S>();
+        let name = Shape::single(Kind::Mark, 1, 0).name_at::<S, C>();
         put(self.buffer, name, &[MARK_RESERVE]);
         put_word(self.buffer, name + 1, self.state.log.base);
         self.write_first(4).await
@@ -294,12 +294,11 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             if head.is_empty() || head.is_known() || !self.peek(self.position(head), unit).await {
                 continue;
             }
-            let tag = length_u32(self.state.record.shape.associated::<S>());
+            let tag = length_u32(self.state.record.shape.tag_at::<S, C>());
             let (from, end) = (unit.max(tag - tag % unit), self.sizes().padded(tag + 4));
             if self.fetch(from, end).await {
-                let Record { at, .. } = self.state.record;
-                let known =
-                    Pointer::new::<S>(&self.sizes(), self.address(at), self.record_length(), self.word(tag as usize));
+                self.state.record.link = self.word(tag as usize);
+                let known = self.pointer_here(self.first_length(self.state.record.shape));
                 self.put_head(bucket, known);
             }
         }
@@ -371,7 +370,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let (layout, sequence) = (self.sizes(), self.state.log.end.sequence);
         let (most, all) = if newest.is_some() { (self.list_max(), 0) } else { (self.full_max(), ALL) };
         let newest = newest.unwrap_or(Spoken::NOTHING);
-        let name = Shape::single(Kind::Mark, 1, 0).name_at::<S>();
+        let name = Shape::single(Kind::Mark, 1, 0).name_at::<S, C>();
         let text = name + 1;
         let but_last = if end == sequence { 0 } else { BUT_LAST };
         put(self.buffer, name, &[MARK_LIST]);

@@ -13,25 +13,28 @@ use super::{CHUNK_SPACE, NorFlash, Store, copy_space_of, one_source, sealing, sp
 use crate::attributes::Attributes;
 use crate::format::header::{Class, FIXED, KIND, MAGIC, SEGMENT, SEQUENCE, SMALL, SORT, kind};
 use crate::format::pointer::{Pointer, pointer_length};
-use crate::format::record::{ATTRIBUTES, CLEAR, CLIENT, Flag, HEAD, Kind, LONG, RESUME, Shape};
-use crate::format::{put, word};
+use crate::format::record::{ATTRIBUTES, CLEAR, CLIENT, Flag, HEAD, Kind, LONG, RESUME, SIGNPOST, Shape};
+use crate::format::{low_word, put, put_word, word};
 use crate::key::{ClientId, SYSTEM};
 use crate::layout::{Layout, POINTERS_MAX, Position};
 use crate::seal::{Domain, Message, Suite};
+use crate::state::Record;
 use crate::trust::MonotonicCounter;
 
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Reads, verifies and unseals the record at `at`; `hint` is a guess of its length, or 0. False: no good record
-    /// there, or one that does not count.
+    /// there, or one that does not count. After a walk [asked for a glance](crate::state::Path::glance) it's no more than head
+    /// and pointers, if the signpost vouches for them.
     pub(super) async fn load(&mut self, at: Position, hint: u32) -> bool {
+        let glance = Self::GLANCES && core::mem::take(&mut self.state.path.glance);
         if at == self.state.log.void {
             return false;
         }
         let unit = self.sizes().unit;
         let mut first = hint.max(unit);
         loop {
-            if self.load_from(at, first).await {
+            if self.load_from(at, first, glance).await {
                 return true;
             }
             if first == unit {
@@ -41,9 +44,43 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
     }
 
-    /// Reads `first` bytes, and what the head says that there is more.
-    async fn load_from(&mut self, at: Position, first: u32) -> bool {
-        self.peek(at, first).await && self.fetch(first, self.record_length()).await && self.unseal().await
+    /// Reads `first` bytes, and what the head says that there is more, or what a glance takes.
+    async fn load_from(&mut self, at: Position, first: u32, glance: bool) -> bool {
+        self.peek(at, first).await && (glance && self.reads_signpost(first).await || self.complete(first).await)
+    }
+
+    /// Reads what is missing to the signpost of the record, of which the first bytes were read; whether that is enough.
+    // Not inlined: the stack of its caller is deeper where it unseals.
+    #[inline(never)]
+    async fn reads_signpost(&mut self, first: u32) -> bool {
+        let shape = self.state.record.shape;
+        self.state.path.glanced = shape.has_signpost::<C>()
+            && self.fetch(first, self.first_length(shape)).await
+            && self.is_signposted().await;
+        self.state.path.glanced
+    }
+
+    /// Reads the rest of a record, and verifies and unseals all of it.
+    #[inline(always)]
+    pub(super) async fn complete(&mut self, from: u32) -> bool {
+        self.fetch(from, self.record_length()).await && self.unseal().await
+    }
+
+    /// Whether the signpost in the buffer fits to what it covers. If one does not, no other is believed in this session: who
+    /// tries to forge one has one try for each.
+    async fn is_signposted(&mut self) -> bool {
+        let shape = self.state.record.shape;
+        if self.state.report.signposts_broken {
+            return false;
+        }
+        let claimed = self.word(shape.associated::<S, C>());
+        sealing::pause().await;
+        let fits = self.signpost() == claimed;
+        sealing::pause().await;
+        self.state.record.link = self.word(shape.tag_at::<S, C>());
+        self.state.record.class = if shape.kind() == Kind::Tombstone { Class::Tombstone } else { Class::Key };
+        self.state.report.signposts_broken = !fits;
+        fits
     }
 
     /// Reads the head of whatever lies at `at`, unverified, with the bytes up to `first`.
@@ -99,19 +136,19 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Verifies and unseals the record in the buffer.
     async fn unseal(&mut self) -> bool {
         let shape = self.state.record.shape;
-        let good = self.open(domain_of::<C>(shape), shape.associated::<S>(), shape.length::<S>()).await;
+        let good = self.open(domain_of::<C>(shape), shape.associated::<S, C>(), shape.length::<S, C>()).await;
         if good {
             self.classify();
         }
         good
     }
 
-    /// Verifies and unseals what lies in the buffer: `associated` bytes, tag, text, `length` bytes in all.
+    /// Verifies and unseals what lies in the buffer: associated data, behind a gap the tag, text, `length` bytes in all.
     // Taken apart anew after each pause: what is borrowed across one is kept by every future that waits for this one.
     async fn open(&mut self, domain: Domain, associated: usize, length: usize) -> bool {
-        let mut turn = Turn::First;
+        let (mut turn, gap) = (Turn::First, self.gap(domain));
         loop {
-            let Some((associated, tag, text)) = split::<S>(self.buffer, associated, length) else { return false };
+            let Some((associated, tag, text)) = split::<S>(self.buffer, associated, gap, length) else { return false };
             let at = self.state.record.at;
             self.state.record.link = word(tag, 0);
             match self.scratch.unseal(&mut turn, self.keys.0, Message { domain, at, associated, text }, tag) {
@@ -123,9 +160,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     /// Seals it. Keeps how the tag begins.
     pub(super) async fn close_up(&mut self, domain: Domain, associated: usize, length: usize) {
-        let mut turn = Turn::First;
+        let (mut turn, gap) = (Turn::First, self.gap(domain));
         loop {
-            let Some((associated, place, text)) = split::<S>(self.buffer, associated, length) else { return };
+            let Some((associated, place, text)) = split::<S>(self.buffer, associated, gap, length) else { return };
             let at = self.state.record.at;
             if let Some(tag) = self.scratch.seal(&mut turn, self.keys.0, Message { domain, at, associated, text }) {
                 put(place, 0, &tag);
@@ -138,6 +175,9 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 }
 
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
+    /// Records are passed by by their signposts. Small stores write none; what only reads may go the longer way with less code.
+    pub(super) const GLANCES: bool = !C::SMALL && !C::READER;
+
     /// Keyed hash of a name: its place in the index.
     pub(super) fn hash(&self, space: u64, name: &[u8]) -> u64 {
         S::hash(self.keys.0, space, name)
@@ -183,9 +223,43 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         Position::new(self.state.record.at.sequence, self.state.record.at.offset + self.record_length())
     }
 
+    /// Bytes between associated data and tag of what lies in the buffer.
+    #[inline(always)]
+    fn gap(&self, domain: Domain) -> usize {
+        let is_record = matches!(domain, Domain::Record | Domain::ClearRecord);
+        if !C::SMALL && is_record && self.state.record.shape.has_signpost::<C>() { SIGNPOST } else { 0 }
+    }
+
+    /// Whether the signpost of the record in the buffer is not what it should be.
+    pub(super) fn has_broken_signpost(&mut self) -> bool {
+        let shape = self.state.record.shape;
+        let claimed = self.word(shape.associated::<S, C>());
+        shape.has_signpost::<C>() && self.signpost() != claimed
+    }
+
+    /// The signpost of the record in the buffer. In its place is left what it covers last: how the tag begins.
+    // Not inlined: what writes and what reads call it.
+    #[inline(never)]
+    pub(super) fn signpost(&mut self) -> u32 {
+        let Record { at, shape, .. } = self.state.record;
+        let tag = self.word(shape.tag_at::<S, C>());
+        put_word(self.buffer, shape.associated::<S, C>(), tag);
+        let space = u64::from(at.sequence | 1 << 31) << 32 | u64::from(at.offset);
+        low_word(self.hash(space, self.part(0, shape.associated::<S, C>() + SIGNPOST)))
+    }
+
+    /// How much of a record is worth reading when it is not yet known whether it's the one that is looked for.
+    pub(super) fn first_length(&self, shape: Shape) -> u32 {
+        if Self::GLANCES && shape.has_signpost::<C>() {
+            self.sizes().padded(length_u32(shape.signposted::<S, C>()))
+        } else {
+            self.padded_length(shape)
+        }
+    }
+
     /// Bytes of such a record on flash.
     pub(super) fn padded_length(&self, shape: Shape) -> u32 {
-        self.sizes().padded(length_u32(shape.length::<S>()))
+        self.sizes().padded(length_u32(shape.length::<S, C>()))
     }
 
     /// What the record in the buffer is to the index.
@@ -203,7 +277,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         };
         self.state.record.class = class;
         self.state.record.hash = match class {
-            Class::Tombstone => self.long(self.state.record.shape.name_at::<S>()),
+            Class::Tombstone => self.long(self.state.record.shape.name_at::<S, C>()),
             Class::Mark => 0,
             _ => self.hash(space, self.name()),
         };
@@ -218,7 +292,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// A field of the record, 0 when it has none.
     pub(super) fn field(&self, flag: Flag) -> u32 {
         let shape = self.state.record.shape;
-        if shape.has(flag) { self.word(shape.field_at::<S>(flag)) } else { 0 }
+        if shape.has(flag) { self.word(shape.field_at::<S, C>(flag)) } else { 0 }
     }
 
     /// The attributes of the record, none when it has no such field.
@@ -228,7 +302,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
 
     pub(super) fn name(&self) -> &[u8] {
         let shape = self.state.record.shape;
-        self.part(shape.name_at::<S>(), shape.name())
+        self.part(shape.name_at::<S, C>(), shape.name())
     }
 
     pub(super) fn inline(&self) -> &[u8] {
@@ -237,7 +311,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     }
 
     pub(super) fn inline_at(&self) -> usize {
-        self.state.record.shape.name_at::<S>() + self.state.record.shape.name()
+        self.state.record.shape.name_at::<S, C>() + self.state.record.shape.name()
     }
 
     fn part(&self, from: usize, length: usize) -> &[u8] {
@@ -270,7 +344,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// What a record counts in [`Counts::live`](crate::format::header::Counts::live): its length without what changes
     /// when it is written again.
     pub(super) fn cost(&self, shape: Shape) -> u32 {
-        self.padded_length(shape.with_pointers(self.assumed_pointers()).with(RESUME, false))
+        self.padded_length(shape.with_pointers::<C>(self.assumed_pointers()).with(RESUME, false))
     }
 
     /// Whether a record may leave more of a segment's end unused than [the short ones](Self::waste) do, when it's the next
@@ -299,10 +373,15 @@ pub(super) const fn domain_of<C: MonotonicCounter>(shape: Shape) -> Domain {
     if !C::SMALL && shape.has(CLEAR) { Domain::ClearRecord } else { Domain::Record }
 }
 
-/// Associated data, tag and text of a sealed message of `length` bytes.
-fn split<S: Suite>(buffer: &mut [u8], associated: usize, length: usize) -> Option<(&[u8], &mut [u8], &mut [u8])> {
+/// Associated data, tag and text of a sealed message of `length` bytes; the gap is between the first two.
+fn split<S: Suite>(
+    buffer: &mut [u8],
+    associated: usize,
+    gap: usize,
+    length: usize,
+) -> Option<(&[u8], &mut [u8], &mut [u8])> {
     let (associated, rest) = buffer.get_mut(..length)?.split_at_mut_checked(associated)?;
-    let (tag, text) = rest.split_at_mut_checked(S::TAG)?;
+    let (tag, text) = rest.get_mut(gap..)?.split_at_mut_checked(S::TAG)?;
     Some((associated, tag, text))
 }
 

@@ -35,9 +35,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             None => (self.state_of_unused(physical).await, None),
         };
         let header_bytes = self.header_length();
-        let mut view = SegmentView { physical, state, sequence, erases, header_bytes, end: header_bytes };
+        let mut view =
+            SegmentView { physical, state, sequence, erases, header_bytes, end: header_bytes, signposts_broken: 0 };
         if let (Some(sequence), SegmentState::Log | SegmentState::HeaderLost) = (sequence, state) {
-            view.end = self.show_records(sequence, show).await;
+            self.show_records(&mut view, sequence, show).await;
             // Compaction begins its segment again: what it has copied is dead there.
             self.state.scan.leave();
         }
@@ -77,17 +78,23 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
     }
 
-    /// Shows the records of a segment; returns where they end.
-    async fn show_records(&mut self, sequence: u32, show: &mut dyn FnMut(Sight<'_>)) -> u32 {
+    /// Shows the records of a segment, and notes where they end.
+    async fn show_records(&mut self, view: &mut SegmentView, sequence: u32, show: &mut dyn FnMut(Sight<'_>)) {
         self.enter(sequence).await;
         loop {
             let at = self.state.scan.at();
             match self.step().await {
-                Step::Record => self.show_record(show).await,
+                Step::Record => {
+                    // One that a cut may have left marginal is written again anyway.
+                    let settled = self.state.record.at != self.state.log.copy;
+                    view.signposts_broken += u32::from(settled && self.has_broken_signpost());
+                    self.show_record(show).await;
+                }
                 Step::Damaged => show(Sight::Damaged(at)),
-                Step::End => return self.state.scan.at().offset,
+                Step::End => break,
             }
         }
+        view.end = self.state.scan.at().offset;
     }
 
     async fn show_record(&mut self, show: &mut dyn FnMut(Sight<'_>)) {
@@ -120,7 +127,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             client,
             value_bytes,
             counter,
-            pointers: length_u32(record.shape.pointers()),
+            pointers: length_u32(record.shape.pointers::<C>()),
             first: record.shape.has(FIRST),
             more: record.shape.has(MORE),
             hole,

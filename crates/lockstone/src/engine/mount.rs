@@ -796,7 +796,7 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
         if in_index {
             let counting = self.state.replay.counting;
             if counting {
-                let _ = self.walk(hash).await;
+                let _ = self.walk_exactly(hash).await;
             }
             self.state.record.set(&self.state.replay.record);
             if counting {

@@ -7,8 +7,9 @@
 //! heads, counts and the end of the log follow only when the record was read back
 //! ```
 
+use super::index::{bit, trie_bits};
 use super::load::{class_of, domain_of, length_u32};
-use super::{NorFlash, Store, one_source};
+use super::{NorFlash, Store, one_source, sealing};
 use crate::attributes::Attributes;
 use crate::error::Stop;
 use crate::format::header::{CHECKPOINT, Class, OLDEST};
@@ -134,7 +135,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         if shape.kind() == Kind::Mark {
             self.state.path.clear();
         } else if !self.state.path.is_true || self.state.path.target != hash {
-            self.walk(hash).await?;
+            self.walk_exactly(hash).await?;
         }
         Ok(())
     }
@@ -143,7 +144,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     #[inline(never)]
     async fn compose(&mut self, shape: Shape, name: &[u8], inline: &[u8]) -> Result<(), Stop<F::Error>> {
         let Draft { hash, mut client, mut whole, attributes, copy, .. } = self.state.draft;
-        let text = shape.name_at::<S>();
+        let text = shape.name_at::<S, C>();
         if copy == NOWHERE {
             put(self.buffer, text, name);
             put(self.buffer, text + name.len(), inline);
@@ -157,7 +158,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             }
             (client, whole) = (self.field(CLIENT), self.field(LONG));
             let old = self.state.record.shape;
-            shift(self.buffer, old.name_at::<S>()..old.length::<S>(), text);
+            shift(self.buffer, old.name_at::<S, C>()..old.length::<S, C>(), text);
             // Nothing, or another name of the same length.
             put(self.buffer, text, name);
         }
@@ -189,15 +190,22 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             put_word(self.buffer, HEAD, self.state.log.link);
         }
         let mut place = HEAD + S::LINK;
+        let position = trie_bits(self.state.record.hash);
         for pointer in self.state.path.pointers() {
+            let pointer = if C::SMALL { *pointer } else { pointer.on_side::<S>(bit(position, pointer.level())) };
             pointer.write(self.buffer, place);
             place += pointer_length::<S>();
         }
-        let (length, padded) = (shape.length::<S>(), self.record_length() as usize);
+        let (length, padded) = (shape.length::<S, C>(), self.record_length() as usize);
         if let Some(padding) = self.buffer.get_mut(length..padded) {
             padding.fill(self.state.erased);
         }
         self.close_up(domain_of::<C>(shape), place, length).await;
+        if !C::SMALL && shape.has_signpost::<C>() {
+            let signpost = self.signpost();
+            put_word(self.buffer, place, signpost);
+            sealing::pause().await;
+        }
     }
 }
 
@@ -212,7 +220,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     fn shape_here(&self, shape: Shape) -> Shape {
         let in_run = !C::SMALL && self.state.log.run != Run::No;
         let first = if in_run { self.state.log.run == Run::Ready } else { shape.has(FIRST) };
-        shape.with(FIRST, first).with_pointers(self.state.path.length).with(RESUME, self.has_hole())
+        shape.with(FIRST, first).with_pointers::<C>(self.state.path.length).with(RESUME, self.has_hole())
     }
 
     /// Decides whether the segment that is opened next is one of the reserve: for a copy, or a mark that says where the log
@@ -246,7 +254,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     fn put_field(&mut self, flag: Flag, value: u32) {
         let shape = self.state.record.shape;
         if shape.has(flag) {
-            put_word(self.buffer, shape.field_at::<S>(flag), value);
+            put_word(self.buffer, shape.field_at::<S, C>(flag), value);
         }
     }
 
@@ -268,7 +276,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         self.state.log.counted = self.state.log.end.offset;
         self.state.log.link = self.state.record.link;
         if S::LINK > 0 {
-            let before = length_u32(self.state.record.shape.associated::<S>());
+            let before = length_u32(self.state.record.shape.tag_at::<S, C>());
             self.state.log.tag_at = self.state.record.at.offset + before;
         }
         self.state.log.declared = self.state.log.declaring;

@@ -4,11 +4,14 @@
 //! bits 31..26  level: the bit of the hash at which the subtree's keys differ from the record's (0-63)
 //! bits 25..0   reference: place in units, in as many bits as the part has places; above it, as far as bits remain,
 //!              the record's length in steps, so that one read fetches it
-//! then         check: the first bytes of the tag of the record pointed to (4 sealed, 2 plain)
+//! then         check, 4 bytes sealed, 2 plain: how the tag of the record pointed to begins, but for the top five bits
+//!              bit -1      side: the bit at this level of the record that has the pointer
+//!              bit -2      whole: at most one branch goes on from there, so that all of that record is worth reading
+//!              bits -5..-3 glimpse of the hash of the only record there; 0: none
 //! ```
 //!
-//! Heads in RAM are the same; in place of the level, one knows five bits of the hash of its record if that is alone in its
-//! bucket, so that others are told from it without reading. A reference names a physical place; the life of the segment that it means
+//! Heads in RAM are the same, with all of the check; in place of the level, one knows five bits of the hash of its record if that
+//! is alone in its bucket, so that others are told from it without reading. A reference names a physical place; the life of the segment that it means
 //! follows from the newest sequence number, and the tag of the record is bound to both. At place 0 stands a header,
 //! never a record, so a reference is never 0.
 
@@ -73,7 +76,7 @@ impl Pointer {
 
     /// A head whose record, with this hash, is the only one of its bucket.
     pub(crate) const fn alone(self, hash: u64) -> Self {
-        self.at_level(glimpse(hash))
+        self.marked(glimpse(hash))
     }
 
     /// Whether a head says that the only record of its bucket is not this one.
@@ -81,13 +84,50 @@ impl Pointer {
         self.level() != 0 && self.level() != glimpse(hash)
     }
 
-    pub(crate) const fn at_level(self, level: u32) -> Self {
+    const fn marked(self, level: u32) -> Self {
         Self { word: self.word & REFERENCE_MASK | level << REFERENCE_BITS, check: self.check }
+    }
+
+    /// The pointer that a head becomes at a level; of what it points to nothing more is known.
+    pub(crate) const fn at_level<S: Suite>(self, level: u32) -> Self {
+        Self { check: self.check & fit_mask::<S>(), ..self.marked(level) }
+    }
+
+    /// The same of one that leads to a record from which at most one branch goes on.
+    pub(crate) const fn to_whole<S: Suite>(self) -> Self {
+        Self { check: self.check | fit_mask::<S>() + 1 << 1, ..self }
+    }
+
+    /// The same of one that leads to nothing but a record with this hash.
+    pub(crate) const fn to_only<S: Suite>(self, hash: u64) -> Self {
+        Self { check: self.check | (fit_mask::<S>() + 1) * 4 * slight_glimpse(hash), ..self }
+    }
+
+    /// The same in a record with this bit at the level of the pointer.
+    pub(crate) const fn on_side<S: Suite>(self, side: bool) -> Self {
+        let bit = fit_mask::<S>() + 1;
+        Self { check: if side { self.check | bit } else { self.check & !bit }, ..self }
+    }
+
+    /// The bit at its level of the record that has the pointer.
+    pub(crate) const fn side<S: Suite>(self) -> bool {
+        self.check & (fit_mask::<S>() + 1) != 0
+    }
+
+    /// Whether at most one branch goes on from there.
+    pub(crate) const fn is_to_whole<S: Suite>(self) -> bool {
+        self.check & (fit_mask::<S>() + 1) * 2 != 0
+    }
+
+    /// Whether the only record there is not this one.
+    pub(crate) const fn passes_by<S: Suite>(self, hash: u64) -> bool {
+        let known = self.check / (fit_mask::<S>() + 1) >> 2 & 7;
+        known != 0 && known != slight_glimpse(hash)
     }
 
     /// Whether a record whose tag begins so is the one meant.
     pub(crate) const fn fits<S: Suite>(self, link: u32) -> bool {
-        self.check == link & check_mask::<S>()
+        (self.check ^ link) & fit_mask::<S>() == 0
     }
 
     /// Where the record is, given the newest sequence number. For a place that was never written the answer is a
@@ -129,9 +169,22 @@ const fn glimpse(hash: u64) -> u32 {
     low_word(hash) & 0x3f | 1
 }
 
-/// The part of a link that pointers keep.
+/// The three bits of a hash that a pointer knows. Never 0, which knows nothing.
+const fn slight_glimpse(hash: u64) -> u32 {
+    match low_word(hash) & 7 {
+        0 => 1,
+        bits => bits,
+    }
+}
+
+/// The part of a link that heads keep.
 const fn check_mask<S: Suite>() -> u32 {
     if S::CHECK == 2 { 0xffff } else { u32::MAX }
+}
+
+/// The part that pointers keep: five bits say other things.
+const fn fit_mask<S: Suite>() -> u32 {
+    check_mask::<S>() >> 5
 }
 
 #[cfg(test)]
@@ -151,15 +204,36 @@ mod tests {
                 let hint = head.length_hint(&layout);
                 assert!(hint == 0 || hint >= layout.record_max);
                 let mut bytes = [0; 8];
-                head.at_level(63).write(&mut bytes, 0);
+                head.at_level::<crate::seal::Plain>(63).write(&mut bytes, 0);
                 let read = Pointer::read::<crate::seal::Plain>(&bytes, 0);
-                assert_eq!((read.level(), read.at_level(0)), (63, head));
+                assert_eq!((read.level(), read.at_level::<crate::seal::Plain>(0)), (63, head));
                 // What a head knows of its only record changes nothing else about it.
                 let alone = head.alone(0x0123_4567_89ab_cdef);
                 assert_eq!((alone.position(&layout, newest), alone.length_hint(&layout)), (at, hint));
-                assert_eq!((alone.as_u64(), alone.at_level(0)), (head.as_u64(), head));
+                assert_eq!((alone.as_u64(), alone.marked(0)), (head.as_u64(), head));
             }
         }
+    }
+
+    #[test]
+    fn what_a_pointer_knows_beside_its_place_leaves_the_rest_alone() {
+        fn knows<S: Suite>() {
+            let link = 0xfedc_ba98 & check_mask::<S>();
+            let bare = Pointer { word: 7, check: link }.at_level::<S>(9);
+            assert!(bare.fits::<S>(link) && !bare.is_to_whole::<S>() && !bare.side::<S>());
+            for hash in 0..16 {
+                let told = bare.to_whole::<S>().to_only::<S>(hash).on_side::<S>(true);
+                assert!(told.fits::<S>(link) && !told.fits::<S>(link ^ 1));
+                assert!(told.is_to_whole::<S>() && told.side::<S>() && !told.on_side::<S>(false).side::<S>());
+                assert!(!told.passes_by::<S>(hash) && !bare.passes_by::<S>(hash));
+                let passed = (0..8).filter(|other| told.passes_by::<S>(*other)).count();
+                assert!(passed == 6 || passed == 7, "{hash}");
+                assert_eq!(told.at_level::<S>(9), bare);
+            }
+        }
+        knows::<crate::seal::Plain>();
+        #[cfg(feature = "ascon")]
+        knows::<crate::seal::Ascon>();
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  0      1        2 ................. 4       8 (sealed suites only)
-//! | kind | name   | inline 10 | ptrs 5 | link  | pointers ... | tag | text ................. | pad |
-//! | flags| length | CLEAR 1   | bits   |       | 4 + check    |     | fields, name, inline   |     |
-//!  <------------- associated data -----------------------------------> <---- encrypted ------->
+//! | kind | name   | inline 10 | ptrs 5 | link  | pointers ... | (signpost) | tag | text ............... | pad |
+//! | flags| length | CLEAR 1   | bits   |       | 4 + check    |            |     | fields, name, inline |     |
+//!  <------------- associated data ---------------------------->                    <--- encrypted ------>
 //! ```
 //!
 //! - `kind`: entry, chunk, tombstone or mark; `flags`: FIRST and MORE frame a run (an atomic group of records), RESUME
@@ -15,11 +15,15 @@
 //! - name: of an entry its name; of a chunk its owner's hash (8) and index (4); of a tombstone the hash (8) of what is
 //!   gone; of a mark one byte, [`MARK_OPEN`] and the others.
 //! - the tag is the commit mark: there is no second write.
+//! - a record of a standard store with three to nine pointers has a *signpost* before its tag: 4 bytes of a keyed hash over what
+//!   comes before it and how the tag begins. Who only goes by reads no further.
 //!
 //! Invariant: a [`Shape`] that parsed says its own length, and that length is what the writer wrote.
 
 use super::pointer::pointer_length;
+use crate::layout::POINTERS_MAX;
 use crate::seal::Suite;
+use crate::trust::MonotonicCounter;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,13 @@ pub(crate) const CLEAR: Flag = Flag(1 << 26);
 const NAME: u32 = 0xff << 8;
 const INLINE: u32 = 0x3ff << 16;
 const POINTERS: u32 = 0x1f << 27;
+/// Fewest pointers of a record that has a signpost: with less there is little to pass by.
+const POINTERS_MIN: usize = 3;
+/// What the number of pointers is raised by where there is a signpost, so that it's more than there can be without.
+const SIGNPOSTED: usize = POINTERS_MAX + 1 - POINTERS_MIN;
+
+/// Bytes of a signpost.
+pub(crate) const SIGNPOST: usize = 4;
 
 /// Bytes of the head, before the link.
 pub(crate) const HEAD: usize = 4;
@@ -96,10 +107,18 @@ impl Shape {
         Self(if set { self.0 | flag.0 } else { self.0 & !flag.0 })
     }
 
-    pub(crate) const fn with_pointers(self, pointers: usize) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "at most 24")]
-        let count = (pointers as u32) << 27;
+    /// The same with so many pointers, and a signpost if that pays; small stores write none.
+    pub(crate) const fn with_pointers<C: MonotonicCounter>(self, pointers: usize) -> Self {
+        let has = !C::SMALL && pointers >= POINTERS_MIN && pointers + SIGNPOSTED < 32;
+        let raised = if has { pointers + SIGNPOSTED } else { pointers };
+        #[expect(clippy::cast_possible_truncation, reason = "at most 31")]
+        let count = (raised as u32) << 27;
         Self(self.0 & !POINTERS | count)
+    }
+
+    /// Whether its pointers can be believed without the rest of it.
+    pub(crate) const fn has_signpost<C: MonotonicCounter>(self) -> bool {
+        !C::SMALL && self.0 >> 27 > POINTERS_MAX as u32
     }
 
     pub(crate) const fn has(self, flag: Flag) -> bool {
@@ -126,8 +145,9 @@ impl Shape {
     }
 
     /// Number of pointers.
-    pub(crate) const fn pointers(self) -> usize {
-        (self.0 >> 27) as usize
+    pub(crate) const fn pointers<C: MonotonicCounter>(self) -> usize {
+        let raised = (self.0 >> 27) as usize;
+        if self.has_signpost::<C>() { raised - SIGNPOSTED } else { raised }
     }
 
     /// Whatever stands at the beginning of a record: not to be believed before it [is sound](Self::is_sound).
@@ -158,34 +178,45 @@ impl Shape {
         self.0
     }
 
+    /// Bytes from the start to the end of the pointers: what is authenticated in the clear.
+    pub(crate) fn associated<S: Suite, C: MonotonicCounter>(self) -> usize {
+        HEAD + S::LINK + self.pointers::<C>() * pointer_length::<S>()
+    }
+
     /// Bytes from the start to the tag.
-    pub(crate) fn associated<S: Suite>(self) -> usize {
-        HEAD + S::LINK + self.pointers() * pointer_length::<S>()
+    pub(crate) fn tag_at<S: Suite, C: MonotonicCounter>(self) -> usize {
+        self.associated::<S, C>() + if self.has_signpost::<C>() { SIGNPOST } else { 0 }
+    }
+
+    /// Bytes from the start that a signpost covers, to how the tag begins.
+    pub(crate) fn signposted<S: Suite, C: MonotonicCounter>(self) -> usize {
+        self.tag_at::<S, C>() + 4
     }
 
     /// Where the field of a flag is, if there is one: behind those of the lower flags.
-    pub(crate) fn field_at<S: Suite>(self, flag: Flag) -> usize {
+    pub(crate) fn field_at<S: Suite, C: MonotonicCounter>(self, flag: Flag) -> usize {
         let before = Self(self.0 & (flag.0 - 1));
         let bit = |flag: Flag| usize::from(before.has(flag));
         let fields = bit(RESUME) + bit(CLIENT) + bit(ATTRIBUTES) + bit(LONG);
-        self.associated::<S>() + S::TAG + 4 * fields
+        self.tag_at::<S, C>() + S::TAG + 4 * fields
     }
 
     /// Bytes from the start to the first byte of the name.
     #[inline(always)]
-    pub(crate) fn name_at<S: Suite>(self) -> usize {
-        self.field_at::<S>(Flag(1 << 8))
+    pub(crate) fn name_at<S: Suite, C: MonotonicCounter>(self) -> usize {
+        self.field_at::<S, C>(Flag(1 << 8))
     }
 
     /// All bytes but the padding.
-    pub(crate) fn length<S: Suite>(self) -> usize {
-        self.name_at::<S>() + self.name() + self.inline()
+    pub(crate) fn length<S: Suite, C: MonotonicCounter>(self) -> usize {
+        self.name_at::<S, C>() + self.name() + self.inline()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::{NoCounter, Small};
 
     #[test]
     fn blank_flash_is_no_record() {
@@ -194,13 +225,29 @@ mod tests {
     }
 
     #[test]
+    fn three_to_nine_pointers_have_a_signpost_but_in_a_small_store() {
+        use crate::seal::Plain;
+        fn check<C: MonotonicCounter>(pointers: usize, has: bool) {
+            let shape = Shape::single(Kind::Entry, 3, 5).with_pointers::<C>(pointers);
+            assert_eq!((shape.pointers::<C>(), shape.has_signpost::<C>()), (pointers, has));
+            let between = shape.tag_at::<Plain, C>() - shape.associated::<Plain, C>();
+            assert_eq!(between, if has { SIGNPOST } else { 0 });
+            assert_eq!(shape.with_pointers::<C>(0), Shape::single(Kind::Entry, 3, 5));
+        }
+        for pointers in 0..=POINTERS_MAX {
+            check::<NoCounter>(pointers, (3..=9).contains(&pointers));
+            check::<Small>(pointers, false);
+        }
+    }
+
+    #[test]
     fn fields_stand_one_behind_the_other() {
         let shape = Shape::single(Kind::Entry, 3, 5).with(RESUME, true).with(LONG, true).with(ATTRIBUTES, true);
-        let from = shape.associated::<crate::seal::Plain>() + crate::seal::Plain::TAG;
-        assert_eq!(shape.field_at::<crate::seal::Plain>(RESUME), from);
-        assert_eq!(shape.field_at::<crate::seal::Plain>(ATTRIBUTES), from + 4);
-        assert_eq!(shape.field_at::<crate::seal::Plain>(LONG), from + 8);
-        assert_eq!(shape.name_at::<crate::seal::Plain>(), from + 12);
-        assert_eq!(shape.length::<crate::seal::Plain>(), from + 20);
+        let from = shape.associated::<crate::seal::Plain, NoCounter>() + crate::seal::Plain::TAG;
+        assert_eq!(shape.field_at::<crate::seal::Plain, NoCounter>(RESUME), from);
+        assert_eq!(shape.field_at::<crate::seal::Plain, NoCounter>(ATTRIBUTES), from + 4);
+        assert_eq!(shape.field_at::<crate::seal::Plain, NoCounter>(LONG), from + 8);
+        assert_eq!(shape.name_at::<crate::seal::Plain, NoCounter>(), from + 12);
+        assert_eq!(shape.length::<crate::seal::Plain, NoCounter>(), from + 20);
     }
 }

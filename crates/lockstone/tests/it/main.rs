@@ -23,5 +23,6 @@ mod random;
 mod replayed;
 mod reviewed;
 mod short;
+mod signposts;
 mod small;
 mod trust;
