@@ -197,6 +197,10 @@ pub(crate) struct Log {
     pub(crate) reserved: bool,
     /// The newest segment is one of the reserve, and counts for what its last marks say.
     pub(crate) reclaimed: bool,
+    /// A glance at the next record is enough, if it has a signpost.
+    pub(crate) glance: bool,
+    /// Of the record in the buffer no more was read than its signpost vouches for.
+    pub(crate) glanced: bool,
     /// The oldest segment that was needed when the log came into the reserve.
     pub(crate) base: u32,
     /// The newest segment that was passed over, to be erased before one that is older.
@@ -263,6 +267,8 @@ impl Log {
         for_all: false,
         reserved: false,
         reclaimed: false,
+        glance: false,
+        glanced: false,
         base: 0,
         stale: 0,
         run: Run::No,
@@ -314,10 +320,6 @@ pub(crate) struct Path {
     pub(crate) target: u64,
     /// It still does.
     pub(crate) is_true: bool,
-    /// A glance at the next record is enough, if it has a signpost.
-    pub(crate) glance: bool,
-    /// Of the record in the buffer no more was read than its signpost vouches for.
-    pub(crate) glanced: bool,
     /// There is a record there, at `old`.
     pub(crate) found: bool,
     pub(crate) old: Position,
@@ -332,8 +334,6 @@ impl Path {
         omitted: 0,
         target: 0,
         is_true: false,
-        glance: false,
-        glanced: false,
         found: false,
         old: NOWHERE,
         old_shape: Shape::of_head(0),

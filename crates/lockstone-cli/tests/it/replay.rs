@@ -24,8 +24,8 @@ fn a_case_is_told_step_by_step() {
           put ff x 255 = 29 bytes: the power went
               program 00013c +56
           POWER CUT in operation 14 of this flash: program 00013c +56
-              tear bits: 180 of 250 bits done
-              left: 0d8d1c2dddf0a09aefd6aaa917ef6fecf637733cfee600c344dc8683eb6eb5ffc8fac3c3d4e5dddbd5d5776ea07f95fc3ed9a99e959fffff
+              tear bits: 176 of 246 bits done
+              left: 0d8d1c2dddf0a09aeff6fa695dfe6fecf637733cfee600c344dc8683eb6eb5ffc8fac3c3d4e5dddbd5d5776ea07f95fc3ed9a99e959fffff
           mount: sound: yes, 3 records, 56 torn bytes
           read all: the power went
               program 000400 +16

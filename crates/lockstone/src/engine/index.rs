@@ -69,15 +69,15 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         while !head.is_empty() {
             if Self::GLANCES {
                 // What a head knows is how the tag begins, and no more.
-                self.state.path.glanced = false;
-                self.state.path.glance = !exactly && (level == 0 || !head.is_to_whole::<S>());
+                self.state.log.glanced = false;
+                self.state.log.glance = !exactly && (level == 0 || !head.is_to_whole::<S>());
             }
             self.hop(head).await?;
             if !C::SMALL && level == 0 {
                 self.put_root(bucket, head);
             }
             let mut differs = BITS;
-            if Self::GLANCES && self.state.path.glanced {
+            if Self::GLANCES && self.state.log.glanced {
                 exact = false;
                 differs = self.branch_to(hash, level);
                 if differs == BITS && !self.complete(self.first_length(self.state.record.shape)).await {
@@ -231,7 +231,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         let length = if whole { self.record_length() } else { self.first_length(shape) };
         let pointer = self.pointer_here(length).at_level::<S>(differs);
         let pointer = if whole { pointer.to_whole::<S>() } else { pointer };
-        if behind == 0 && !self.state.path.glanced { pointer.to_only::<S>(hash) } else { pointer }
+        if behind == 0 && !self.state.log.glanced { pointer.to_only::<S>(hash) } else { pointer }
     }
 
     /// Counts a record of a segment in (1) or out (-1).

@@ -24,10 +24,10 @@ use crate::trust::MonotonicCounter;
 #[one_source]
 impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Reads, verifies and unseals the record at `at`; `hint` is a guess of its length, or 0. False: no good record
-    /// there, or one that does not count. After a walk [asked for a glance](crate::state::Path::glance) it's no more than head
+    /// there, or one that does not count. After a walk [asked for a glance](crate::state::Log::glance) it's no more than head
     /// and pointers, if the signpost vouches for them.
     pub(super) async fn load(&mut self, at: Position, hint: u32) -> bool {
-        let glance = Self::GLANCES && core::mem::take(&mut self.state.path.glance);
+        let glance = Self::GLANCES && core::mem::take(&mut self.state.log.glance);
         if at == self.state.log.void {
             return false;
         }
@@ -54,10 +54,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     #[inline(never)]
     async fn reads_signpost(&mut self, first: u32) -> bool {
         let shape = self.state.record.shape;
-        self.state.path.glanced = shape.has_signpost::<C>()
+        self.state.log.glanced = shape.has_signpost::<C>()
             && self.fetch(first, self.first_length(shape)).await
             && self.is_signposted().await;
-        self.state.path.glanced
+        self.state.log.glanced
     }
 
     /// Reads the rest of a record, and verifies and unseals all of it.

@@ -25,6 +25,10 @@
 //!   tombstone without pointers at deeper levels than j: then that side is empty. The search goes on at the record's pointer at
 //!   level j, with i = j + 1. If they agree to the end, that's the key's record, and all its pointers from i on belong
 //!   to the path.
+//! * **Walk by signposts**: the same without the record's hash, of which only the bits at the levels of its pointers are known.
+//!   It turns at the first pointer, at level i or below it, where that bit isn't the hash's. Whatever has that hash is in the
+//!   subtree, and where there is no pointer all of the subtree agree; so it ends at the key's record if there is one. Else it ends
+//!   at a record with another hash, and its pointers are no path.
 //! * **Put** and **delete** append a record (Put, Tombstone) with exactly the path pointers; it becomes the head. Nothing
 //!   on flash changes. Deleting an absent key appends nothing.
 //! * **Compaction** of a segment walks to each record's hash. If the walk doesn't end at this very place, the record is
@@ -221,7 +225,24 @@ impl Index {
             next = record.pointer_at(differs);
             level = differs + 1;
         }
+        assert_eq!(self.by_sides(spot), walk.found, "a walk by signposts ends elsewhere");
         walk
+    }
+
+    /// The same without comparing hashes on the way.
+    fn by_sides(&self, spot: Spot) -> Option<Place> {
+        let (mut next, mut level) = (self.heads[spot.bucket], 0);
+        while let Some(place) = next {
+            let record = self.read(place);
+            let turns = |pointer: &&Pointer| {
+                pointer.level >= level && bit(record.bits(), pointer.level) != bit(spot.bits, pointer.level)
+            };
+            let Some(turn) = record.pointers.iter().find(turns) else {
+                return (record.bits() == spot.bits).then_some(place);
+            };
+            (next, level) = (Some(turn.place), turn.level + 1);
+        }
+        None
     }
 
     fn is_put(&self, place: Place) -> bool {
