@@ -21,6 +21,9 @@ type Ram = Memory<16, { buffer_size(1, 4, 4096) + CAPACITY / 4096 }>;
 /// As for 100 keys: a digest of all heads is long work.
 type ManyHeads = Memory<128, { buffer_size(1, 4, 4096) + CAPACITY / 4096 }>;
 
+/// So few heads that records have signposts.
+type FewHeads = Memory<1, { buffer_size(1, 4, 4096) + CAPACITY / 4096 }>;
+
 /// Ticks between two interrupts: some 2,000 to 5,000 instructions, and no multiple of anything.
 const PERIOD: u32 = 1_999;
 const PUTS: u32 = 400;
@@ -56,6 +59,33 @@ async fn work_asynchronously<S: Suite>(
     let erases = store.stats().await?.erases_max;
     store.close().await?;
     Ok(erases)
+}
+
+/// Puts and gets among many keys that share a head.
+async fn work_in_a_crowd(mut store: asynchronous::Store<'_, Timed<RamFlash<'_>>, Ascon>) -> Result<(), Failure> {
+    let mut value = [0; 32];
+    for turn in 0..PUTS {
+        let name = &[b'k', (turn * 7 % 60) as u8][..];
+        store.put(name, &VALUE[..32]).await?;
+        if store.get(name, &mut value).await?.is_none() || store.contains(&[b'n', turn as u8][..]).await? {
+            return Err("a key is lost, or there that was never put".into());
+        }
+    }
+    store.close().await?;
+    Ok(())
+}
+
+/// How long the asynchronous store keeps the processor at most where it goes by signposts.
+#[inline(never)]
+fn between_yields_in_a_crowd(flash: RamFlash<'_>) -> Result<(), Failure> {
+    let (working, root, mut memory) = (Cell::new(0), insecure_root_key(), FewHeads::new());
+    let identity = &mut InsecureRandom(1);
+    let format =
+        asynchronous::Store::<_, Ascon>::format(Timed::new(flash, 0, 0), Part::NOR, &root, identity, &mut memory);
+    let store = block_on_timed(pin!(format), &Cell::new(0))?;
+    block_on_timed(pin!(work_in_a_crowd(store)), &working)?;
+    println!("# between two yields in a crowd ascon {} instructions", instructions(working.get()));
+    Ok(())
 }
 
 /// How long the asynchronous store keeps the processor at most; a format and a mount are told apart, as they derive the key, here in
@@ -96,5 +126,6 @@ fn measure() -> Result<(), Failure> {
     time::start(1 << 24);
     between_yields::<Plain>("plain", flash.again())?;
     between_yields::<Ascon>("ascon", flash.again())?;
+    between_yields_in_a_crowd(flash.again())?;
     if noticed { Ok(()) } else { Err("the measurement shows nothing".into()) }
 }

@@ -50,10 +50,21 @@ impl Report {
         doubt: None,
     };
 
+    /// Before another look at the flash in the same session: what was met is remembered, so that who provokes one has no second
+    /// try with a signpost.
+    pub(crate) const fn again(&self) -> Self {
+        Self { signposts_broken: self.signposts_broken, ..Self::NONE }
+    }
+
     /// Nothing unexpected was found. A torn tail is expected after a power cut.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
-        self.damaged_records == 0 && self.damaged_headers == 0 && !self.signposts_broken && self.doubt.is_none()
+        self.is_log_sound() && !self.signposts_broken
+    }
+
+    /// The same of the mount alone.
+    pub(crate) const fn is_log_sound(&self) -> bool {
+        self.damaged_records == 0 && self.damaged_headers == 0 && self.doubt.is_none()
     }
 }
 

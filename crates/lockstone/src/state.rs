@@ -135,8 +135,7 @@ impl State {
         self.log.debt = 0;
         self.log.uncounted = false;
         self.log.resetting = false;
-        // What was met is remembered: who provokes a second look has no second try.
-        self.report = Report { signposts_broken: self.report.signposts_broken, ..Report::NONE };
+        self.report = self.report.again();
         self.path.is_true = false;
     }
 }

@@ -327,8 +327,14 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             let whole = keys.ilog2();
             17 * (whole - 4) + (keys >> (whole - 4)) - 14
         };
-        // So many of them have the three pointers or more that a signpost comes with, or fewer.
-        let signposts = if C::SMALL { 0 } else { (sixteenths.saturating_sub(20) * 3 / 2).min(64) };
+        // So many of them have the three pointers or more that a signpost comes with, or fewer. Where keys and values are all of one
+        // length, each may take up to a unit, or three quarters of a longer one.
+        let units = match self.sizes().unit {
+            4 => 1,
+            8 => 2,
+            _ => 3,
+        };
+        let signposts = if C::SMALL { 0 } else { units * (sixteenths.saturating_sub(20) * 3 / 2).min(64) };
         super::load::length_u32(pointer_length::<S>()) * sixteenths + signposts
     }
 

@@ -39,7 +39,8 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         while self.state.log.end.sequence <= first + segments {
             let done = self.state.log.end.sequence - first;
             progress(done.min(segments), segments);
-            self.make_room(0, self.kept_free()).await?;
+            // What comes first here is what all that is live can grow by when it's written again, before the rest of a segment.
+            self.make_ample_room(0, self.kept_free()).await?;
             if self.state.log.end.sequence - first > done {
                 continue;
             }

@@ -248,9 +248,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         low_word(self.hash(space, self.part(0, shape.associated::<S, C>() + SIGNPOST)))
     }
 
-    /// How much of a record is worth reading when it is not yet known whether it's the one that is looked for.
+    /// How much of a record is worth reading when it is not yet known whether it's the one that is looked for. Heads say so, and
+    /// the digest covers that: it's the same for those who read more.
     pub(super) fn first_length(&self, shape: Shape) -> u32 {
-        if Self::GLANCES && shape.has_signpost::<C>() {
+        if shape.has_signpost::<C>() {
             self.sizes().padded(length_u32(shape.signposted::<S, C>()))
         } else {
             self.padded_length(shape)

@@ -642,13 +642,13 @@ impl<'m, F: NorFlash, S: Suite, C: MonotonicCounter> Store<'m, F, S, C> {
             let (before, end) = (self.state.before, self.state.log.end);
             if let Some(start) = self.read_lists(header).await {
                 let good = self.replay_from(header, Some(start)).await;
-                if self.state.report.is_sound() {
+                if self.state.report.is_log_sound() {
                     return good;
                 }
                 wrong = true;
             }
             // Something is missing or does not fit: the whole log says what.
-            self.state.report = Report::NONE;
+            self.state.report = self.state.report.again();
             self.state.before.set(&before);
             self.state.log.end = end;
             self.state.log.incomplete = false;

@@ -332,6 +332,10 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     /// Finds an entry; its record is in the buffer. `to_replace`: a name of the same hash is an error then.
     pub(super) async fn find(&mut self, key: Key<'_>, hash: u64, to_replace: bool) -> Result<bool, Stop<F::Error>> {
         self.walk(hash).await?;
+        if Self::GLANCES && to_replace && !self.state.path.is_true {
+            // What comes in its place needs its pointers, if there is room for so many.
+            self.walk_exactly(hash).await?;
+        }
         if !self.state.path.found || self.state.record.class == Class::Tombstone {
             return Ok(false);
         }

@@ -202,6 +202,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
         }
         self.close_up(domain_of::<C>(shape), place, length).await;
         if !C::SMALL && shape.has_signpost::<C>() {
+            sealing::pause().await;
             let signpost = self.signpost();
             put_word(self.buffer, place, signpost);
             sealing::pause().await;

@@ -95,33 +95,33 @@ impl Pointer {
 
     /// The same of one that leads to a record from which at most one branch goes on.
     pub(crate) const fn to_whole<S: Suite>(self) -> Self {
-        Self { check: self.check | fit_mask::<S>() + 1 << 1, ..self }
+        Self { check: self.check | (side_bit::<S>() << 1), ..self }
     }
 
     /// The same of one that leads to nothing but a record with this hash.
     pub(crate) const fn to_only<S: Suite>(self, hash: u64) -> Self {
-        Self { check: self.check | (fit_mask::<S>() + 1) * 4 * slight_glimpse(hash), ..self }
+        Self { check: self.check | (side_bit::<S>() * 4 * slight_glimpse(hash)), ..self }
     }
 
     /// The same in a record with this bit at the level of the pointer.
     pub(crate) const fn on_side<S: Suite>(self, side: bool) -> Self {
-        let bit = fit_mask::<S>() + 1;
+        let bit = side_bit::<S>();
         Self { check: if side { self.check | bit } else { self.check & !bit }, ..self }
     }
 
     /// The bit at its level of the record that has the pointer.
     pub(crate) const fn side<S: Suite>(self) -> bool {
-        self.check & (fit_mask::<S>() + 1) != 0
+        self.check & side_bit::<S>() != 0
     }
 
     /// Whether at most one branch goes on from there.
     pub(crate) const fn is_to_whole<S: Suite>(self) -> bool {
-        self.check & (fit_mask::<S>() + 1) * 2 != 0
+        self.check & (side_bit::<S>() << 1) != 0
     }
 
     /// Whether the only record there is not this one.
     pub(crate) const fn passes_by<S: Suite>(self, hash: u64) -> bool {
-        let known = self.check / (fit_mask::<S>() + 1) >> 2 & 7;
+        let known = (self.check / (side_bit::<S>() << 2)) & 7;
         known != 0 && known != slight_glimpse(hash)
     }
 
@@ -185,6 +185,11 @@ const fn check_mask<S: Suite>() -> u32 {
 /// The part that pointers keep: five bits say other things.
 const fn fit_mask<S: Suite>() -> u32 {
     check_mask::<S>() >> 5
+}
+
+/// The lowest of these: on which side a record is. Then one whether the other is read whole, and three of a glimpse.
+const fn side_bit<S: Suite>() -> u32 {
+    fit_mask::<S>() + 1
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl Shape {
 
     /// Whether its pointers can be believed without the rest of it.
     pub(crate) const fn has_signpost<C: MonotonicCounter>(self) -> bool {
-        !C::SMALL && self.0 >> 27 > POINTERS_MAX as u32
+        !C::SMALL && (self.0 >> 27) as usize > POINTERS_MAX
     }
 
     pub(crate) const fn has(self, flag: Flag) -> bool {

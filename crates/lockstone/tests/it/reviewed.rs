@@ -337,3 +337,52 @@ fn an_older_image_from_the_middle_of_a_reset_can_be_accepted() {
     assert_eq!(store.rollbacks_accepted(), Ok(1));
     store.put("b", b"1").unwrap();
 }
+
+/// Fills a store with keys and values of one length, and changes them for a while.
+fn full_of<S: Suite, const W: usize, const E: usize, const H: usize, const B: usize>(
+    blocks: usize,
+    value: &[u8],
+    scrub: bool,
+) {
+    let mut chip = SimFlash::<1, W, E>::new(blocks * E, 0xff);
+    let (mut memory, mut random) = (Memory::<H, B>::new(), Random(value.len() as u64));
+    let case = format!("{} unit {W}, {blocks} blocks of {E}, values of {}", S::NAME, value.len());
+    let mut store = Store::<_, S>::format(&mut chip, Part::NOR, &root(), &mut Fixed(3), &mut memory).unwrap();
+    let name = |number: usize| format!("k{number:05}");
+    let mut keys = 0;
+    while let Ok(()) = store.put(&*name(keys), value) {
+        keys += 1;
+    }
+    for turn in 0..1000 {
+        if scrub && turn % 400 == 200 {
+            store.scrub(|_, _| {}).unwrap_or_else(|error| panic!("{case}, scrub: {error}"));
+        }
+        let changed = store.put(&*name(random.below(keys)), value);
+        changed.unwrap_or_else(|error| panic!("{case}, change {turn}: {error}"));
+    }
+    drop(store);
+    let mut store = Store::<_, S>::mount(&mut chip, Part::NOR, &root(), &mut memory).unwrap();
+    for number in 0..keys {
+        assert_eq!(store.delete(&*name(number)), Ok(true), "{case}, delete {number}");
+    }
+}
+
+/// On units of 16 bytes a signpost may take a whole one, and of records that are all of one length each does.
+#[test]
+fn a_store_full_of_records_of_one_length_takes_changes_and_deletes() {
+    const LONG: usize = buffer_size(1, 16, 4096) + 64;
+    const SHORT: usize = buffer_size(1, 16, 2048) + 64;
+    for length in [0, 15, 16, 18, 31] {
+        full_of::<Ascon, 16, 4096, 24, LONG>(64, &[7; 32][..length], false);
+        full_of::<Ascon, 16, 2048, 24, SHORT>(40, &[7; 32][..length], false);
+    }
+    full_of::<Ascon, 8, 2048, 24, { buffer_size(1, 8, 2048) + 64 }>(40, &[7; 15], false);
+}
+
+/// The second round of `scrub` used up the segments that copies of what is live can need more than originals.
+#[test]
+fn a_full_store_of_many_segments_is_scrubbed_and_goes_on() {
+    full_of::<Ascon, 16, 2048, 32, { buffer_size(1, 16, 2048) + 64 }>(48, &[7; 32], true);
+    full_of::<Ascon, 4, 2048, 64, { buffer_size(1, 4, 2048) + 64 }>(48, &[7; 15], true);
+    full_of::<Plain, 4, 4096, 64, { buffer_size(1, 4, 4096) + 128 }>(100, &[7; 20], true);
+}

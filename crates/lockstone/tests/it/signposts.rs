@@ -8,6 +8,7 @@ use std::rc::Rc;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use lockstone::inspect::Sight;
 use lockstone::seal::Suite;
+use lockstone::trust::{Anchor, NoCounter, Reader};
 use lockstone::{Ascon, Error, Memory, Part, Plain, Store, buffer_size};
 use lockstone_torture::{Fixed, Random, root};
 
@@ -214,6 +215,96 @@ fn after_a_signpost_that_does_not_fit_none_is_believed() {
     }
     check::<Ascon>();
     check::<Plain>();
+}
+
+/// What is met is remembered while the session lasts, also when the store has to look at the flash again.
+#[test]
+fn a_forger_has_one_try_in_a_session() {
+    fn check<S: Suite>() {
+        let (chip, content) = filled::<S>(400, 7);
+        let signposts = signposts::<S>(&chip);
+        let mut memory = Memory::new();
+        let mut store = mount::<S>(&chip, &mut memory);
+        for (_, signpost) in &signposts {
+            chip.content.borrow_mut()[*signpost] ^= 1;
+        }
+        assert_eq!(read_all(&mut store, &content, "broken"), 0);
+        for _ in 0..5 {
+            assert!(store.report().signposts_broken && !store.report().is_sound());
+            let mut given_up = store.transaction(500).unwrap();
+            given_up.put("key000001", &[1; 32]).unwrap();
+            drop(given_up);
+            // Looks at the flash again, and at no signpost.
+            store.stats().unwrap();
+            assert!(store.report().signposts_broken);
+            assert_eq!(read_all(&mut store, &content, "looked at again"), 0);
+        }
+        assert!(store.report().signposts_broken && store.report().doubt.is_none());
+        drop(store);
+        let store = mount::<S>(&chip, &mut memory);
+        assert!(!store.report().signposts_broken, "a new session");
+    }
+    check::<Ascon>();
+    check::<Plain>();
+}
+
+/// What only boots reads no signposts, and agrees about all else.
+#[test]
+fn a_reader_finds_a_crowded_store_sound() {
+    fn check<S: Suite>(close: bool) {
+        let (chip, mut content) = filled::<S>(300, 8);
+        let mut memory = Memory::<HEADS, BUFFER>::new();
+        if !close {
+            let mut store = mount::<S>(&chip, &mut memory);
+            for change in 0..100 {
+                put(&mut store, &mut content, &format!("key{:06}", change * 3), change);
+            }
+        }
+        let anchor = Anchor { root: &root(), counter: Reader(NoCounter) };
+        let mut reader =
+            Store::<_, S, Reader<NoCounter>>::mount_protected(chip, Part::NOR, anchor, &mut memory).unwrap();
+        assert!(reader.report().is_sound(), "{:?}", reader.report());
+        for (name, value) in &content {
+            let mut buffer = [0; 64];
+            let found = reader.get(name.as_str(), &mut buffer).unwrap();
+            assert_eq!(found.map(|length| &buffer[..length]), Some(&value[..]), "{name}");
+            assert_eq!(reader.get(format!("no {name}").as_str(), &mut buffer), Ok(None));
+        }
+    }
+    for close in [false, true] {
+        check::<Ascon>(close);
+        check::<Plain>(close);
+    }
+}
+
+/// A key whose record would need more pointers than a record has is refused before anything is written.
+#[test]
+fn a_path_too_long_is_told_before_anything_is_written() {
+    // Of suite `plain`; they branch off from "target" at the levels 0 to 24, one at each.
+    const NAMES: [&str; 25] = [
+        "0", "c", "2", "7", "60", "3", "192", "240", "89", "663", "9d", "1aaf", "187b", "701a", "89b5", "1b9b1",
+        "20aa5", "133b3", "20648", "32618", "66ea4", "1116d8a", "146480c", "1592a22", "33dc64e",
+    ];
+    let (chip, mut memory) = (Chip::blank(), Memory::<1, BUFFER>::new());
+    let mut store = Store::<_, Plain>::format(chip, Part::NOR, &root(), &mut Fixed(3), &mut memory).unwrap();
+    for name in NAMES.iter().rev() {
+        store.put(*name, b"x").unwrap();
+    }
+    for value in [&[1; 20][..], &[1; 2000]] {
+        let end = store.end();
+        assert!(matches!(store.put("target", value), Err(Error::Collision)));
+        assert_eq!(store.end(), end, "nothing was written");
+        let mut transaction = store.transaction(4000).unwrap();
+        transaction.put("another", b"1").unwrap();
+        assert!(matches!(transaction.put("target", value), Err(Error::Collision)));
+        drop(transaction);
+        let mut transaction = store.transaction(4000).unwrap();
+        assert!(matches!(transaction.put("target", value), Err(Error::Collision)));
+        transaction.put("another", b"1").unwrap();
+        transaction.commit().unwrap();
+        assert_eq!(store.get("another", &mut [0; 4]), Ok(Some(1)));
+        assert_eq!(store.delete("another"), Ok(true));
+    }
 }
 
 /// Every bit of what a glance reads, flipped under a mounted store: no key is taken for absent, and none has another's value.
