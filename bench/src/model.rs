@@ -41,66 +41,48 @@ pub fn two_rings(fill: f64, hot: (f64, f64)) -> f64 {
     (1..100).map(|percent| cost(f64::from(percent) / 100.0)).fold(f64::INFINITY, f64::min)
 }
 
-/// What [`passing`] says of a design.
+/// What playing a design through says of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Passing {
+pub struct Played {
     /// Records written over records asked for.
     pub factor: f64,
     /// Most erases of a segment less fewest.
     pub spread: u32,
 }
 
-/// Plays a ring of 64 segments `percent` full, that passes over those of which nine tenths are live, at most so many times in a row, and gives
+/// A ring of 64 segments `percent` full, that passes over those of which nine tenths are live, at most so many times in a row, and gives
 /// copies an open segment of their own; 5 % of the keys take 95 % of the updates. Not built: it needs two open segments, an
 /// index that doesn't take the place of a segment for its age, and a mount that tells what was passed over from what was freed.
 #[must_use]
-pub fn passing(percent: usize, passes: u32) -> Passing {
-    let keys = SEGMENTS * RECORDS * percent / 100;
-    let mut ring = Ring {
-        of: vec![SEGMENTS; keys],
-        records: vec![Vec::new(); SEGMENTS],
-        live: [0; SEGMENTS],
-        passed: [0; SEGMENTS],
-        used: [false; SEGMENTS],
-        erases: [0; SEGMENTS],
-        open: [SEGMENTS; 2],
-        head: 0,
-        tail: 0,
-        written: 0,
-        passes,
-    };
-    let mut random = Random::new(1);
-    let hot = keys / 20;
-    // In two times as many updates as make the picture steady.
-    let updates = 60_000;
-    let (mut written, mut erases) = (0, ring.erases);
-    for turn in 0..keys + updates {
-        if turn == keys + updates / 2 {
-            (written, erases) = (ring.written, ring.erases);
-        }
-        let cold = hot + random.index(keys - hot);
-        let key = if turn < keys {
-            turn
-        } else if random.below(100) < 95 {
-            random.index(hot)
-        } else {
-            cold
-        };
-        ring.put(key, 0);
-        ring.make_room();
-    }
-    let worn: Vec<u32> = ring.erases.iter().zip(erases).map(|(now, then)| now - then).collect();
-    let spread = worn.iter().max().zip(worn.iter().min()).map_or(0, |(most, fewest)| most - fewest);
-    Passing { factor: (ring.written - written) as f64 / (updates / 2) as f64, spread }
+pub fn passing(percent: usize, passes: u32) -> Played {
+    Log::new(percent, 4, Design::Ring { passes }).play()
+}
+
+/// The same of a pool: any segment may be freed, that with the most dead and oldest records first, or the least worn one when
+/// erases differ by eight. Updates go to the least worn free segment, copies to the most worn one; `free` are kept free.
+/// Not built: it needs a map of segments in RAM, a mount that puts them in order, and tombstones that are copied as long as
+/// anything older than them stands.
+#[must_use]
+pub fn pool(percent: usize, free: usize) -> Played {
+    Log::new(percent, free, Design::Pool).play()
 }
 
 const SEGMENTS: usize = 64;
 /// Of a segment.
 const RECORDS: usize = 40;
-/// Segments that are kept free.
-const FREE: usize = 4;
+/// Erases that segments of a pool may differ by.
+const SPREAD: u32 = 8;
 
-struct Ring {
+#[derive(Clone, Copy)]
+enum Design {
+    Ring { passes: u32 },
+    Pool,
+}
+
+struct Log {
+    design: Design,
+    /// Segments that are kept free.
+    free: usize,
     /// The segment of each key's record.
     of: Vec<usize>,
     records: Vec<Vec<usize>>,
@@ -108,22 +90,69 @@ struct Ring {
     passed: [u32; SEGMENTS],
     used: [bool; SEGMENTS],
     erases: [u32; SEGMENTS],
+    /// When a record was written there last.
+    last: [u64; SEGMENTS],
     /// For updates, for copies.
     open: [usize; 2],
     head: usize,
     tail: usize,
     written: u64,
-    passes: u32,
 }
 
-impl Ring {
+impl Log {
+    fn new(percent: usize, free: usize, design: Design) -> Self {
+        Self {
+            design,
+            free,
+            of: vec![SEGMENTS; SEGMENTS * RECORDS * percent / 100],
+            records: vec![Vec::new(); SEGMENTS],
+            live: [0; SEGMENTS],
+            passed: [0; SEGMENTS],
+            used: [false; SEGMENTS],
+            erases: [0; SEGMENTS],
+            last: [0; SEGMENTS],
+            open: [SEGMENTS; 2],
+            head: 0,
+            tail: 0,
+            written: 0,
+        }
+    }
+
+    /// 5 % of the keys take 95 % of the updates.
+    fn play(mut self) -> Played {
+        let mut random = Random::new(1);
+        let (keys, updates) = (self.of.len(), 60_000);
+        let hot = keys / 20;
+        // In two times as many updates as make the picture steady.
+        let (mut written, mut erases) = (0, self.erases);
+        for turn in 0..keys + updates {
+            if turn == keys + updates / 2 {
+                (written, erases) = (self.written, self.erases);
+            }
+            let cold = hot + random.index(keys - hot);
+            let key = if turn < keys {
+                turn
+            } else if random.below(100) < 95 {
+                random.index(hot)
+            } else {
+                cold
+            };
+            self.put(key, 0);
+            self.make_room();
+        }
+        let spread = match self.design {
+            Design::Ring { .. } => {
+                spread(&core::array::from_fn::<_, SEGMENTS, _>(|segment| self.erases[segment] - erases[segment]))
+            }
+            Design::Pool => spread(&self.erases),
+        };
+        Played { factor: (self.written - written) as f64 / (updates / 2) as f64, spread }
+    }
+
     fn put(&mut self, key: usize, stream: usize) {
         let mut segment = self.open[stream];
         if segment == SEGMENTS || self.records[segment].len() == RECORDS {
-            while self.used[self.head % SEGMENTS] {
-                self.head += 1;
-            }
-            segment = self.head % SEGMENTS;
+            segment = self.next_free(stream);
             self.open[stream] = segment;
             self.records[segment].clear();
             (self.used[segment], self.live[segment], self.passed[segment]) = (true, 0, 0);
@@ -136,19 +165,32 @@ impl Ring {
         self.records[segment].push(key);
         self.live[segment] += 1;
         self.written += 1;
+        self.last[segment] = self.written;
+    }
+
+    fn next_free(&mut self, stream: usize) -> usize {
+        let free = (0..SEGMENTS).filter(|segment| !self.used[*segment]);
+        let worn = |segment: &usize| self.erases[*segment];
+        let chosen = match self.design {
+            Design::Pool if stream == 0 => free.min_by_key(worn),
+            Design::Pool => free.max_by_key(worn),
+            Design::Ring { .. } => {
+                while self.used[self.head % SEGMENTS] {
+                    self.head += 1;
+                }
+                Some(self.head % SEGMENTS)
+            }
+        };
+        chosen.expect("some are kept free")
     }
 
     fn make_room(&mut self) {
-        while self.used.iter().filter(|used| !**used).count() < FREE {
-            let segment = self.tail % SEGMENTS;
-            self.tail += 1;
-            if !self.used[segment] || self.open.contains(&segment) {
-                continue;
-            }
-            if self.live[segment] * 10 >= RECORDS * 9 && self.passed[segment] < self.passes {
-                self.passed[segment] += 1;
-                continue;
-            }
+        while self.used.iter().filter(|used| !**used).count() < self.free {
+            let victim = match self.design {
+                Design::Ring { passes } => self.oldest(passes),
+                Design::Pool => Some(self.cheapest()),
+            };
+            let Some(segment) = victim else { continue };
             for key in core::mem::take(&mut self.records[segment]) {
                 if self.of[key] == segment {
                     self.put(key, 1);
@@ -157,6 +199,38 @@ impl Ring {
             self.used[segment] = false;
         }
     }
+
+    /// The segment at the old end of a ring, unless it's passed over.
+    fn oldest(&mut self, passes: u32) -> Option<usize> {
+        let segment = self.tail % SEGMENTS;
+        self.tail += 1;
+        if !self.used[segment] || self.open.contains(&segment) {
+            return None;
+        }
+        if self.live[segment] * 10 >= RECORDS * 9 && self.passed[segment] < passes {
+            self.passed[segment] += 1;
+            return None;
+        }
+        Some(segment)
+    }
+
+    /// The segment that is freed next in a pool: by what is gained over what it costs, the more so the longer nothing was written there
+    /// (Rosenblum and Ousterhout 1992, section 3.6, with the root of the age).
+    fn cheapest(&self) -> usize {
+        let closed = (0..SEGMENTS).filter(|segment| self.used[*segment] && !self.open.contains(segment));
+        if spread(&self.erases) >= SPREAD {
+            return closed.min_by_key(|segment| self.erases[*segment]).expect("most are closed");
+        }
+        let gain = |segment: usize| {
+            let live = self.live[segment] as f64 / RECORDS as f64;
+            (1.0 - live) / (1.0 + live) * ((self.written - self.last[segment]) as f64).sqrt()
+        };
+        closed.max_by(|one, other| gain(*one).total_cmp(&gain(*other))).expect("most are closed")
+    }
+}
+
+fn spread(erases: &[u32; SEGMENTS]) -> u32 {
+    erases.iter().max().zip(erases.iter().min()).map_or(0, |(most, fewest)| most - fewest)
 }
 
 /// Bytes that a look-up of a missing key reads at least where there are so many heads: its bucket has no record, or one that five
@@ -197,6 +271,14 @@ mod tests {
         let (some, many) = (passing(65, 3), passing(65, 7));
         assert!(many.factor < some.factor && some.factor < 1.7, "{some:?} {many:?}");
         assert!(many.spread > 8, "{many:?}");
+    }
+
+    #[test]
+    fn a_pool_copies_less_with_even_wear_and_more_the_more_it_keeps_free() {
+        let (roomy, tight) = (pool(65, 3), pool(80, 3));
+        assert!(roomy.factor < 1.3 && roomy.spread <= 8, "{roomy:?}");
+        assert!(tight.factor > 1.9 && tight.spread <= 8, "{tight:?}");
+        assert!(pool(80, 6).factor > tight.factor, "{:?}", pool(80, 6));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::bars::Line;
 use crate::measure::Sheet;
-use crate::model::{miss, passing, ring, two_rings};
+use crate::model::{miss, passing, pool, ring, two_rings};
 use crate::report::grid::number;
 use crate::workloads::ASCON;
 
@@ -85,17 +85,24 @@ fn heads_for(bytes: f64) -> f64 {
 fn skewed(percent: u8) -> String {
     let fill = f64::from(percent) / 100.0;
     let (some, many) = (passing(percent.into(), 3), passing(percent.into(), 7));
+    let (few, more) = (pool(percent.into(), 3), pool(percent.into(), 6));
     format!(
         "all segments of the log are copied in turn, hot keys or cold, which wears them evenly by construction. The model of a ring \
          says {} at best, {} for two rings, one for the cold ones, which wears those less and less. Played through, a ring that \
          passes over segments full of live records, at most 3 or 7 times in a row, and gives copies segments of their own comes to \
-         {} with a spread of {} erases, or {} with {}; the bar for that is 8. It is not built.",
+         {} with a spread of {} erases, or {} with {}; the bar for that is 8. A pool, of which any segment may be freed and hot and cold \
+         records have segments of their own, comes to {} with a spread of {}, with three segments kept free, as they are here; with the \
+         six that this store sets aside for what copies can need more, to {}. It takes a map of segments in RAM, a mount that puts \
+         them in order, and tombstones that are copied as long as anything older stands. It is not built.",
         number(ring(fill, &SKEW)),
         number(two_rings(fill, (0.05, 0.95))),
         number(some.factor),
         some.spread,
         number(many.factor),
         many.spread,
+        number(few.factor),
+        few.spread,
+        number(more.factor),
     )
 }
 
