@@ -5,8 +5,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use lockstone::inspect::Sight;
 use lockstone::seal::Suite as Sealing;
-use lockstone::{Ascon, Part, Plain, SoftRootKey, Store, VolumeEntry, VolumeKind, VolumeTable};
+use lockstone::{
+    Ascon, Head, Part, Plain, SoftRootKey, State, Store, VolumeEntry, VolumeKind, VolumeTable, buffer_size,
+};
 use lockstone_sim::{BlockFault, SimFlash, Tear};
 
 use crate::commands::check_device;
@@ -151,6 +154,45 @@ fn a_block_that_failed_is_told() {
     let picture = look(&content(&chip));
     assert!(picture.is_sound(), "{:?}", picture.findings);
     assert_eq!(classes(&picture), ["retired-segment"]);
+}
+
+/// It costs reads and hides nothing, but somebody or something changed a bit.
+#[test]
+fn a_signpost_that_does_not_fit_is_told() {
+    let (mut chip, root) = (Chip::new(SEGMENTS * SEGMENT, 0xff), SoftRootKey::new(KEY));
+    // So few heads that records have many pointers.
+    let (mut heads, mut state) = ([Head::EMPTY; 2], State::new());
+    let mut buffer = [0; buffer_size(1, 4, SEGMENT) + SEGMENTS];
+    let ram = lockstone::Ram::new(&mut heads, &mut buffer, &mut state);
+    let mut store = Sim::<Ascon>::format_in(&mut chip, Part::NOR, &root, &mut Dice::new(9), ram).unwrap();
+    for turn in 0..100_u8 {
+        store.put(&[turn % 40][..], &[turn; 20]).unwrap();
+    }
+    let mut signposts = Vec::new();
+    for physical in 0..SEGMENTS as u32 {
+        let mut show = |sight: Sight<'_>| {
+            if let Sight::Record(record) = sight
+                && (3..=9).contains(&record.pointers)
+            {
+                // Behind head, link and pointers.
+                let offset = record.at.offset + 8 + 8 * record.pointers;
+                signposts.push(physical as usize * SEGMENT + offset as usize);
+            }
+        };
+        store.look(physical, &mut show).unwrap();
+    }
+    store.close().unwrap();
+    let good = content(&chip);
+    assert!(look(&good).is_sound() && signposts.len() > 30, "{}", signposts.len());
+    for signpost in signposts {
+        let mut image = good.clone();
+        image[signpost] ^= 1;
+        let picture = look(&image);
+        assert_eq!((classes(&picture), picture.is_sound()), (vec!["damaged-record"], false));
+        let segment = signpost / SEGMENT;
+        assert!(picture.findings[0].sentence.starts_with(&format!("segment {segment} has records whose signposts")));
+        assert_eq!(picture.keys, Some(40));
+    }
 }
 
 /// A header and nothing behind it.
