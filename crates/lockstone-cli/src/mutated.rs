@@ -169,14 +169,14 @@ fn a_signpost_that_does_not_fit_is_told() {
         store.put(&[turn % 40][..], &[turn; 20]).unwrap();
     }
     let mut signposts = Vec::new();
-    for physical in 0..SEGMENTS as u32 {
+    for (physical, start) in (0..).zip((0..SEGMENTS * SEGMENT).step_by(SEGMENT)) {
         let mut show = |sight: Sight<'_>| {
             if let Sight::Record(record) = sight
                 && (3..=9).contains(&record.pointers)
             {
                 // Behind head, link and pointers.
                 let offset = record.at.offset + 8 + 8 * record.pointers;
-                signposts.push(physical as usize * SEGMENT + offset as usize);
+                signposts.push(start + offset as usize);
             }
         };
         store.look(physical, &mut show).unwrap();
