@@ -196,7 +196,7 @@ pub(crate) struct Log {
     pub(crate) reserved: bool,
     /// The newest segment is one of the reserve, and counts for what its last marks say.
     pub(crate) reclaimed: bool,
-    /// A glance at the next record is enough, if it has a signpost.
+    /// A walk says that a glance at the record which is loaded next is enough, if it has a signpost. (Here, where it takes no room.)
     pub(crate) glance: bool,
     /// Of the record in the buffer no more was read than its signpost vouches for.
     pub(crate) glanced: bool,

@@ -190,33 +190,25 @@ impl Piece {
     /// Makes link and pointers mean pieces that were sealed again.
     fn rename<S: Suite>(&mut self, renamed: &BTreeMap<[u8; 4], [u8; 4]>) -> bool {
         let mut changed = false;
-        let mut rename = |place: &mut [u8]| {
-            let found = renamed.iter().find(|(old, _)| old.starts_with(place));
-            if let Some((_, new)) = found {
-                place.copy_from_slice(&new[..place.len()]);
+        // Of the last byte, the bits of `other` say other things.
+        let mut rename = |place: &mut [u8], other: u8| {
+            let last = place.len() - 1;
+            let means = |old: &[u8; 4]| old[..last] == place[..last] && (old[last] ^ place[last]) & !other == 0;
+            if let Some((_, new)) = renamed.iter().find(|(old, _)| means(old)) {
+                let kept = place[last] & other;
+                place.copy_from_slice(&new[..=last]);
+                place[last] = place[last] & !other | kept;
                 changed = true;
             }
         };
         if self.is_header {
-            rename(&mut self.clear[LINK]);
+            rename(&mut self.clear[LINK], 0);
         } else {
             let (link, pointers) = self.clear[4..].split_at_mut(S::LINK);
             if !link.is_empty() {
-                rename(link);
+                rename(link, 0);
             }
-            for pointer in pointers.chunks_exact_mut(4 + S::CHECK) {
-                // The top five bits say other things.
-                let top = 4 + S::CHECK - 1;
-                let other = pointer[top] & 0xf8;
-                let found = renamed.iter().find(|(old, _)| {
-                    old[..S::CHECK - 1] == pointer[4..top] && (old[S::CHECK - 1] ^ pointer[top]) & 7 == 0
-                });
-                if let Some((_, new)) = found {
-                    pointer[4..=top].copy_from_slice(&new[..S::CHECK]);
-                    pointer[top] = pointer[top] & 7 | other;
-                    changed = true;
-                }
-            }
+            pointers.chunks_exact_mut(4 + S::CHECK).for_each(|pointer| rename(&mut pointer[4..], 0xf8));
         }
         changed
     }

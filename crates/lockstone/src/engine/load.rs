@@ -227,7 +227,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
     #[inline(always)]
     fn gap(&self, domain: Domain) -> usize {
         let is_record = matches!(domain, Domain::Record | Domain::ClearRecord);
-        if !C::SMALL && is_record && self.state.record.shape.has_signpost::<C>() { SIGNPOST } else { 0 }
+        if is_record && self.state.record.shape.has_signpost::<C>() { SIGNPOST } else { 0 }
     }
 
     /// Whether the signpost of the record in the buffer is not what it should be.

@@ -201,7 +201,7 @@ impl<F: NorFlash, S: Suite, C: MonotonicCounter> Store<'_, F, S, C> {
             padding.fill(self.state.erased);
         }
         self.close_up(domain_of::<C>(shape), place, length).await;
-        if !C::SMALL && shape.has_signpost::<C>() {
+        if shape.has_signpost::<C>() {
             sealing::pause().await;
             let signpost = self.signpost();
             put_word(self.buffer, place, signpost);

@@ -188,7 +188,7 @@ impl Shape {
         self.associated::<S, C>() + if self.has_signpost::<C>() { SIGNPOST } else { 0 }
     }
 
-    /// Bytes from the start that a signpost covers, to how the tag begins.
+    /// Bytes from the start to the end of what a signpost covers: how the tag begins.
     pub(crate) fn signposted<S: Suite, C: MonotonicCounter>(self) -> usize {
         self.tag_at::<S, C>() + 4
     }
